@@ -1,0 +1,3 @@
+"""schoolctl: build, push, seed and deploy one containerised web service on AWS."""
+
+__version__ = "0.1.0"

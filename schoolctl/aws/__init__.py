@@ -1,0 +1,1 @@
+"""AWS: one module for each service; our types in, our types out."""

@@ -1,0 +1,160 @@
+"""The only maker of sessions and clients; one of each service in a run, made when first used."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import boto3
+from botocore.config import Config as BotoConfig
+
+from schoolctl.aws.errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+    from schoolctl.connection import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A read is repeated patiently; RegisterTaskDefinition has no client token, so a repetition after
+# a lost reply would register a second revision.
+_PATIENT = {"mode": "standard", "total_max_attempts": 8}
+_ONCE = {"mode": "standard", "total_max_attempts": 1}
+_CONNECT_TIMEOUT_SECONDS = 5
+_READ_TIMEOUT_SECONDS = 30
+_CONNECTIONS = 16
+
+
+class Clients:
+    """The boto3 clients of one connection. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._lock = threading.RLock()
+        self._pool = ThreadPoolExecutor(max_workers=_CONNECTIONS, thread_name_prefix="aws")
+        self._made: dict[tuple[str, bool], Any] = {}
+
+    @property
+    def region(self) -> str:
+        """The region that the calls go to."""
+        return self.connection.region.value or ""
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The session that every client is made from."""
+        keys = self.connection.keys
+        with translated("open an AWS session"):
+            return boto3.Session(
+                profile_name=self.connection.profile,
+                region_name=self.region,
+                aws_access_key_id=keys.access_key_id if keys else None,
+                aws_secret_access_key=keys.secret_access_key.reveal() if keys else None,
+            )
+
+    def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a call in a thread, beside others; `.result()` gives its answer or its error."""
+        return self._pool.submit(call, *args, **kwargs)
+
+    def close(self) -> None:
+        """Forget calls that have not begun; those under way are not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def sts(self) -> STSClient:
+        """The sts client."""
+        client: STSClient = self._client("sts")
+        return client
+
+    @property
+    def ecr(self) -> ECRClient:
+        """The ecr client."""
+        client: ECRClient = self._client("ecr")
+        return client
+
+    @property
+    def ecs(self) -> ECSClient:
+        """The ecs client."""
+        client: ECSClient = self._client("ecs")
+        return client
+
+    @property
+    def ssm(self) -> SSMClient:
+        """The ssm client."""
+        client: SSMClient = self._client("ssm")
+        return client
+
+    @property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """The secretsmanager client."""
+        client: SecretsManagerClient = self._client("secretsmanager")
+        return client
+
+    @property
+    def logs(self) -> CloudWatchLogsClient:
+        """The logs client."""
+        client: CloudWatchLogsClient = self._client("logs")
+        return client
+
+    @property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """The elbv2 client."""
+        client: ElasticLoadBalancingv2Client = self._client("elbv2")
+        return client
+
+    @property
+    def ec2(self) -> EC2Client:
+        """The ec2 client."""
+        client: EC2Client = self._client("ec2")
+        return client
+
+    @property
+    def iam(self) -> IAMClient:
+        """The iam client."""
+        client: IAMClient = self._client("iam")
+        return client
+
+    @property
+    def rds(self) -> RDSClient:
+        """The rds client."""
+        client: RDSClient = self._client("rds")
+        return client
+
+    @property
+    def ecs_once(self) -> ECSClient:
+        """An ECS client that never repeats a call: for those without a client token."""
+        client: ECSClient = self._client("ecs", once=True)
+        return client
+
+    def _client(self, service: str, *, once: bool = False) -> Any:
+        # Making a client is not thread-safe in boto3, using one is.
+        with self._lock:
+            key = (service, once)
+            if key not in self._made:
+                with translated(f"reach {service}"):
+                    self._made[key] = self.session.client(  # type: ignore[call-overload]  # the name is a variable
+                        service,
+                        endpoint_url=self.connection.endpoint_url.value,
+                        config=BotoConfig(
+                            retries=_ONCE if once else _PATIENT,
+                            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                            read_timeout=_READ_TIMEOUT_SECONDS,
+                            max_pool_connections=_CONNECTIONS,
+                        ),
+                    )
+            return self._made[key]

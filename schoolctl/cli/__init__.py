@@ -1,0 +1,239 @@
+"""The root command: which commands there are, the shared options, and the error boundary.
+
+Start-up is a feature: this module imports neither boto3 nor docker, yaml, pydantic or rich. A
+command's module is loaded when the command is called; the table below holds what `--help` shows.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command as to_click
+
+from schoolctl import __version__
+from schoolctl.cli.options import GlobalOptions, global_options, params_of
+from schoolctl.cli.run import Run
+from schoolctl.errors import ExitCode, SchoolctlError, Terminated, UsageError, interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+SHIP, LOOK, SEED, SETUP = "Ship", "Look", "Seed", "Set up"
+SHARED_NAMES = tuple(each.name for each in fields(GlobalOptions))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command as `--help` lists it. `module` has its Typer app under the name `app`."""
+
+    name: str
+    module: str
+    section: str
+    help: str
+
+
+COMMANDS = (
+    Entry("build", "images", SHIP, "Build the image for the platform that the tasks run on."),
+    Entry(
+        "push", "images", SHIP, "Build the image and push it to ECR, logged in, digest verified."
+    ),
+    Entry("deploy", "deploy", SHIP, "Bring the service to an image, and tell what became of it."),
+    Entry("rollback", "deploy", SHIP, "Go back to the last revision that completed."),
+    Entry("run", "run_task", SHIP, "Run a command as a one-off task, with its log and exit code."),
+    Entry("status", "status", LOOK, "Show what runs, since when, from which image, how healthy."),
+    Entry("logs", "status", LOOK, "Show the log lines of the service's tasks."),
+    Entry("images", "image_list", LOOK, "List images and delete those that nothing needs."),
+    Entry("taskdef", "taskdef", LOOK, "Show and register task definitions."),
+    Entry("pull", "images", LOOK, "Pull an image from ECR, logged in."),
+    Entry("params", "params", SEED, "Parameters of the service in SSM."),
+    Entry("secrets", "secrets", SEED, "Secrets of the service in Secrets Manager."),
+    Entry("init", "init", SETUP, "Write a commented schoolctl.yaml."),
+    Entry("config", "config", SETUP, "Show and check the configuration."),
+    Entry("profile", "profile", SETUP, "AWS profiles, and whose credentials are used."),
+    Entry("login", "auth", SETUP, "Log Docker in to ECR, for pushes by hand."),
+    Entry("repo", "repo", SETUP, "Create and show the ECR repository."),
+    Entry("sandbox", "sandbox", SETUP, "A local AWS to try everything on."),
+)
+
+
+class LazyGroup(TyperGroup):
+    """The root group: lists from the table, loads a command's module when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Give the names in the order of the table."""
+        del ctx
+        return [entry.name for entry in COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give a stand-in that knows its name and help, for lists and completion."""
+        del ctx
+        entry = _entry(cmd_name)
+        return TyperCommand(entry.name, help=entry.help) if entry else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Give the real command for a call."""
+        self.commands = {entry.name: self.get_command(ctx, entry.name) for entry in COMMANDS}
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return name, load_command(str(stand_in.name)) if stand_in else None, rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands in sections, in the order of the table."""
+        del ctx
+        width = max(len(entry.name) for entry in COMMANDS)
+        for section in (SHIP, LOOK, SEED, SETUP):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (entry.name.ljust(width), entry.help)
+                        for entry in COMMANDS
+                        if entry.section == section
+                    ]
+                )
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; an interruption becomes an error that says so."""
+        shared = {name: ctx.params.pop(name) for name in SHARED_NAMES if name in ctx.params}
+        ctx.obj.options = GlobalOptions(**shared)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise interrupted(stop) from None
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run the command line `args` and leave with its exit code.
+
+        `obj` may hold the `Services` that tests hand in.
+        """
+        given = extra.pop("args", None) if "args" in extra else (args[0] if args else None)
+        argv = list(sys.argv[1:] if given is None else given)
+        services = extra.pop("obj", None)
+        extra.pop("standalone_mode", None)
+        run = Run(services, json_output="--json" in argv)
+        code: int = ExitCode.DONE
+        try:
+            with _sigterm_as_interruption():
+                answer = super().main(args=argv, standalone_mode=False, obj=run, **extra)
+            code = answer if isinstance(answer, int) else ExitCode.DONE
+        except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
+            code = _report(run, error)
+        run.reporter.finish(code)
+        run.close()
+        sys.exit(int(code))
+
+
+def _entry(name: str) -> Entry | None:
+    return next((entry for entry in COMMANDS if entry.name == name), None)
+
+
+def load_command(name: str) -> TyperCommand | TyperGroup:
+    """Import the module of command `name` and give the click command.
+
+    A module holds one group (`params`), or several commands of the root (`build`, `push`).
+    """
+    entry = _entry(name)
+    if entry is None:
+        raise KeyError(name)
+    module = importlib.import_module(f"schoolctl.cli.{entry.module}")
+    group = typer.main.get_group(module.app)
+    command = group.commands.get(name, group)
+    command.name = name
+    return command  # type: ignore[return-value]  # Typer's group holds Typer's commands
+
+
+def _report(run: Run, error: Exception) -> ExitCode:
+    match error:
+        case SchoolctlError():
+            cause = run.first_cause(error)
+        case _ if hasattr(error, "format_message"):
+            # Typer's own usage errors, which it has no public base class for.
+            cause = _usage_error(error)
+        case BrokenPipeError():
+            # Whoever read our output has gone (`| head`): nobody is left to tell.
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open until the exit
+            return ExitCode.FAILED
+        case _:
+            cause = SchoolctlError(
+                f"this is a bug in schoolctl: {type(error).__name__}",
+                why="the traceback is above",
+                hint="please report it with the command that you ran",
+            )
+            traceback.print_exception(error)
+    run.reporter.error(cause)
+    return cause.exit_code
+
+
+def _usage_error(error: Any) -> SchoolctlError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "schoolctl"
+    return UsageError(error.format_message(), hint=f"`{path} --help` lists what there is")
+
+
+@contextmanager
+def _sigterm_as_interruption() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    del number, frame
+    raise Terminated
+
+
+def _version(wanted: bool) -> None:  # Typer's callback form
+    if wanted:
+        typer.echo(f"schoolctl {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="schoolctl",
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Build, push, seed and deploy one containerised web service on AWS.
+
+    The first deployment: `schoolctl init`, `push --tag 1.0`, `params set`, `deploy --tag 1.0`.
+    """
+    del context, version
+
+
+def click_app() -> TyperGroup:
+    """Give the root command with the shared options on it."""
+    group = to_click(app)
+    group.params[:0] = params_of(global_options)
+    return group  # type: ignore[return-value]  # the app has a group class
+
+
+def main() -> None:
+    """Run the installed command."""
+    click_app()(prog_name="schoolctl")

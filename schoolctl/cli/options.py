@@ -1,0 +1,144 @@
+"""The options that commands share, spelled once, and the command classes that carry them.
+
+`Command` takes the options of every command (`--env`, `--json`, ...) after the command's name as
+well as before it; `ChangingCommand` adds `--dry-run`, `--yes` and `--confirm`. A command's
+function declares none of them: it finds them in its `Run`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class GlobalOptions:
+    """What the options of every command say."""
+
+    env: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    config: Path | None = None
+    json: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    no_color: bool = False
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """What the options of the commands that change something say."""
+
+    dry_run: bool = False
+    yes: bool = False
+    confirm: str | None = None
+
+
+def global_options(
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env", "-e", envvar="SCHOOLCTL_ENV", metavar="NAME", help="Environment to work on."
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="AWS profile to use.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="NAME", help="AWS region to use.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            envvar="SCHOOLCTL_CONFIG",
+            metavar="FILE",
+            help="Configuration file, else schoolctl.yaml here or above.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout.")
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.")
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say only results, warnings and errors.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Use no colour.")] = False,
+) -> None:
+    """Declare the options of every command; the function itself does nothing."""
+
+
+def change_options(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and stop.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to the question.")] = False,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm", metavar="NAME", help="The service's name, for a protected environment."
+        ),
+    ] = None,
+) -> None:
+    """Declare the options of the commands that change something."""
+
+
+def params_of(declare: Callable[..., None]) -> list[Any]:
+    """Give the click parameters that Typer makes of a function's signature."""
+    app = typer.Typer(add_completion=False)
+    app.command()(declare)
+    return list(get_command(app).params)
+
+
+Options = TypeVar("Options", GlobalOptions, ChangeOptions)
+
+
+class Command(TyperCommand):
+    """A command that takes the options of every command after its name, too."""
+
+    shared: tuple[Callable[..., None], ...] = (global_options,)
+
+    def __init__(self, name: str | None, **attrs: Any) -> None:
+        super().__init__(name, **attrs)
+        self._shared_names: set[str] = set()
+        for declare in self.shared:
+            for param in params_of(declare):
+                self.params.append(param)
+                self._shared_names.add(str(param.name))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Hand the shared options to the run, and the others to the command's function."""
+        given = {
+            name: ctx.params.pop(name) for name in tuple(ctx.params) if name in self._shared_names
+        }
+        typed = {name: value for name, value in given.items() if _is_typed(ctx, name)}
+        ctx.obj.begin(str(ctx.command_path).partition(" ")[2], typed)
+        return super().invoke(ctx)
+
+
+class ChangingCommand(Command):
+    """A command that changes something."""
+
+    shared = (global_options, change_options)
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def merged(options: Options, typed: dict[str, Any]) -> Options:
+    """Give `options` with what was typed after the command's name put over it."""
+    known = {each.name for each in fields(options)}
+    return replace(options, **{name: value for name, value in typed.items() if name in known})

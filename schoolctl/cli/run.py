@@ -1,0 +1,231 @@
+"""What a command works with: its options, the configuration, AWS, the engine, and one way to act.
+
+A command observes, makes a plan, and hands it to `Run.carry_out`: there, and nowhere else, it is
+decided whether the plan is only shown, whether the user is asked, and whether the account is right.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from schoolctl.cli.options import ChangeOptions, GlobalOptions, merged
+from schoolctl.clock import Clock, SystemClock
+from schoolctl.errors import DeclinedError, SchoolctlError, UsageError, WrongTargetError
+from schoolctl.reporter import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+
+    import typer
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.config import Config, ConfigFile, ResolvedConfig
+    from schoolctl.connection import Connection
+    from schoolctl.engine import Engine
+    from schoolctl.execute import Outcome
+    from schoolctl.model import Identity
+    from schoolctl.plan.steps import Plan
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a run takes from outside; tests hand in their own."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    engine: Engine | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    directory: Path = field(default_factory=Path.cwd)
+
+
+class Run:
+    """One run of the command. Everything in it is made when it is first used."""
+
+    def __init__(self, services: Services | None = None, *, json_output: bool = False) -> None:
+        self.services = services or Services()
+        self.options = GlobalOptions(json=json_output)
+        self.change = ChangeOptions()
+        self.command = ""
+        self.reporter = Reporter(json_output=json_output)
+        self._identity: Future[Identity] | None = None
+
+    @staticmethod
+    def of(context: typer.Context) -> Run:
+        """Give the run of a command's context."""
+        return cast("Run", context.obj)
+
+    def begin(self, command: str, typed: dict[str, Any]) -> None:
+        """Take note of the command, and of shared options typed after its name."""
+        self.command = command
+        self.options = merged(self.options, typed)
+        self.change = merged(self.change, typed)
+        self.reporter = Reporter(
+            json_output=self.options.json,
+            verbose=self.options.verbose,
+            quiet=self.options.quiet,
+            color=not self.options.no_color,
+        )
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.services.clock
+
+    # Configuration
+
+    @cached_property
+    def config_file(self) -> ConfigFile:
+        """The parsed schoolctl.yaml; without one, a `ConfigError`."""
+        from schoolctl.config import load_config_file
+
+        return load_config_file(self.options.config, cwd=self.services.directory)
+
+    @cached_property
+    def resolved(self) -> ResolvedConfig:
+        """The configuration of the chosen environment, with the origin of each value."""
+        return self.config_file.resolve(self.options.env)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the chosen environment."""
+        return self.resolved.config
+
+    def path(self, relative: str) -> Path:
+        """Give the path that a relative one in schoolctl.yaml means."""
+        return self.config_file.directory / relative
+
+    # AWS and Docker
+
+    def connect(self, config: Config | None) -> Connection:
+        """Decide profile, region and endpoint, and say what is overruled."""
+        from schoolctl.aws.profiles import profile_region
+        from schoolctl.connection import resolve_connection
+
+        return resolve_connection(
+            flag_profile=self.options.profile,
+            flag_region=self.options.region,
+            config=config,
+            environ=self.services.environ,
+            profile_region=profile_region,
+        )
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The connection of the chosen environment."""
+        connection = self.connect(self.config)
+        for line in connection.notes:
+            self.reporter.note(line)
+        return connection
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The AWS clients; the caller's identity is asked for beside the first calls."""
+        from schoolctl.aws.clients import Clients
+        from schoolctl.aws.sts import get_identity
+
+        clients = Clients(self.connection)
+        if self.config.account is not None:
+            self._identity = clients.start(get_identity, clients)
+        return clients
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The Docker engine; an `EngineError` when none answers."""
+        if self.services.engine is not None:
+            return self.services.engine
+        from schoolctl.engine import connect_engine
+
+        return connect_engine(self.services.environ)
+
+    def check_account(self) -> None:
+        """Refuse to go on where the credentials lead to another account than the pinned one."""
+        pinned = self.config.account
+        if self._identity is None or pinned is None:
+            return
+        identity = self._identity.result()
+        if identity.account != pinned:
+            raise WrongTargetError(
+                f"environment {self.config.environment} is account {pinned},"
+                f" but the credentials lead to account {identity.account}",
+                why=f"they belong to {identity.arn}"
+                f" ({self.connection.credentials.origin}); nothing was changed",
+                hint="choose another profile: `schoolctl profile list`,"
+                f" `schoolctl profile use NAME -e {self.config.environment}`",
+            )
+
+    def first_cause(self, error: SchoolctlError) -> SchoolctlError:
+        """Give the error that explains `error`: in a wrong account, everything is missing."""
+        if isinstance(error, WrongTargetError) or self._identity is None or error.done:
+            return error
+        try:
+            self.check_account()
+        except SchoolctlError as cause:
+            return cause
+        return error
+
+    # Acting
+
+    def carry_out(self, plan: Plan) -> Outcome | None:
+        """Show a plan and, unless this is a dry run, apply it.
+
+        Returns:
+            What was done; None for a dry run, which has been reported by then.
+
+        Raises:
+            DeclinedError: the user did not agree, or could not be asked.
+            WrongTargetError: the account is not the pinned one.
+        """
+        from schoolctl.execute import Outcome, Tools, execute
+
+        if self.change.dry_run or not plan.quiet or not plan.steps:
+            self.reporter.plan(plan)
+        if self.change.dry_run:
+            self.reporter.result(
+                {
+                    "dry_run": True,
+                    "plan": [each.describe() for each in plan.steps],
+                    "notes": list(plan.notes),
+                    "warnings": list(plan.warnings),
+                }
+            )
+            return None
+        if not plan.steps:
+            return Outcome()
+        self.check_account()
+        self._agree(plan)
+        return execute(plan, Tools(self))
+
+    def _agree(self, plan: Plan) -> None:
+        config = self.config
+        if config.protected:
+            self._agree_by_name(config.service.name, config.environment)
+        elif plan.deletes and not self.change.yes:
+            self.reporter.confirm(f"{plan.summary} Go on?")
+
+    def _agree_by_name(self, name: str, environment: str) -> None:
+        typed = self.change.confirm
+        if typed is None:
+            if not self.reporter.interactive:
+                raise DeclinedError(
+                    f"environment {environment} is protected; nothing was changed",
+                    why="it wants the service's name, and there is no terminal to type it on",
+                    hint=f"add --confirm {name}",
+                )
+            typed = self.reporter.ask(
+                f"environment {environment} is protected; type the service's name to go on:"
+            ).strip()
+        if typed != name:
+            raise UsageError(
+                "nothing was changed",
+                why=f"{typed!r} is not the name of the service of environment {environment}",
+                hint=f"the service is {name}",
+            )
+
+    def close(self) -> None:
+        """Let go of threads that are still waiting for AWS."""
+        if "clients" in self.__dict__:
+            self.clients.close()

@@ -1,0 +1,157 @@
+"""What can go wrong, as types: every expected failure says what happened, why and what to do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ExitCode(IntEnum):
+    """The exit codes that scripts may rely on; docs/commands.md lists them."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    ROLLOUT = 3
+    BUSY = 4
+    WRONG_TARGET = 5
+    CREDENTIALS = 6
+    TIMED_OUT = 7
+    DIFFERENCES = 10
+    NEVER_RAN = 125
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class SchoolctlError(Exception):
+    """An expected failure, in the three sentences that the user reads.
+
+    Args:
+        what: what happened, naming the thing and its place.
+        why: the cause, in AWS's or Docker's own words where they are the best there are.
+        hint: what to do next, with a command to run where there is one.
+        exit_code: the process's exit code; a subclass has its own default.
+    """
+
+    default_exit_code = ExitCode.FAILED
+
+    def __init__(
+        self, what: str, *, why: str = "", hint: str = "", exit_code: ExitCode | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+        self.exit_code = self.default_exit_code if exit_code is None else exit_code
+        self.done: tuple[str, ...] = ()
+        """What had been changed before the failure, a sentence each; `execute` fills it in."""
+
+    def document(self) -> dict[str, object]:
+        """Give the error as it stands in the one JSON document of `--json`."""
+        return {
+            "what": self.what,
+            "why": self.why,
+            "hint": self.hint,
+            "exit_code": int(self.exit_code),
+            "done": list(self.done),
+        }
+
+
+class UsageError(SchoolctlError):
+    """The command line asks for something that cannot be."""
+
+    default_exit_code = ExitCode.USAGE
+
+
+class ConfigError(SchoolctlError):
+    """schoolctl.yaml, or a file merged into it, is wrong or missing."""
+
+    default_exit_code = ExitCode.USAGE
+
+
+class DeclinedError(SchoolctlError):
+    """The user said no, or could not be asked."""
+
+
+class CredentialsError(SchoolctlError):
+    """There are no usable credentials: none, expired, or unknown to AWS."""
+
+    default_exit_code = ExitCode.CREDENTIALS
+
+
+class WrongTargetError(SchoolctlError):
+    """The credentials lead to another account or region than the configuration names."""
+
+    default_exit_code = ExitCode.WRONG_TARGET
+
+
+class AccessDeniedError(SchoolctlError):
+    """AWS refused an action; `action` names it (such as `ecr:PutImage`) where AWS told.
+
+    An optional read that ends here becomes a warning, never a failure.
+    """
+
+    def __init__(self, what: str, *, action: str | None, why: str = "", hint: str = "") -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.action = action
+
+
+class NotFoundError(SchoolctlError):
+    """AWS or the engine has no such thing."""
+
+
+class ConflictError(SchoolctlError):
+    """The thing is there already, with another content or in another state."""
+
+
+class BusyError(SchoolctlError):
+    """Another deployment is under way, or somebody holds the lock."""
+
+    default_exit_code = ExitCode.BUSY
+
+
+class RolloutError(SchoolctlError):
+    """AWS was changed, and the rollout did not succeed."""
+
+    default_exit_code = ExitCode.ROLLOUT
+
+
+class TimedOutError(SchoolctlError):
+    """The time limit passed while AWS was still at work."""
+
+    default_exit_code = ExitCode.TIMED_OUT
+
+
+class EngineError(SchoolctlError):
+    """The Docker engine is away, or refused or failed a build, push or pull."""
+
+
+class MissingThingsError(SchoolctlError):
+    """Things that the command needs are not there; all of them are named at once."""
+
+    def __init__(self, what: str, missing: Sequence[str], *, hint: str) -> None:
+        super().__init__(what, why="\n".join(missing), hint=hint)
+        self.missing = tuple(missing)
+
+
+class Terminated(KeyboardInterrupt):  # a sibling of KeyboardInterrupt
+    """SIGTERM, made to stop a run the way Ctrl-C does."""
+
+
+class InterruptedRunError(SchoolctlError):
+    """The run was stopped by Ctrl-C or SIGTERM."""
+
+    default_exit_code = ExitCode.INTERRUPTED
+
+
+def interrupted(stop: KeyboardInterrupt, *, hint: str = "") -> InterruptedRunError:
+    """Give the error for an interruption, with the exit code of its signal."""
+    terminated = isinstance(stop, Terminated)
+    return InterruptedRunError(
+        "stopped by SIGTERM" if terminated else "stopped by Ctrl-C",
+        hint=hint,
+        exit_code=ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED,
+    )

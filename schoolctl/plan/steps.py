@@ -1,0 +1,304 @@
+"""The steps that a plan can hold, each a frozen dataclass that can describe itself.
+
+A step that changes nothing on AWS but waits or verifies is a step too: the reader of a plan sees
+everything that the command will do. What an earlier step yields stands in a later one as a
+placeholder (`Pushed`, `Registered`), which `execute` fills in on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from schoolctl.model import Digest, ImageRef, RepositoryUri, SecretValue, TaskDefinitionRef
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Placeholder for the revision that this plan registers."""
+
+    family: str
+
+    def __str__(self) -> str:
+        return f"the new revision of {self.family}"
+
+
+@dataclass(frozen=True)
+class CreateRepository:
+    """Create an ECR repository: immutable tags, scan on push, encrypted."""
+
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"create repository {self.name} (immutable tags, scan on push, AES-256)"
+
+
+@dataclass(frozen=True)
+class BuildImage:
+    """Build an image from a context directory and give it a local tag."""
+
+    image: ImageRef
+    context: Path
+    dockerfile: Path
+    platform: str
+    build_args: Mapping[str, str]
+    labels: Mapping[str, str]
+    context_bytes: int
+    builder: str
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"build {self.image} for {self.platform} from {self.context} ({self.builder})"
+
+
+@dataclass(frozen=True)
+class PushImage:
+    """Push a local image and compare the digest that ECR reports with the one pushed."""
+
+    image: ImageRef
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"push {self.image}"
+
+
+@dataclass(frozen=True)
+class PullImage:
+    """Pull an image, logged in."""
+
+    image: ImageRef
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"pull {self.image}"
+
+
+@dataclass(frozen=True)
+class DeleteImages:
+    """Delete images by digest, at most 100 (BatchDeleteImage's limit), children after parents."""
+
+    repository: RepositoryUri
+    digests: tuple[Digest, ...]
+    size_bytes: int
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        count = len(self.digests)
+        return f"delete {count} image{'s' if count != 1 else ''} from {self.repository.name}"
+
+
+@dataclass(frozen=True)
+class PutParameter:
+    """Write one SSM parameter."""
+
+    name: str
+    type: str
+    value: SecretValue
+    overwrite: bool
+    description: str = ""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative, without the value."""
+        verb = "change" if self.overwrite else "create"
+        return f"{verb} parameter {self.name} ({self.type})"
+
+
+@dataclass(frozen=True)
+class PutSecret:
+    """Create a Secrets Manager secret, or give it a new value."""
+
+    name: str
+    value: SecretValue
+    create: bool
+    description: str = ""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative, without the value."""
+        return f"{'create' if self.create else 'change'} secret {self.name}"
+
+
+@dataclass(frozen=True)
+class CreateLogGroup:
+    """Create a CloudWatch log group that the task definition names."""
+
+    name: str
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"create log group {self.name}"
+
+
+@dataclass(frozen=True)
+class RegisterTaskDefinition:
+    """Register a revision. `definition` is the RegisterTaskDefinition request without tags."""
+
+    family: str
+    definition: Mapping[str, object]
+    tags: Mapping[str, str]
+    changes: tuple[str, ...] = ()
+    """What differs from the newest revision, a line each; empty for the first revision."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        if not self.changes:
+            return f"register the first revision of {self.family}"
+        shown = "; ".join(self.changes)
+        return f"register a new revision of {self.family} ({shown})"
+
+
+@dataclass(frozen=True)
+class DeregisterTaskDefinition:
+    """Make a revision INACTIVE."""
+
+    task_definition: TaskDefinitionRef
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"deregister {self.task_definition}"
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """Run a command as a one-off task, show its log and take its exit code."""
+
+    cluster: str
+    container: str
+    task_definition: TaskDefinitionRef | Registered
+    command: tuple[str, ...]
+    network: Mapping[str, object]
+    purpose: str
+    """Such as `release command`; used in messages."""
+    log_group: str = ""
+    timeout_seconds: float = 900
+    must_succeed: bool = True
+    """Whether another exit code than 0 ends the plan."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        command = " ".join(self.command) or "the image's own command"
+        return f"run the {self.purpose} `{command}` on {self.task_definition}"
+
+
+@dataclass(frozen=True)
+class CreateService:
+    """Create the ECS service. `request` is the CreateService request without task definition."""
+
+    cluster: str
+    name: str
+    task_definition: TaskDefinitionRef | Registered
+    request: Mapping[str, object]
+    desired_count: int
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return (
+            f"create service {self.cluster}/{self.name} with {self.desired_count} tasks"
+            f" of {self.task_definition}"
+        )
+
+
+@dataclass(frozen=True)
+class UpdateService:
+    """Point the service at a revision, and change its settings where they differ."""
+
+    cluster: str
+    name: str
+    task_definition: TaskDefinitionRef | Registered
+    request: Mapping[str, object]
+    """Further fields of UpdateService, only those that differ."""
+    running: TaskDefinitionRef | None = None
+    """The revision that the service is at now."""
+    changes: tuple[str, ...] = ()
+    force: bool = False
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        if self.running == self.task_definition:
+            target = "start new tasks of the same revision" if self.force else "change settings"
+        else:
+            target = f"from {self.running} to {self.task_definition}"
+        extra = f" ({'; '.join(self.changes)})" if self.changes else ""
+        return f"update service {self.cluster}/{self.name}: {target}{extra}"
+
+
+@dataclass(frozen=True)
+class StopDeployment:
+    """Stop the deployment that is in progress, so that another may begin."""
+
+    cluster: str
+    service: str
+    deployment_id: str
+    task_definition: TaskDefinitionRef
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"stop the deployment of {self.task_definition} that is in progress"
+
+
+@dataclass(frozen=True)
+class WaitForRollout:
+    """Follow the deployment that this plan started until it is decided."""
+
+    cluster: str
+    service: str
+    timeout_seconds: float
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"wait until the rollout is decided (at most {self.timeout_seconds:.0f} s)"
+
+
+@dataclass(frozen=True)
+class MarkCompleted:
+    """Note on the revision that its rollout completed, for a later rollback to find."""
+
+    task_definition: TaskDefinitionRef | Registered
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"mark {self.task_definition} as completed"
+
+
+Step = (
+    CreateRepository
+    | BuildImage
+    | PushImage
+    | PullImage
+    | DeleteImages
+    | PutParameter
+    | PutSecret
+    | CreateLogGroup
+    | RegisterTaskDefinition
+    | DeregisterTaskDefinition
+    | RunTask
+    | CreateService
+    | UpdateService
+    | StopDeployment
+    | WaitForRollout
+    | MarkCompleted
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command is going to do, in order.
+
+    `summary` says in one line what it is for; `nothing` is what the user reads where there is no
+    step; `notes` and `warnings` are shown with the steps.
+    """
+
+    summary: str
+    steps: tuple[Step, ...]
+    nothing: str = "nothing to do"
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    deletes: bool = False
+    """Whether something is deleted: such a plan asks first."""
+    quiet: bool = False
+    """Whether a run need not show the steps first (`--dry-run` shows them all the same)."""

@@ -1,0 +1,62 @@
+"""How values are written for people and for JSON: sizes, times, counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND = 1000
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+def size(size_bytes: float) -> str:
+    """Write a size with three digits at most: `265 MB`, `1.2 kB`."""
+    value = float(size_bytes)
+    for unit in _SIZES:
+        if value < _THOUSAND or unit == _SIZES[-1]:
+            digits = 0 if unit == "B" or value >= 10 else 1  # noqa: PLR2004  # one decimal below ten
+            return f"{value:.{digits}f} {unit}"
+        value /= _THOUSAND
+    raise AssertionError("the last unit ends the loop")
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its two largest units: `4 s`, `3 m 20 s`, `2 h 5 m`, `12 d 3 h`."""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return _two_units(whole, _MINUTE, 1, "ms")
+    if whole < _DAY:
+        return _two_units(whole, _HOUR, _MINUTE, "hm")
+    return _two_units(whole, _DAY, _HOUR, "dh")
+
+
+def _two_units(seconds: int, large: int, small: int, names: str) -> str:
+    rest = seconds % large // small
+    first = f"{seconds // large} {names[0]}"
+    return f"{first} {rest} {names[1]}" if rest else first
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Write how long ago `moment` was, seen from `now`: `3 m 20 s ago`."""
+    return f"{duration((now - moment).total_seconds())} ago"
+
+
+def local_time(moment: datetime) -> str:
+    """Write a time in the user's own zone, to the minute."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a time for JSON: ISO 8601, UTC, whole seconds; None stays None."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def count(number: int, noun: str) -> str:
+    """Write `1 image`, `2 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

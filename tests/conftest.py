@@ -1,0 +1,162 @@
+"""What every test gets: a clean environment, a moto server, and the command in process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from typer.testing import CliRunner, Result
+
+from schoolctl.cli import click_app
+from schoolctl.cli.run import Services
+from tests.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave nothing of the developer's own AWS, Docker or terminal settings."""
+    for name in tuple(os.environ):
+        if name not in _INHERITED and not name.startswith(("PYTEST", "DOCKER_HOST", "CI")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture(scope="session")
+def _moto_server() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An empty AWS account on moto's server."""
+
+    endpoint_url: str
+
+    def client(self, service: str) -> Any:
+        """Give a plain boto3 client, for setting the scene and looking at the result."""
+        return boto3.client(  # type: ignore[call-overload]  # the name is a variable
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+
+@pytest.fixture
+def aws(_moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """Give an empty account; the process's environment leads to it."""
+    import requests  # moto brings it
+
+    requests.post(f"{_moto_server}/moto-api/reset", timeout=10)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _moto_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    return Aws(_moto_server)
+
+
+CONFIG = """\
+app: schoolapp
+default_environment: dev
+image: {repository: schoolapp-backend}
+parameters:
+  db_host: {type: SecureString, env: PARAM_HOST_PATH, hidden: false, from: rds.endpoint}
+  db_name: {type: SecureString, env: PARAM_DB_NAME_PATH, hidden: false, from: rds.database}
+  db_user: {type: SecureString, env: PARAM_USER_PATH, hidden: false, from: rds.user}
+secrets:
+  db_password: {env: DB_SECRET_ARN, from: rds.managed_secret}
+task:
+  family: schoolapp-backend
+  container: web
+  cpu: 256
+  memory: 512
+  port: 3000
+  health_path: /healthz
+  execution_role: schoolapp-execution
+  task_role: schoolapp-task
+  log_group: /ecs/schoolapp-backend
+service:
+  cluster: schoolapp
+  name: schoolapp-backend
+  security_groups: [schoolApp-ecs-sg]
+  target_group: schoolapp-tg
+environments:
+  dev: {region: us-east-1, account: "123456789012"}
+  prod: {region: us-east-1, account: "123456789012", protected: true}
+  other: {region: us-east-1, account: "999999999999"}
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with a schoolctl.yaml, and the command run in it, in process."""
+
+    directory: Path
+    services: Services
+
+    def invoke(self, *args: str, stdin: str | None = None, **services: Any) -> Result:
+        """Run `schoolctl args...`; standard input is no terminal. Both streams are kept apart."""
+        given = replace(self.services, **services) if services else self.services
+        return CliRunner().invoke(
+            click_app(),  # type: ignore[arg-type]  # the runner takes the made command, too
+            list(args),
+            input=stdin,
+            obj=given,
+            prog_name="schoolctl",
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Give a new project; its clock is a fake."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    (directory / "schoolctl.yaml").write_text(CONFIG)
+    return Project(directory, Services(clock=FakeClock(), directory=directory))
+
+
+def engine_answers() -> bool:
+    """Say whether a Docker engine answers."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    asked = subprocess.run([docker, "version"], capture_output=True, check=False, timeout=30)
+    return asked.returncode == 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without an engine, skip what needs one and say so; in CI that is a failure."""
+    needing = [
+        item
+        for item in items
+        if item.get_closest_marker("engine") or item.get_closest_marker("e2e")
+    ]
+    if not needing or engine_answers():
+        return
+    if os.environ.get("CI") == "true":
+        pytest.exit("no Docker engine answers, and CI=true wants every test run", returncode=1)
+    del config
+    for item in needing:
+        item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
