@@ -207,6 +207,8 @@ class SecretInfo:
     arn: str
     changed_at: datetime | None
     deleted_at: datetime | None = None
+    owner: str = ""
+    """The AWS service that manages and rotates it, such as `rds`; empty for one of our own."""
 
 
 class RolloutState(StrEnum):

@@ -1,0 +1,108 @@
+"""Secrets Manager: secrets in, secrets out, their values kept out of sight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import error_message, is_code, translated
+from schoolctl.errors import ConflictError
+from schoolctl.model import SecretInfo, SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schoolctl.aws.clients import Clients
+
+
+def find_secret(clients: Clients, name_or_arn: str) -> SecretInfo | None:
+    """Give what is known of a secret without reading its value; None where there is none.
+
+    One that is scheduled for deletion is there, with `deleted_at` set.
+
+    Source: Secrets Manager DescribeSecret.
+    """
+    with translated(f"look at secret {name_or_arn}"):
+        try:
+            found = clients.secretsmanager.describe_secret(SecretId=name_or_arn)
+        except ClientError as error:
+            if is_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+    return SecretInfo(
+        name=found["Name"],
+        arn=found["ARN"],
+        changed_at=found.get("LastChangedDate", found.get("CreatedDate")),
+        deleted_at=found.get("DeletedDate"),
+        owner=found.get("OwningService", ""),
+    )
+
+
+def get_secret_value(clients: Clients, name_or_arn: str) -> SecretValue | None:
+    """Read a secret's current value; None where there is no such secret or it has no value yet.
+
+    Raises:
+        ConflictError: it is scheduled for deletion, or holds bytes instead of text.
+
+    Source: Secrets Manager GetSecretValue.
+    """
+    with translated(f"read secret {name_or_arn}"):
+        try:
+            found = clients.secretsmanager.get_secret_value(SecretId=name_or_arn)
+        except ClientError as error:
+            if is_code(error, "ResourceNotFoundException"):
+                return None
+            if is_code(error, "InvalidRequestException"):
+                raise ConflictError(
+                    f"secret {name_or_arn} cannot be read",
+                    why=f"AWS answered InvalidRequestException: {error_message(error)}",
+                    hint="a deleted one is brought back by `schoolctl secrets set KEY --restore`",
+                ) from error
+            raise
+    text = found.get("SecretString")
+    if text is None:
+        raise ConflictError(
+            f"secret {name_or_arn} holds bytes",
+            why="schoolctl and the service read secrets that are text",
+            hint="give the entry another name, or an `arn:` of a secret that is text",
+        )
+    return SecretValue(text)
+
+
+def create_secret(
+    clients: Clients, name: str, value: SecretValue, *, token: str, description: str = ""
+) -> str:
+    """Create a secret and give its ARN. A repetition with the same `token` makes no second one.
+
+    Source: Secrets Manager CreateSecret.
+    """
+    extra: Mapping[str, str] = {"Description": description} if description else {}
+    with translated(f"create secret {name}"):
+        answer = clients.secretsmanager.create_secret(
+            Name=name,
+            SecretString=value.reveal(),
+            ClientRequestToken=token,
+            **extra,  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
+        )
+    return answer["ARN"]
+
+
+def put_secret_value(clients: Clients, name_or_arn: str, value: SecretValue, *, token: str) -> None:
+    """Give a secret a new current value. A repetition with the same `token` makes no second one.
+
+    Source: Secrets Manager PutSecretValue.
+    """
+    with translated(f"change secret {name_or_arn}"):
+        clients.secretsmanager.put_secret_value(
+            SecretId=name_or_arn, SecretString=value.reveal(), ClientRequestToken=token
+        )
+
+
+def restore_secret(clients: Clients, name_or_arn: str) -> None:
+    """Take back the deletion of a secret; of one that is not deleted, nothing happens.
+
+    Source: Secrets Manager RestoreSecret.
+    """
+    with translated(f"restore secret {name_or_arn}"):
+        clients.secretsmanager.restore_secret(SecretId=name_or_arn)

@@ -1,0 +1,116 @@
+"""SSM Parameter Store: parameters in, parameters out, their values kept out of sight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schoolctl.aws.errors import translated
+from schoolctl.model import Parameter, SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mypy_boto3_ssm.literals import ParameterTypeType
+    from mypy_boto3_ssm.type_defs import ParameterTypeDef
+
+    from schoolctl.aws.clients import Clients
+
+_GET_LIMIT = 10
+_FILTER_LIMIT = 50
+
+
+def get_parameters(
+    clients: Clients, names: Sequence[str], *, decrypt: bool
+) -> dict[str, Parameter]:
+    """Read the parameters called `names`, ten a call, the calls side by side.
+
+    Args:
+        clients: the AWS clients.
+        names: full names; may be empty, and repeated ones are read once.
+        decrypt: whether the values are wanted. Without it every `value` is None, and a customer's
+            KMS key is not used.
+
+    Returns:
+        By name, those that exist: AWS answers 200 for missing ones, too, and lists them in
+        `InvalidParameters`.
+
+    Raises:
+        SchoolctlError: AWS refused one of the calls.
+
+    Source: SSM GetParameters.
+    """
+    batches = list(_batches(tuple(dict.fromkeys(names)), _GET_LIMIT))
+    if len(batches) == 1:
+        return _get_batch(clients, batches[0], decrypt=decrypt)
+    started = [clients.start(_get_batch, clients, each, decrypt=decrypt) for each in batches]
+    return {name: each for call in started for name, each in call.result().items()}
+
+
+def _get_batch(clients: Clients, names: Sequence[str], *, decrypt: bool) -> dict[str, Parameter]:
+    with translated(f"read {_named(names)}"):
+        answer = clients.ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
+    return {each["Name"]: _parameter(each, decrypt=decrypt) for each in answer["Parameters"]}
+
+
+def _parameter(found: ParameterTypeDef, *, decrypt: bool) -> Parameter:
+    return Parameter(
+        name=found["Name"],
+        type=found["Type"],
+        version=found["Version"],
+        modified_at=found.get("LastModifiedDate"),
+        value=SecretValue(found["Value"]) if decrypt else None,
+    )
+
+
+def last_writers(clients: Clients, names: Sequence[str]) -> Mapping[str, str]:
+    """Give the ARN of whoever wrote each of `names` last; missing parameters are absent.
+
+    Source: SSM DescribeParameters (GetParameters does not tell), 50 names a filter, all pages.
+    """
+    writers: dict[str, str] = {}
+    for batch in _batches(tuple(dict.fromkeys(names)), _FILTER_LIMIT):
+        with translated(f"read who wrote {_named(batch)}"):
+            pages = clients.ssm.get_paginator("describe_parameters").paginate(
+                ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}]
+            )
+            for page in pages:
+                for each in page["Parameters"]:
+                    writers[each["Name"]] = each.get("LastModifiedUser", "")
+    return writers
+
+
+def put_parameter(
+    clients: Clients,
+    name: str,
+    type_: ParameterTypeType,
+    value: SecretValue,
+    *,
+    overwrite: bool,
+    description: str = "",
+) -> int:
+    """Write a parameter and give its version.
+
+    Raises:
+        ConflictError: it exists and `overwrite` is not set, or it has a type that cannot change.
+
+    Source: SSM PutParameter.
+    """
+    with translated(f"write parameter {name}"):
+        answer = clients.ssm.put_parameter(
+            Name=name,
+            Type=type_,
+            Value=value.reveal(),
+            Overwrite=overwrite,
+            **({"Description": description} if description else {}),  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
+        )
+    return answer["Version"]
+
+
+def _batches(names: tuple[str, ...], length: int) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), length):
+        yield names[start : start + length]
+
+
+def _named(names: Sequence[str]) -> str:
+    noun = "parameter" if len(names) == 1 else "parameters"
+    return f"{noun} {', '.join(names)}"
