@@ -1,0 +1,83 @@
+"""TCP ports of this machine: whether one is free, and who listens on it, from /proc."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PROC = Path("/proc")
+_LISTEN = "0A"
+_COMMAND_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class PortHolder:
+    """Who listens on a port; `pid` is None where the kernel does not tell us."""
+
+    pid: int | None
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.command} (process {self.pid})" if self.pid else "a process of another user"
+
+
+def can_bind(address: str, port: int) -> bool:
+    """Tell whether a server could listen on `port` of `address`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a connection that lingers from before is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def port_holder(port: int) -> PortHolder | None:
+    """Find who listens on the TCP port `port` on any address; None when nobody does."""
+    inodes = set(_listening_inodes(port))
+    if not inodes:
+        return None
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for entry in _PROC.iterdir():
+        if entry.name.isdecimal() and wanted & set(_descriptors(entry)):
+            return PortHolder(int(entry.name), _command(entry))
+    return PortHolder(None, "")
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("net/tcp", "net/tcp6"):
+        try:
+            lines = (_PROC / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9]
+
+
+def _descriptors(process: Path) -> Iterator[str]:
+    try:
+        links = list((process / "fd").iterdir())
+    except OSError:
+        return
+    for link in links:
+        try:
+            yield str(link.readlink())
+        except OSError:
+            continue
+
+
+def _command(process: Path) -> str:
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "a process"
+    return os.fsdecode(b" ".join(words)).strip()[:_COMMAND_WIDTH] or "a process"

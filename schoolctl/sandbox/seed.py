@@ -1,0 +1,262 @@
+"""The account as a team would have laid it: roles, groups, load balancer, cluster.
+
+Everything is looked for first, so seeding again changes nothing and repairs what was deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import is_code, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
+    from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.sandbox.names import AccountNames
+
+_EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+_POLICY_NAME = "read-settings"
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+_ANYWHERE = "0.0.0.0/0"
+_DATABASE_PORT = 3306
+_WEB_PORTS = (80, 443)
+
+
+def seed_account(clients: Clients, names: AccountNames) -> tuple[str, ...]:
+    """Make what is missing of `names`; returns a line for each thing that was made."""
+    with translated("seed the local account"):
+        made = [*_roles(clients, names), *_cluster(clients, names)]
+        network, subnets = _default_network(clients)
+        groups, lines = _groups(clients, names, network)
+        made += lines
+        if names.target_group is not None:
+            made += _load_balancer(clients, names, network, subnets, groups[names.alb_group])
+    return tuple(made)
+
+
+def _roles(clients: Clients, names: AccountNames) -> list[str]:
+    made = []
+    for name in dict.fromkeys((names.execution_role, names.task_role)):
+        if not _has_role(clients, name):
+            clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
+            made.append(f"role {name}")
+    attached = clients.iam.list_attached_role_policies(RoleName=names.execution_role)
+    if not any(each["PolicyArn"] == _EXECUTION_POLICY for each in attached["AttachedPolicies"]):
+        clients.iam.attach_role_policy(RoleName=names.execution_role, PolicyArn=_EXECUTION_POLICY)
+    wanted = _settings_policy(clients.region, names)
+    if _inline_policy(clients, names.task_role) != wanted:
+        clients.iam.put_role_policy(
+            RoleName=names.task_role, PolicyName=_POLICY_NAME, PolicyDocument=json.dumps(wanted)
+        )
+    return made
+
+
+def _has_role(clients: Clients, name: str) -> bool:
+    try:
+        clients.iam.get_role(RoleName=name)
+    except ClientError as error:
+        if is_code(error, "NoSuchEntity"):
+            return False
+        raise
+    return True
+
+
+def _inline_policy(clients: Clients, role: str) -> Mapping[str, object] | None:
+    try:
+        answer = clients.iam.get_role_policy(RoleName=role, PolicyName=_POLICY_NAME)
+    except ClientError as error:
+        if is_code(error, "NoSuchEntity"):
+            return None
+        raise
+    # boto3 has decoded the text already.
+    return cast("Mapping[str, object]", answer["PolicyDocument"])
+
+
+def _settings_policy(region: str, names: AccountNames) -> dict[str, object]:
+    # The service reads its settings itself, when it starts and when a password was rotated.
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["ssm:GetParameters"],
+                "Resource": f"arn:aws:ssm:{region}:*:parameter{names.parameter_path}*",
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["secretsmanager:GetSecretValue"],
+                "Resource": f"arn:aws:secretsmanager:{region}:*:secret:{names.secret_prefix}*",
+            },
+        ],
+    }
+
+
+def _cluster(clients: Clients, names: AccountNames) -> list[str]:
+    answer = clients.ecs.describe_clusters(clusters=[names.cluster])
+    if any(each.get("status") == "ACTIVE" for each in answer["clusters"]):
+        return []
+    clients.ecs.create_cluster(clusterName=names.cluster)
+    return [f"cluster {names.cluster}"]
+
+
+def _default_network(clients: Clients) -> tuple[str, list[str]]:
+    networks = clients.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
+    network = networks["Vpcs"][0]["VpcId"]
+    subnets = clients.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [network]}])
+    return network, sorted(each["SubnetId"] for each in subnets["Subnets"])
+
+
+def _groups(
+    clients: Clients, names: AccountNames, network: str
+) -> tuple[dict[str, str], list[str]]:
+    """Make the chain internet -> balancer -> service -> database; gives ids by name."""
+    made: list[str] = []
+    ids: dict[str, str] = {}
+    for name, what in (
+        (names.alb_group, "load balancer"),
+        (names.service_group, "service"),
+        (names.database_group, "database"),
+    ):
+        found = _find_group(clients, name, network)
+        if found is None:
+            found = clients.ec2.create_security_group(
+                GroupName=name, Description=f"{what} of the sandbox", VpcId=network
+            )["GroupId"]
+            made.append(f"security group {name}")
+        ids[name] = found
+    alb, service = ids[names.alb_group], ids[names.service_group]
+    wanted: tuple[tuple[str, int, str | None], ...] = (
+        *((names.alb_group, port, None) for port in _WEB_PORTS),
+        (names.service_group, names.port, alb),
+        (names.database_group, _DATABASE_PORT, service),
+    )
+    for name, port, source in wanted:
+        if not _allows(clients, ids[name], port, source):
+            _allow(clients, ids[name], port, source)
+            made.append(f"rule of {name} for port {port}")
+    return ids, made
+
+
+def _find_group(clients: Clients, name: str, network: str) -> str | None:
+    found = clients.ec2.describe_security_groups(
+        Filters=[
+            {"Name": "group-name", "Values": [name]},
+            {"Name": "vpc-id", "Values": [network]},
+        ]
+    )["SecurityGroups"]
+    return found[0]["GroupId"] if found else None
+
+
+def _allows(clients: Clients, group: str, port: int, source: str | None) -> bool:
+    """Tell whether `group` lets `source` (None: everybody) in on `port`."""
+    rules = clients.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+    for rule in rules["IpPermissions"]:
+        if (rule.get("FromPort"), rule.get("ToPort")) != (port, port):
+            continue
+        if source is None and any(
+            each.get("CidrIp") == _ANYWHERE for each in rule.get("IpRanges", [])
+        ):
+            return True
+        if any(each.get("GroupId") == source for each in rule.get("UserIdGroupPairs", [])):
+            return True
+    return False
+
+
+def _allow(clients: Clients, group: str, port: int, source: str | None) -> None:
+    rule: IpPermissionTypeDef = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    if source is None:
+        rule["IpRanges"] = [{"CidrIp": _ANYWHERE}]
+    else:
+        rule["UserIdGroupPairs"] = [{"GroupId": source}]
+    clients.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+
+def _load_balancer(
+    clients: Clients,
+    names: AccountNames,
+    network: str,
+    subnets: Sequence[str],
+    alb_group: str,
+) -> list[str]:
+    made: list[str] = []
+    target_group = _find_target_group(clients, names)
+    if target_group is None:
+        target_group = _create_target_group(clients, names, network)
+        made.append(f"target group {names.target_group}")
+    balancer = _find_balancer(clients, names.load_balancer)
+    if balancer is None:
+        balancer = clients.elbv2.create_load_balancer(
+            Name=names.load_balancer,
+            Subnets=list(subnets),
+            SecurityGroups=[alb_group],
+            Scheme="internet-facing",
+            Type="application",
+        )["LoadBalancers"][0]["LoadBalancerArn"]
+        made.append(f"load balancer {names.load_balancer}")
+    listeners = clients.elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+    if not any(each.get("Port") == _WEB_PORTS[0] for each in listeners):
+        clients.elbv2.create_listener(
+            LoadBalancerArn=balancer,
+            Protocol="HTTP",
+            Port=_WEB_PORTS[0],
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": target_group["TargetGroupArn"]}],
+        )
+        made.append(f"listener of {names.load_balancer} for port {_WEB_PORTS[0]}")
+    return made
+
+
+def _find_target_group(clients: Clients, names: AccountNames) -> TargetGroupTypeDef | None:
+    try:
+        found = clients.elbv2.describe_target_groups(Names=[str(names.target_group)])
+    except ClientError as error:
+        if is_code(error, "TargetGroupNotFound", "TargetGroupNotFoundException"):
+            return None
+        raise
+    return found["TargetGroups"][0] if found["TargetGroups"] else None
+
+
+def _create_target_group(clients: Clients, names: AccountNames, network: str) -> TargetGroupTypeDef:
+    group = clients.elbv2.create_target_group(
+        Name=str(names.target_group),
+        Protocol="HTTP",
+        Port=names.port,
+        VpcId=network,
+        TargetType="ip",
+        HealthCheckPath=names.health_path,
+        HealthCheckIntervalSeconds=10,
+        HealthCheckTimeoutSeconds=5,
+        HealthyThresholdCount=2,
+        UnhealthyThresholdCount=3,
+    )["TargetGroups"][0]
+    # The default of 300 seconds is for requests that take minutes.
+    clients.elbv2.modify_target_group_attributes(
+        TargetGroupArn=group["TargetGroupArn"],
+        Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "10"}],
+    )
+    return group
+
+
+def _find_balancer(clients: Clients, name: str) -> str | None:
+    try:
+        found = clients.elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
+    except ClientError as error:
+        if is_code(error, "LoadBalancerNotFound", "LoadBalancerNotFoundException"):
+            return None
+        raise
+    return found[0]["LoadBalancerArn"] if found else None

@@ -1,0 +1,237 @@
+"""Bring a sandbox up: what is missing is made, what is there is left as it is."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from schoolctl.config import write_overlay
+from schoolctl.errors import EngineError, SchoolctlError
+from schoolctl.sandbox import database, emulator, images, overlay
+from schoolctl.sandbox.engine import Bridge, observe_bridge, own_containers, remove_containers
+from schoolctl.sandbox.layout import write_private
+from schoolctl.sandbox.lock import locked
+from schoolctl.sandbox.names import account_names
+from schoolctl.sandbox.seed import seed_account
+from schoolctl.sandbox.state import State, load_state, new_state, save_state
+from schoolctl.sandbox.tls import Certificates, ensure_certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from docker.client import DockerClient
+    from docker.models.containers import Container
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.clock import Clock
+    from schoolctl.config import Config
+    from schoolctl.sandbox.layout import Layout
+    from schoolctl.sandbox.names import AccountNames
+
+DEFAULT_PORT = 4566
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What bringing up needs from outside.
+
+    Attributes:
+        connect: makes the AWS clients for an emulator and a region.
+        tell: shows a line of progress.
+    """
+
+    docker: DockerClient
+    clock: Clock
+    connect: Callable[[State, str], Clients]
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What is there now.
+
+    Attributes:
+        changes: a line for each thing that this run made; empty when all was there.
+        url: address of the service through its load balancer; None where it has none.
+        new_account: the account holds nothing but what was seeded: no images, no parameters.
+    """
+
+    port: int
+    database_address: str
+    base_image: str | None
+    url: str | None
+    dotenv_file: Path
+    new_account: bool
+    changes: tuple[str, ...]
+
+
+def up(tools: Tools, layout: Layout, config: Config, *, region: str, port: int | None) -> UpResult:
+    """Bring the sandbox of `layout` up and wait until it is usable.
+
+    Args:
+        tools: engine, clock, clients, progress.
+        layout: which sandbox.
+        config: the resolved configuration of its environment.
+        region: the region the account is seeded in.
+        port: the emulator's port; None for that of the last time, or 4566.
+
+    Raises:
+        SchoolctlError: what is missing or in the way; run again, it goes on from there.
+    """
+    overlay.check_local(config)
+    bridge = observe_bridge(tools.docker)
+    with locked(layout):
+        return _Raising(tools, layout, config, bridge, region).run(port)
+
+
+def service_url(names: AccountNames, port: int) -> str | None:
+    """Give the address of the service; browsers and curl take `*.localhost` for this machine."""
+    if names.target_group is None:
+        return None
+    return f"http://{names.load_balancer}.alb.localhost:{port}/"
+
+
+class _Raising:
+    """One run of `up`, with what its steps share."""
+
+    def __init__(
+        self, tools: Tools, layout: Layout, config: Config, bridge: Bridge, region: str
+    ) -> None:
+        self.tools = tools
+        self.layout = layout
+        self.config = config
+        self.bridge = bridge
+        self.region = region
+        self.names = account_names(config)
+        self.changes: list[str] = []
+
+    def run(self, port: int | None) -> UpResult:
+        self.layout.prepare()
+        state = self._ensure_state(port)
+        base_image = self._ensure_base_image()
+        database_image = images.ensure_database_image(self.tools.docker, self.tools.tell)
+        new_account = self._start_emulator(state)
+        certificates = ensure_certificates(
+            self.layout.tls_folder,
+            database.names(self.layout, state.bridge),
+            self.tools.clock.now(),
+        )
+        container = self._start_database(state, database_image, certificates)
+        self._wait(state, container)
+        self._write_files(state, base_image, certificates)
+        self.changes += seed_account(self.tools.connect(state, self.region), self.names)
+        return UpResult(
+            port=state.port,
+            database_address=f"{state.bridge}:{state.database_port}",
+            base_image=base_image,
+            url=service_url(self.names, state.port),
+            dotenv_file=self.layout.dotenv_file,
+            new_account=new_account,
+            changes=tuple(self.changes),
+        )
+
+    def _ensure_state(self, port: int | None) -> State:
+        kept = load_state(self.layout.state_file)
+        if kept is None:
+            self._remove_leftovers()
+            state = self._new_state(port or DEFAULT_PORT)
+        else:
+            state = self._moved(kept, port)
+        if state != kept:
+            # Before anything is started: whatever happens then, `down` knows where to look.
+            save_state(self.layout.state_file, state)
+        return state
+
+    def _new_state(self, port: int) -> State:
+        addresses = ("127.0.0.1", self.bridge.address)
+        emulator.check_port_free(port, addresses)
+        return new_state(
+            self.config.app,
+            port=port,
+            bridge=self.bridge.address,
+            database_port=database.choose_port(addresses),
+        )
+
+    def _moved(self, kept: State, port: int | None) -> State:
+        state = replace(kept, port=port or kept.port, bridge=self.bridge.address)
+        process = emulator.running(self.layout)
+        if process is None or state == kept:
+            return state
+        if state.port != kept.port:
+            raise SchoolctlError(
+                f"the sandbox is up already, on port {kept.port}",
+                hint="`schoolctl sandbox down` first; its account does not survive a move",
+            )
+        # The engine was set up anew, with another network: our listener is on the old one.
+        emulator.stop(self.layout, process, self.tools.clock)
+        return state
+
+    def _remove_leftovers(self) -> None:
+        """Remove what an earlier sandbox of this name left, whose keys and passwords are lost."""
+        emulator_left = emulator.running(self.layout)
+        if emulator_left is not None:
+            emulator.stop(self.layout, emulator_left, self.tools.clock)
+        remove_containers(own_containers(self.tools.docker, self.layout))
+        database.remove_volume(self.tools.docker, self.layout)
+
+    def _ensure_base_image(self) -> str | None:
+        dockerfile = self.layout.directory / self.config.image.context / "Dockerfile"
+        if self.config.image.dockerfile:
+            dockerfile = self.layout.directory / self.config.image.dockerfile
+        ordinary = images.default_base(dockerfile)
+        if ordinary is None:
+            return None
+        return images.ensure_base(self.tools.docker, ordinary, self.tools.tell)
+
+    def _start_emulator(self, state: State) -> bool:
+        """Start the emulator unless it runs; tells whether it was started."""
+        if emulator.running(self.layout) or emulator.adopt(self.layout, state.port):
+            return False
+        emulator.check_port_free(state.port, ("127.0.0.1", state.bridge))
+        shutil.rmtree(self.layout.work_folder)
+        self.layout.prepare()
+        self.tools.tell(f"starting the emulator on port {state.port}")
+        emulator.start(self.layout, state, self.bridge, self.region)
+        self.changes.append(f"emulator on port {state.port}")
+        return True
+
+    def _start_database(self, state: State, image: str, certificates: Certificates) -> Container:
+        docker = self.tools.docker
+        image_id = str(docker.images.get(image).id)
+        container = database.find(docker, self.layout)
+        if container is not None and not database.fits(container, state, image_id, certificates):
+            remove_containers([container])
+            container = None
+        if container is None:
+            self.tools.tell("starting the database")
+            container = database.create(docker, self.layout, state, image_id, certificates)
+            self.changes.append(f"database on port {state.database_port}")
+        if container.status != "running":
+            database.launch(container)
+        return container
+
+    def _wait(self, state: State, container: Container) -> None:
+        emulator.wait_ready(self.layout, state, self.tools.clock)
+        database.wait_ready(container, self.layout, state, self.tools.clock)
+        for port, what in ((state.port, "the emulator"), (state.database_port, "the database")):
+            if not database.container_reaches(container, state.bridge, port):
+                raise EngineError(
+                    f"containers do not reach {what} at {state.bridge}:{port}",
+                    why="this machine does, so something between drops it: mostly a firewall",
+                    hint="let containers in, such as with `ufw allow in on docker0`",
+                )
+
+    def _write_files(
+        self, state: State, base_image: str | None, certificates: Certificates
+    ) -> None:
+        values = overlay.overlay_values(
+            state,
+            region=self.region,
+            base_image=base_image,
+            platform=f"linux/{self.bridge.architecture}",
+            authority=certificates.authority,
+        )
+        write_overlay(self.layout.directory, self.layout.environment, values)
+        write_private(self.layout.dotenv_file, overlay.dotenv_text(self.config, state))
