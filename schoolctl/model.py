@@ -188,6 +188,17 @@ class Image:
 
 
 @dataclass(frozen=True)
+class RegistryLogin:
+    """What a registry is logged in to with; ECR's user name is always `AWS`."""
+
+    registry: str
+    """The registry's host, and its port where it has one."""
+    username: str
+    password: SecretValue
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class Parameter:
     """An SSM parameter; `value` is None where it was not read."""
 

@@ -1,0 +1,371 @@
+"""ECR: repositories, images, the login; what the API itself tells.
+
+What only the registry protocol tells (the labels inside an image) is in `schoolctl/registry.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import error_code, translated
+from schoolctl.errors import NotFoundError
+from schoolctl.model import Digest, Image, RegistryLogin, Repository, RepositoryUri, SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, RepositoryTypeDef
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.config import Config
+
+T = TypeVar("T")
+
+INDEX_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_IDS_PER_CALL = 100
+"""BatchGetImage and BatchDeleteImage take so many."""
+_IMAGES_PER_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of one image, read from ECR.
+
+    Attributes:
+        digest: of the manifest, which is the image's.
+        content: the manifest's JSON.
+    """
+
+    digest: Digest
+    content: Mapping[str, Any]
+
+    @property
+    def config(self) -> Digest | None:
+        """The blob that holds the image's configuration; None for an index."""
+        found = self.content.get("config")
+        return Digest(str(found["digest"])) if found else None
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """The compressed size of each layer in bytes, the base's first; empty for an index."""
+        return tuple(int(each["size"]) for each in self.content.get("layers", ()))
+
+    @property
+    def children(self) -> tuple[Digest, ...]:
+        """The manifests that an index lists; empty for an image."""
+        return tuple(Digest(str(each["digest"])) for each in self.content.get("manifests", ()))
+
+    def image_for(self, architecture: str) -> Digest | None:
+        """Give the child of an index for an architecture such as `amd64`; None without one."""
+        for each in self.content.get("manifests", ()):
+            if each.get("platform", {}).get("architecture") == architecture:
+                return Digest(str(each["digest"]))
+        return None
+
+
+def registry_host(config: Config, repository_uri: str) -> str:
+    """Give the registry that images are pushed to and pulled from.
+
+    Args:
+        config: its `registry` takes the place of the host that ECR tells.
+        repository_uri: `repositoryUri` of an ECR answer.
+    """
+    return config.registry or repository_uri.partition("/")[0]
+
+
+# Repositories
+
+
+def find_repository(clients: Clients, config: Config) -> Repository | None:
+    """Give the environment's repository; None where there is none.
+
+    Source: ECR DescribeRepositories.
+    """
+    name = config.image.repository
+    with translated(f"read repository {name}"):
+        try:
+            answer = clients.ecr.describe_repositories(repositoryNames=[name])
+        except ClientError as error:
+            if error_code(error) == "RepositoryNotFoundException":
+                return None
+            raise
+    found = answer["repositories"]
+    return _repository(found[0], config) if found else None
+
+
+def need_repository(clients: Clients, config: Config) -> Repository:
+    """Give the environment's repository; without one, a `NotFoundError` with the cure."""
+    repository = find_repository(clients, config)
+    if repository is None:
+        raise no_repository(config.image.repository, clients.region)
+    return repository
+
+
+def no_repository(name: str, region: str) -> NotFoundError:
+    """Give the error for a repository that is not there."""
+    return NotFoundError(
+        f"repository {name} does not exist in {region}",
+        why="ECR answered RepositoryNotFoundException; ECR makes no repository on a push",
+        hint="run `schoolctl repo create`, or push with --create-repo",
+    )
+
+
+def create_repository(
+    clients: Clients, config: Config, name: str, tags: Mapping[str, str]
+) -> Repository:
+    """Create a repository with immutable tags, scan on push and AES-256; one there is given back.
+
+    Source: ECR CreateRepository.
+    """
+    with translated(f"create repository {name}"):
+        try:
+            answer = clients.ecr.create_repository(
+                repositoryName=name,
+                imageTagMutability="IMMUTABLE",
+                imageScanningConfiguration={"scanOnPush": True},
+                encryptionConfiguration={"encryptionType": "AES256"},
+                tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            )
+        except ClientError as error:
+            # Another run was first, or the reply to our own call was lost and it was repeated.
+            if error_code(error) != "RepositoryAlreadyExistsException":
+                raise
+            found = clients.ecr.describe_repositories(repositoryNames=[name])["repositories"]
+            return _repository(found[0], config)
+    return _repository(answer["repository"], config)
+
+
+def _repository(answer: RepositoryTypeDef, config: Config) -> Repository:
+    name = answer["repositoryName"]
+    return Repository(
+        name=name,
+        uri=RepositoryUri(registry_host(config, answer["repositoryUri"]), name),
+        arn=answer["repositoryArn"],
+        immutable_tags=answer.get("imageTagMutability", "MUTABLE").startswith("IMMUTABLE"),
+        scan_on_push=answer.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+        encryption=answer.get("encryptionConfiguration", {}).get("encryptionType", "AES256"),
+        created_at=_utc(answer.get("createdAt")),
+    )
+
+
+# Images
+
+
+def list_images(clients: Clients, repository: Repository) -> list[Image]:
+    """Give every image of a repository, archived ones too, newest first.
+
+    Raises:
+        NotFoundError: the repository is gone.
+
+    Source: ECR DescribeImages (all pages); BatchGetImage for the children of indexes.
+    """
+    details: list[ImageDetailTypeDef] = []
+    pages = clients.ecr.get_paginator("describe_images")
+    with translated(f"list the images of {repository.name}"):
+        for page in pages.paginate(
+            repositoryName=repository.name,
+            filter={"imageStatus": "ANY"},
+            PaginationConfig={"PageSize": _IMAGES_PER_PAGE},
+        ):
+            details.extend(page["imageDetails"])
+    children = _children(clients, repository.name, details)
+    images = [_image(each, children.get(each["imageDigest"], ())) for each in details]
+    return sorted(images, key=lambda image: (image.pushed_at, image.digest), reverse=True)
+
+
+def find_image(
+    clients: Clients,
+    repository: Repository,
+    *,
+    tag: str | None = None,
+    digest: Digest | None = None,
+) -> Image | None:
+    """Give the image with a tag, or with a digest; None where there is none.
+
+    Source: ECR DescribeImages.
+    """
+    image_id = {"imageTag": tag} if digest is None else {"imageDigest": str(digest)}
+    with translated(f"look for image {tag or digest} in {repository.name}"):
+        try:
+            answer = clients.ecr.describe_images(
+                repositoryName=repository.name,
+                imageIds=[image_id],  # type: ignore[list-item]  # one of the two keys is there
+            )
+        except ClientError as error:
+            if error_code(error) == "ImageNotFoundException":
+                return None
+            raise
+    details = answer["imageDetails"]
+    if not details:
+        return None
+    children = _children(clients, repository.name, details[:1])
+    return _image(details[0], children.get(details[0]["imageDigest"], ()))
+
+
+def find_manifest(
+    clients: Clients, name: str, *, tag: str | None = None, digest: Digest | None = None
+) -> Manifest | None:
+    """Give the manifest of an image by tag or digest; None without the image or the repository.
+
+    Source: ECR BatchGetImage.
+    """
+    image_id = {"imageTag": tag} if digest is None else {"imageDigest": str(digest)}
+    with translated(f"read image {tag or digest} of {name}"):
+        try:
+            answer = clients.ecr.batch_get_image(
+                repositoryName=name,
+                imageIds=[image_id],  # type: ignore[list-item]  # one of the two keys is there
+                acceptedMediaTypes=[*MANIFEST_TYPES, *sorted(INDEX_TYPES)],
+            )
+        except ClientError as error:
+            if error_code(error) == "RepositoryNotFoundException":
+                return None
+            raise
+    for found in answer["images"]:
+        return Manifest(
+            Digest.parse(found["imageId"]["imageDigest"]), json.loads(found["imageManifest"])
+        )
+    return None
+
+
+def _children(
+    clients: Clients, name: str, details: Sequence[ImageDetailTypeDef]
+) -> dict[str, tuple[Digest, ...]]:
+    # What has no media type was pushed before ECR noted it, and may be an index.
+    indexes = [
+        each["imageDigest"]
+        for each in details
+        if each.get("imageManifestMediaType", "") in INDEX_TYPES | {""}
+    ]
+    calls = [
+        clients.start(_manifests, clients, name, batch) for batch in batches(indexes, _IDS_PER_CALL)
+    ]
+    return {str(manifest.digest): manifest.children for call in calls for manifest in call.result()}
+
+
+def _manifests(clients: Clients, name: str, digests: Sequence[str]) -> list[Manifest]:
+    with translated(f"read the indexes of {name}"):
+        answer = clients.ecr.batch_get_image(
+            repositoryName=name,
+            imageIds=[{"imageDigest": each} for each in digests],
+            acceptedMediaTypes=[*sorted(INDEX_TYPES), *MANIFEST_TYPES],
+        )
+    missing = [
+        each
+        for each in answer.get("failures", [])
+        # Deleted since it was listed: nobody needs its children.
+        if each.get("failureCode") != "ImageNotFound"
+    ]
+    if missing:
+        first = missing[0]
+        raise NotFoundError(
+            f"could not read {len(missing)} of the images of {name}",
+            why=f"ECR answered {first.get('failureCode')}: {first.get('failureReason')}",
+            hint="run it again",
+        )
+    return [
+        Manifest(Digest(each["imageId"]["imageDigest"]), json.loads(each["imageManifest"]))
+        for each in answer["images"]
+    ]
+
+
+def _image(detail: ImageDetailTypeDef, children: tuple[Digest, ...]) -> Image:
+    # The stubs may be older than the service: this member came in 2025.
+    subject = dict(detail).get("subjectManifestDigest")
+    pushed_at = _utc(detail.get("imagePushedAt"))
+    return Image(
+        digest=Digest(detail["imageDigest"]),
+        tags=tuple(sorted(detail.get("imageTags", ()))),
+        size_bytes=detail.get("imageSizeInBytes") or 0,
+        pushed_at=pushed_at or datetime.fromtimestamp(0, UTC),
+        pulled_at=_utc(detail.get("lastRecordedPullTime")),
+        media_type=detail.get("imageManifestMediaType", ""),
+        children=children,
+        subject=Digest(str(subject)) if subject else None,
+    )
+
+
+@dataclass(frozen=True)
+class DeletedImages:
+    """What BatchDeleteImage did: the digests that are gone, and a sentence for each that is not."""
+
+    gone: tuple[Digest, ...]
+    failures: tuple[str, ...]
+
+
+def delete_images(clients: Clients, name: str, digests: Sequence[Digest]) -> DeletedImages:
+    """Delete images by digest, with all their tags; at most 100.
+
+    An image that is gone already counts as deleted.
+
+    Source: ECR BatchDeleteImage, which answers status 200 with `failures`.
+    """
+    with translated(f"delete images of {name}"):
+        answer = clients.ecr.batch_delete_image(
+            repositoryName=name, imageIds=[{"imageDigest": str(each)} for each in digests]
+        )
+    failed: dict[Digest, str] = {}
+    for each in answer.get("failures", []):
+        if each.get("failureCode") == "ImageNotFound":
+            continue
+        digest = Digest(each.get("imageId", {}).get("imageDigest", "unknown"))
+        failed[digest] = (
+            f"{digest}: ECR answered {each.get('failureCode')}: {each.get('failureReason', '')}"
+        )
+    return DeletedImages(
+        tuple(each for each in digests if each not in failed), tuple(failed.values())
+    )
+
+
+# The login
+
+
+def authorization(clients: Clients, config: Config | None = None) -> RegistryLogin:
+    """Get a token for the account's registry in this region; valid for 12 hours.
+
+    Args:
+        clients: whose credentials the token stands for.
+        config: its `registry` takes the place of the host that ECR tells.
+
+    Source: ECR GetAuthorizationToken.
+    """
+    with translated("log in to ECR"):
+        answer = clients.ecr.get_authorization_token()
+    given = answer["authorizationData"][0]
+    username, _, password = (
+        base64.b64decode(given["authorizationToken"]).decode("ascii").partition(":")
+    )
+    host = given["proxyEndpoint"].partition("://")[2]
+    return RegistryLogin(
+        registry=registry_host(config, host) if config is not None else host,
+        username=username,
+        password=SecretValue(password),
+        expires_at=given["expiresAt"].astimezone(UTC),
+    )
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of at most `size`."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment is not None else None
