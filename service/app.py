@@ -1,0 +1,92 @@
+"""Puts the service together: create_app(settings) -> a Flask application."""
+
+import json
+import threading
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service.body import ReadGuard, unguarded
+from service.cors import cors_headers
+from service.db import Database, make_engine
+from service.errors import DatabaseUnavailableError
+from service.form import form_blueprint
+from service.ratelimit import RateLimiter
+from service.registration import Registrar, api_blueprint
+from service.settings import Settings
+from service.web import install, json_response
+
+STATIC_CACHE_SECONDS: Final = 300
+OPENAPI: Final = Path(__file__).parent / "openapi.json"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    guard: ReadGuard = unguarded,
+) -> Flask:
+    """Make the application.
+
+    Args:
+        settings: as `load_settings` gives them.
+        database: for a caller that has checked it already; made from the settings otherwise.
+        guard: the limits that the WSGI server can put on reading bodies.
+
+    Returns:
+        The application. It has not talked to the database yet, unless `database` has.
+    """
+    if database is None:
+        database = Database(make_engine(settings.database, time.monotonic), time.monotonic)
+    limiter = None
+    if settings.rate_limit is not None:
+        limiter = RateLimiter(settings.rate_limit, time.monotonic)
+    app = Flask(__name__)
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_CACHE_SECONDS
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    if settings.trusted_proxies:
+        # The load balancer appends the client to X-Forwarded-For; what stands before it is the
+        # client's own invention. Host stays as it is.
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's documented way to add middleware
+    install(app, cors_headers(settings.cors_origins))
+    registrar = Registrar(database, settings.rules, limiter, guard)
+    app.register_blueprint(api_blueprint(registrar))
+    app.register_blueprint(form_blueprint(registrar))
+    _add_health(app, database)
+    _add_openapi(app)
+    return app
+
+
+def _add_health(app: Flask, database: Database) -> None:
+    checking = threading.Lock()
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        """Say whether load balancers should send requests here.
+
+        Once the database has answered, the answer stays yes: replacing every task would not
+        bring a database back. Before that, the question itself asks the database, one at a time.
+        """
+        if not database.answered and checking.acquire(blocking=False):
+            try:
+                database.check()
+            except DatabaseUnavailableError:
+                pass  # logged where it happened
+            finally:
+                checking.release()
+        if database.answered:
+            return json_response({"status": "ok"})
+        return json_response({"status": "starting"}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _add_openapi(app: Flask) -> None:
+    document = json.loads(OPENAPI.read_text(encoding="utf-8"))
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return json_response(document)

@@ -1,0 +1,47 @@
+"""gunicorn's settings: `gunicorn --config python:service.gunicorn_conf`."""
+
+from gevent import monkey
+
+# Before anything else is imported: the application is loaded once, before the workers fork, and
+# a module that took `socket` or `ssl` as they were would block a whole worker.
+monkey.patch_all()
+
+import os  # noqa: E402 - after patching, see above
+from pathlib import Path  # noqa: E402 - likewise
+
+wsgi_app = "service.wsgi:application()"
+bind = f"0.0.0.0:{os.environ.get('PORT') or '3000'}"
+# One process has one interpreter; more of them than processors only cost memory.
+workers = int(os.environ.get("WEB_CONCURRENCY") or min(2, os.cpu_count() or 1))
+worker_class = "service.worker.Worker"
+worker_connections = 1000
+preload_app = True
+
+# Longer than the 60 s after which an ALB closes an idle connection: the side that closes first
+# must not be us, or the ALB answers 502 to a request that crossed with it.
+keepalive = 75
+graceful_timeout = 25  # below ECS's stopTimeout, after which comes SIGKILL
+timeout = 30
+
+# A read-only root file system: the workers' heartbeat goes to memory, and no socket to a file.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmpfs, not /tmp
+control_socket_disable = True
+
+accesslog = None  # the service writes its own line for each request
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "service.logs.JsonFormatter"}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "stream": "ext://sys.stdout",
+        },
+    },
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stdout"], "propagate": False},
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+    },
+}

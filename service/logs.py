@@ -1,0 +1,54 @@
+"""Logs as JSON lines on stdout: one object a line, times in UTC, no personal data."""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final
+
+LOGGER: Final = logging.getLogger("service")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object for each record.
+
+    Escaped as ASCII, so that nothing a client sends can begin a new line. Of an exception the
+    type and the places are kept and its text is not: texts of libraries quote values, and values
+    are people's names, numbers and passwords.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line for a record; `extra={"fields": {...}}` adds members."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[0] is not None:
+            entry["exception"] = record.exc_info[0].__qualname__
+            entry["stack"] = _places(record.exc_info[2])
+        return json.dumps(entry, default=str)
+
+
+def configure_logging() -> None:
+    """Send this process's logs to stdout as JSON lines. Calling it again changes nothing."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # botocore says at INFO where it found credentials, and at DEBUG what they are.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def log(level: int, message: str, **fields: object) -> None:
+    """Write one line of the service's own log."""
+    LOGGER.log(level, message, extra={"fields": fields})
+
+
+def _places(stack: TracebackType | None) -> list[str]:
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(stack)
+    ]

@@ -1,0 +1,130 @@
+"""gunicorn's gevent worker with two habits changed: how it stops, and how it refuses."""
+
+import json
+import logging
+import socket
+from http import HTTPStatus
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import gevent
+from gunicorn.http import errors
+from gunicorn.workers.ggevent import GeventWorker
+
+from service.logs import LOGGER, log
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812 - gevent's name for its class
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.config import Config
+    from gunicorn.glogging import Logger
+    from gunicorn.http import Request
+
+    Address = tuple[str, int] | str | int
+
+LINGER_SECONDS: Final = 2.0
+
+_STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
+
+
+class Worker(GeventWorker):
+    """Closes idle connections soon after SIGTERM, and answers malformed requests in JSON.
+
+    gunicorn waits for every open connection until its graceful time-out, and a load balancer
+    keeps idle ones open: stopping would always take the full time, and on a platform that kills
+    after five seconds no request in progress would be safe.
+    """
+
+    def __init__(
+        self,
+        age: int,
+        ppid: int,
+        sockets: "list[socket.socket]",
+        app: "BaseApplication",
+        timeout: int,
+        cfg: "Config",
+        log: "Logger",
+    ) -> None:
+        super().__init__(age, ppid, sockets, app, timeout, cfg, log)
+        self._idle: set[socket.socket] = set()
+
+    def handle(self, listener: "GeventSocket", client: "GeventSocket", addr: "Address") -> None:
+        """Serve one connection to its end."""
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(
+        self,
+        listener_name: "Address",
+        req: "Request",
+        sock: "GeventSocket",
+        addr: "Address",
+    ) -> bool:
+        """Serve one request; meanwhile its connection is not idle."""
+        self._idle.discard(sock)
+        keep = super().handle_request(listener_name, req, sock, addr)
+        self._idle.add(sock)
+        return keep
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop on SIGTERM: take no new connection, finish requests, then close idle connections.
+
+        For a moment requests on open connections are still taken, and answered with
+        `Connection: close`.
+        """
+        super().handle_exit(sig, frame)
+        gevent.spawn_later(LINGER_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        for connection in list(self._idle):
+            try:
+                # Wakes the greenlet that waits for the next request, as if the client had left.
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                continue  # closed in this moment
+
+    def handle_error(
+        self,
+        req: "Request | None",  # noqa: ARG002 - the signature is gunicorn's
+        client: socket.socket,
+        addr: "Address",  # noqa: ARG002 - likewise
+        exc: BaseException,
+    ) -> None:
+        """Refuse what is not a well-formed request, in the API's shape.
+
+        gunicorn's own answer is HTML that quotes the request, and its log line names the client.
+        """
+        request_id = uuid4().hex
+        if isinstance(exc, errors.ParseException):
+            status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
+            code, message = "malformed_request", "This is not a well-formed HTTP request."
+            log(logging.INFO, "malformed request", request_id=request_id, kind=type(exc).__name__)
+        else:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            code, message = "internal_error", "Something went wrong on our side."
+            fields = {"request_id": request_id}
+            LOGGER.error("unexpected error", exc_info=exc, extra={"fields": fields})
+        error = {"code": code, "message": message, "fields": {}, "request_id": request_id}
+        body = json.dumps({"error": error}).encode() + b"\n"
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            "Connection: close\r\n"
+            "Content-Type: application/json; charset=utf-8\r\n"
+            "Cache-Control: no-store\r\n"
+            "X-Content-Type-Options: nosniff\r\n"
+            f"X-Request-Id: {request_id}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            client.sendall(head.encode() + body)
+        except OSError:
+            log(logging.INFO, "the client left before its answer", request_id=request_id)
