@@ -1,0 +1,269 @@
+"""What became of the deployment that we started, decided from DescribeServices answers.
+
+Only our own deployment id counts. "The service is stable" proves nothing: a service whose new
+revision was rolled back by the circuit breaker is stable, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from schoolctl.model import RolloutState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
+
+VISIBLE_WITHIN_SECONDS = 30.0
+"""How long an answer may lack what we have just made: DescribeServices is eventually consistent."""
+ROLLBACK_WITHIN_SECONDS = 15.0
+"""How long ECS may take from marking a deployment FAILED to starting the way back."""
+_GONE_STATUSES = {"INACTIVE", "DRAINING"}
+_WAY_BACK = re.compile(r"roll(ed|ing)?[ -]?back", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """Not decided yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Our deployment is PRIMARY, COMPLETED, and all its tasks run."""
+
+    running: int
+    desired: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Our deployment failed, and ECS goes back to the revision `to`."""
+
+    reason: str
+    to: TaskDefinitionRef
+    finished: bool
+    """Whether the way back is complete, too."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Our deployment failed and ECS does not go back."""
+
+    reason: str
+    still_running: tuple[TaskDefinitionRef, ...]
+    """Other revisions of which tasks are still running, newest deployment first."""
+    replaced_by: TaskDefinitionRef | None = None
+    """The revision of a deployment that somebody started since."""
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Somebody started another deployment before ours was decided."""
+
+    reason: str
+    by: Deployment
+
+
+@dataclass(frozen=True)
+class ScaledToZero:
+    """The service's desired count is 0: nothing runs, so nothing is proven."""
+
+    reason: str
+    from_start: bool
+    """Whether it was 0 when we began; otherwise somebody changed it meanwhile."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The service is being deleted, or is no longer there."""
+
+    reason: str
+
+
+Verdict = InProgress | Completed | RolledBack | Failed | Superseded | ScaledToZero | Gone
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier answers told that the next one may leave out. Begin with `History()`."""
+
+    seen: bool = False
+    """Whether our deployment has been in an answer."""
+    first_desired: int | None = None
+    """The service's desired count in the first answer that had our deployment."""
+    failed_after_seconds: float | None = None
+    """When our deployment was first seen FAILED."""
+    failed_reason: str = ""
+    others: Mapping[str, TaskDefinitionRef] = field(default_factory=dict)
+    """Every other deployment id seen, with its revision."""
+
+    def after(
+        self, service: ServiceState | None, started: Deployment, elapsed_seconds: float
+    ) -> History:
+        """Give the history with one more answer in it."""
+        if service is None:
+            return self
+        others = {
+            each.id: each.task_definition for each in service.deployments if each.id != started.id
+        }
+        history = replace(self, others={**self.others, **others})
+        ours = _find(service, started)
+        if ours is None:
+            return history
+        first = service.desired if self.first_desired is None else self.first_desired
+        history = replace(history, seen=True, first_desired=first)
+        if ours.rollout_state is not RolloutState.FAILED:
+            return history
+        at = elapsed_seconds if self.failed_after_seconds is None else self.failed_after_seconds
+        reason = ours.rollout_reason or self.failed_reason
+        return replace(history, failed_after_seconds=at, failed_reason=reason)
+
+
+def judge(
+    service: ServiceState | None,
+    started: Deployment,
+    history: History,
+    elapsed_seconds: float,
+) -> Verdict:
+    """Say what has become of the deployment `started`.
+
+    Args:
+        service: the newest answer; None where ECS knows no such service.
+        started: our deployment, as CreateService or UpdateService answered it.
+        history: what the answers up to and including this one told.
+        elapsed_seconds: the time since the deployment was started.
+
+    Source: ECS API, Deployment.rolloutState and Deployment.status; that a rollback is a new
+    deployment on AWS (the emulator makes the old one PRIMARY again), and that it appears some
+    moments after the failure.
+    """
+    if service is None or service.status in _GONE_STATUSES:
+        return _without_service(service, history, elapsed_seconds)
+    ours, primary = _find(service, started), service.primary
+    if ours is not None and ours.status == "PRIMARY":
+        return _while_primary(service, ours, history, elapsed_seconds)
+    if primary is None:
+        return InProgress("ECS has no PRIMARY deployment yet")
+    if not history.seen and primary.created_at <= started.created_at:
+        if elapsed_seconds < VISIBLE_WITHIN_SECONDS:
+            return InProgress("the deployment is not visible yet")
+        return Superseded("ECS no longer lists the deployment that was started", primary)
+    return _after_primary(service, started, primary, history)
+
+
+def _find(service: ServiceState, started: Deployment) -> Deployment | None:
+    return next((each for each in service.deployments if each.id == started.id), None)
+
+
+def _without_service(
+    service: ServiceState | None, history: History, elapsed_seconds: float
+) -> Verdict:
+    if service is not None:
+        return Gone(f"the service is {service.status}: somebody is deleting it")
+    if not history.seen and elapsed_seconds < VISIBLE_WITHIN_SECONDS:
+        return InProgress("the service is not visible yet")
+    return Gone("ECS knows no such service any more")
+
+
+def _while_primary(
+    service: ServiceState, ours: Deployment, history: History, elapsed_seconds: float
+) -> Verdict:
+    if ours.rollout_state is RolloutState.FAILED:
+        return _while_failed(service, ours, history, elapsed_seconds)
+    if service.desired == 0:
+        from_start = history.first_desired in {None, 0}
+        when = "is 0" if from_start else "was set to 0 while the rollout was under way"
+        return ScaledToZero(f"the desired count {when}: no task runs", from_start)
+    complete = ours.running >= service.desired
+    if ours.rollout_state is None:
+        # Answers from before rolloutState existed: only a service that holds nothing but our
+        # deployment, with nothing pending, may be called complete.
+        complete = complete and ours.pending == 0 and len(service.deployments) == 1
+    elif ours.rollout_state is not RolloutState.COMPLETED:
+        return InProgress(ours.rollout_reason)
+    if not complete:
+        return InProgress(f"{ours.running} of {service.desired} tasks are running")
+    return Completed(ours.running, service.desired, ours.rollout_reason)
+
+
+def _while_failed(
+    service: ServiceState, ours: Deployment, history: History, elapsed_seconds: float
+) -> Verdict:
+    since = elapsed_seconds - (history.failed_after_seconds or 0.0)
+    if history.others and rolls_back(service) and since < ROLLBACK_WITHIN_SECONDS:
+        return InProgress("the deployment failed; ECS is about to go back")
+    return Failed(ours.rollout_reason, _still_running(service, ours.id))
+
+
+def _after_primary(
+    service: ServiceState, started: Deployment, primary: Deployment, history: History
+) -> Verdict:
+    failed = history.failed_after_seconds is not None
+    evidence = _evidence_of_rollback(service, started, primary)
+    known = {ref for id_, ref in history.others.items() if id_ != primary.id}
+    went_back = failed and rolls_back(service) and primary.task_definition in known
+    if evidence is not None or went_back:
+        return RolledBack(
+            reason=history.failed_reason or evidence or "the deployment failed",
+            to=primary.task_definition,
+            finished=primary.rollout_state in {RolloutState.COMPLETED, None}
+            and primary.running >= service.desired,
+        )
+    if failed:
+        return Failed(
+            history.failed_reason, _still_running(service, started.id), primary.task_definition
+        )
+    ours = _find(service, started)
+    completed = ours is not None and ours.rollout_state is RolloutState.COMPLETED
+    when = "after this one had completed" if completed else "before this one was decided"
+    return Superseded(f"another deployment ({primary.id}) was started {when}", primary)
+
+
+def _evidence_of_rollback(
+    service: ServiceState, started: Deployment, primary: Deployment
+) -> str | None:
+    """Give the words that tell of a rollback, or None where there are none."""
+    if primary.created_at < started.created_at:
+        return primary.rollout_reason or "ECS went back to the deployment before it"
+    if _WAY_BACK.search(primary.rollout_reason):
+        return primary.rollout_reason
+    return next(
+        (
+            each.message
+            for each in service.events
+            if started.id in each.message
+            and ("failed" in each.message or _WAY_BACK.search(each.message))
+        ),
+        None,
+    )
+
+
+def _still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRef, ...]:
+    return tuple(
+        each.task_definition for each in service.deployments if each.id != our_id and each.running
+    )
+
+
+def breaker(service: ServiceState) -> Mapping[str, object]:
+    """Give the service's circuit breaker settings, in AWS's shape; empty where it has none."""
+    deployment = service.settings.get("deploymentConfiguration")
+    if isinstance(deployment, dict):
+        found = deployment.get("deploymentCircuitBreaker")
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def rolls_back(service: ServiceState) -> bool:
+    """Say whether ECS goes back by itself when a deployment of this service fails."""
+    if breaker(service).get("rollback"):
+        return True
+    deployment = service.settings.get("deploymentConfiguration")
+    alarms = deployment.get("alarms") if isinstance(deployment, dict) else None
+    return isinstance(alarms, dict) and bool(alarms.get("rollback"))
