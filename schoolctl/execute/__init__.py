@@ -125,6 +125,8 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             return seed.put_parameter(step, tools)
         case steps.PutSecret():
             return seed.put_secret(step, tools)
+        case steps.RestoreSecret():
+            return seed.restore_secret(step, tools)
         case steps.CreateLogGroup():
             return deploy.create_log_group(step, tools)
         case steps.RegisterTaskDefinition():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from schoolctl.model import Digest, ImageRef, RepositoryUri, SecretValue, TaskDefinitionRef
@@ -102,10 +103,12 @@ class PutParameter:
     value: SecretValue
     overwrite: bool
     description: str = ""
+    compared: bool = True
+    """Whether the value before could be read; if not, it may well be the same."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative, without the value."""
-        verb = "change" if self.overwrite else "create"
+        verb = "write" if not self.compared else "change" if self.overwrite else "create"
         return f"{verb} parameter {self.name} ({self.type})"
 
 
@@ -121,6 +124,18 @@ class PutSecret:
     def describe(self) -> str:
         """Say what the step does, in the imperative, without the value."""
         return f"{'create' if self.create else 'change'} secret {self.name}"
+
+
+@dataclass(frozen=True)
+class RestoreSecret:
+    """Take back the deletion that a Secrets Manager secret is scheduled for."""
+
+    name: str
+    deleted_at: datetime
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"restore secret {self.name} (to be deleted on {self.deleted_at:%Y-%m-%d})"
 
 
 @dataclass(frozen=True)
@@ -273,6 +288,7 @@ Step = (
     | DeleteImages
     | PutParameter
     | PutSecret
+    | RestoreSecret
     | CreateLogGroup
     | RegisterTaskDefinition
     | DeregisterTaskDefinition

@@ -1,0 +1,64 @@
+"""Writes parameters and secrets. A reply that was lost is neither a failure nor a second write."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, cast
+
+from schoolctl.aws import secrets, ssm
+from schoolctl.errors import ConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.literals import ParameterTypeType
+
+    from schoolctl.execute import Tools
+    from schoolctl.plan.steps import PutParameter, PutSecret, RestoreSecret
+
+_AGAIN = "somebody else wrote it meanwhile; run it again to compare"
+
+
+def put_parameter(step: PutParameter, tools: Tools) -> str:
+    """Write the parameter; gives its version."""
+    try:
+        version = ssm.put_parameter(
+            tools.clients,
+            step.name,
+            cast("ParameterTypeType", step.type),
+            step.value,
+            overwrite=step.overwrite,
+            description=step.description,
+        )
+    except ConflictError as conflict:
+        # SSM has no request token: when the reply to our own write is lost, botocore repeats the
+        # call and is told that the parameter exists.
+        found = ssm.get_parameters(tools.clients, [step.name], decrypt=True).get(step.name)
+        if step.overwrite or found is None or found.value != step.value:
+            conflict.hint = conflict.hint or _AGAIN
+            raise
+        version = found.version
+    return f"version {version}"
+
+
+def put_secret(step: PutSecret, tools: Tools) -> str:
+    """Create the secret or give it its new value."""
+    # Botocore repeats a call with the same token, and Secrets Manager answers the repetition
+    # without a second version. The token is new each time: one made from the value would make a
+    # return to an older value a repetition, too.
+    token = str(uuid.uuid4())
+    if not step.create:
+        secrets.put_secret_value(tools.clients, step.name, step.value, token=token)
+        return ""
+    try:
+        secrets.create_secret(
+            tools.clients, step.name, step.value, token=token, description=step.description
+        )
+    except ConflictError as conflict:
+        conflict.hint = conflict.hint or _AGAIN
+        raise
+    return ""
+
+
+def restore_secret(step: RestoreSecret, tools: Tools) -> str:
+    """Take back the deletion."""
+    secrets.restore_secret(tools.clients, step.name)
+    return ""

@@ -1,0 +1,59 @@
+"""The two shapes of a database secret: plain text, or a JSON object as RDS writes it."""
+
+from __future__ import annotations
+
+import json
+
+from schoolctl.errors import UsageError
+from schoolctl.model import SecretValue
+
+
+def shape_secret(
+    given: SecretValue, stored: SecretValue | None, *, username: str | None, plain: bool
+) -> SecretValue:
+    """Give the text to store for the password `given`.
+
+    A secret that holds an object keeps its other fields (host, engine, ...), as whoever else reads
+    it expects them; text that is itself an object is stored as it is.
+
+    Args:
+        given: what the user gave.
+        stored: what the secret holds now; None where there is none or it could not be read.
+        username: makes it an object with `username` and `password`.
+        plain: whether an object may become plain text.
+
+    Raises:
+        UsageError: `username` is given together with a value that is an object already.
+
+    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
+    """
+    if plain:
+        return given
+    if _object(given) is not None:
+        if username is not None:
+            raise UsageError(
+                "the value is a JSON object, and --username would wrap it in another",
+                why="nothing was changed",
+                hint='give the password alone, or leave out --username and put "username" into'
+                " the object",
+            )
+        return given
+    fields = _object(stored)
+    if username is None and (fields is None or "password" not in fields):
+        return given
+    changes = {"password": given.reveal()}
+    if username is not None:
+        changes = {"username": username, **changes}
+    if fields is not None and all(fields.get(key) == text for key, text in changes.items()):
+        return stored or given  # its own spelling: spaces and order are no difference
+    return SecretValue(json.dumps({**(fields or {}), **changes}, ensure_ascii=False))
+
+
+def _object(value: SecretValue | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    try:
+        found = json.loads(value.reveal())
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
