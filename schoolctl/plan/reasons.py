@@ -148,7 +148,7 @@ STOPPED = (
         "check that the log group exists and that the execution role may write to it",
     ),
     Rule(
-        (r"ELB health checks|target.?group .*unhealthy|failed .*load balancer",),
+        (r"elb health checks|unhealthy.*target.?group",),
         "the load balancer found the task unhealthy",
         "check that the service's security group lets the load balancer in on the task's port, that"
         " `task.health_path` answers 200, and that `grace_seconds` covers the start",
