@@ -16,12 +16,13 @@ class AccountNames:
     """The things that a deployment finds in its account.
 
     Attributes:
+        task_role: None for a service whose code calls no AWS API.
         target_group: None for a service without a load balancer.
     """
 
     cluster: str
     execution_role: str
-    task_role: str
+    task_role: str | None
     alb_group: str
     service_group: str
     database_group: str
@@ -40,7 +41,7 @@ def account_names(config: Config) -> AccountNames:
     return AccountNames(
         cluster=_name(config.service.cluster),
         execution_role=_name(config.task.execution_role),
-        task_role=_name(config.task.task_role),
+        task_role=None if config.task.task_role is None else _name(config.task.task_role),
         alb_group=config.network.alb_group,
         service_group=config.network.service_group,
         database_group=config.network.database_group,

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
+from schoolctl.aws.clients import Clients
 from schoolctl.aws.errors import is_code, translated
+from schoolctl.connection import Connection, Setting, StaticKeys
+from schoolctl.model import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
-    from schoolctl.aws.clients import Clients
     from schoolctl.sandbox.names import AccountNames
+    from schoolctl.sandbox.state import State
 
 _EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 _POLICY_NAME = "read-settings"
@@ -38,6 +41,19 @@ _DATABASE_PORT = 3306
 _WEB_PORTS = (80, 443)
 
 
+def connect(state: State, region: str) -> Clients:
+    """Give the AWS clients of the emulator, with its throwaway keys."""
+    keys = StaticKeys(state.access_key_id, SecretValue(state.secret_access_key))
+    return Clients(
+        Connection(
+            credentials=Setting(None, "sandbox"),
+            region=Setting(region, "sandbox"),
+            endpoint_url=Setting(state.endpoint, "sandbox"),
+            keys=keys,
+        )
+    )
+
+
 def seed_account(clients: Clients, names: AccountNames) -> tuple[str, ...]:
     """Make what is missing of `names`; returns a line for each thing that was made."""
     with translated("seed the local account"):
@@ -52,19 +68,24 @@ def seed_account(clients: Clients, names: AccountNames) -> tuple[str, ...]:
 
 def _roles(clients: Clients, names: AccountNames) -> list[str]:
     made = []
-    for name in dict.fromkeys((names.execution_role, names.task_role)):
+    for name in dict.fromkeys(each for each in (names.execution_role, names.task_role) if each):
         if not _has_role(clients, name):
             clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
             made.append(f"role {name}")
     attached = clients.iam.list_attached_role_policies(RoleName=names.execution_role)
     if not any(each["PolicyArn"] == _EXECUTION_POLICY for each in attached["AttachedPolicies"]):
         clients.iam.attach_role_policy(RoleName=names.execution_role, PolicyArn=_EXECUTION_POLICY)
-    wanted = _settings_policy(clients.region, names)
-    if _inline_policy(clients, names.task_role) != wanted:
-        clients.iam.put_role_policy(
-            RoleName=names.task_role, PolicyName=_POLICY_NAME, PolicyDocument=json.dumps(wanted)
-        )
+    if names.task_role is not None:
+        _let_read_settings(clients, names, names.task_role)
     return made
+
+
+def _let_read_settings(clients: Clients, names: AccountNames, role: str) -> None:
+    wanted = _settings_policy(clients.region, names)
+    if _inline_policy(clients, role) != wanted:
+        clients.iam.put_role_policy(
+            RoleName=role, PolicyName=_POLICY_NAME, PolicyDocument=json.dumps(wanted)
+        )
 
 
 def _has_role(clients: Clients, name: str) -> bool:

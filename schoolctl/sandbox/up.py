@@ -13,7 +13,7 @@ from schoolctl.sandbox.engine import Bridge, observe_bridge, own_containers, rem
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.lock import locked
 from schoolctl.sandbox.names import account_names
-from schoolctl.sandbox.seed import seed_account
+from schoolctl.sandbox.seed import connect, seed_account
 from schoolctl.sandbox.state import State, load_state, new_state, save_state
 from schoolctl.sandbox.tls import Certificates, ensure_certificates
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-    from schoolctl.aws.clients import Clients
     from schoolctl.clock import Clock
     from schoolctl.config import Config
     from schoolctl.sandbox.layout import Layout
@@ -38,13 +37,11 @@ class Tools:
     """What bringing up needs from outside.
 
     Attributes:
-        connect: makes the AWS clients for an emulator and a region.
         tell: shows a line of progress.
     """
 
     docker: DockerClient
     clock: Clock
-    connect: Callable[[State, str], Clients]
     tell: Callable[[str], None]
 
 
@@ -121,7 +118,7 @@ class _Raising:
         container = self._start_database(state, database_image, certificates)
         self._wait(state, container)
         self._write_files(state, base_image, certificates)
-        self.changes += seed_account(self.tools.connect(state, self.region), self.names)
+        self._seed(state)
         return UpResult(
             port=state.port,
             database_address=f"{state.bridge}:{state.database_port}",
@@ -131,6 +128,13 @@ class _Raising:
             new_account=new_account,
             changes=tuple(self.changes),
         )
+
+    def _seed(self, state: State) -> None:
+        clients = connect(state, self.region)
+        try:
+            self.changes += seed_account(clients, self.names)
+        finally:
+            clients.close()
 
     def _ensure_state(self, port: int | None) -> State:
         kept = load_state(self.layout.state_file)
@@ -177,10 +181,7 @@ class _Raising:
         database.remove_volume(self.tools.docker, self.layout)
 
     def _ensure_base_image(self) -> str | None:
-        dockerfile = self.layout.directory / self.config.image.context / "Dockerfile"
-        if self.config.image.dockerfile:
-            dockerfile = self.layout.directory / self.config.image.dockerfile
-        ordinary = images.default_base(dockerfile)
+        ordinary = images.default_base(self.layout.directory / self.config.image.dockerfile)
         if ordinary is None:
             return None
         return images.ensure_base(self.tools.docker, ordinary, self.tools.tell)
