@@ -1,0 +1,149 @@
+"""`.schoolctl/<environment>.yaml`: what belongs to one machine, merged last, ignored by git."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from schoolctl.config.merge import merge
+from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.reader import read_document
+from schoolctl.config.scalars import read_plain
+from schoolctl.config.tree import (
+    OVERLAY_DIRECTORY,
+    Layer,
+    MapNode,
+    from_plain,
+    to_plain,
+    without,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_HEADER: Final = (
+    "# What belongs to this machine only: merged over schoolctl.yaml, ignored by git.\n"
+    "# schoolctl writes here and keeps the values that you add; comments are not kept.\n"
+)
+
+
+def overlay_path(directory: Path, environment: str) -> Path:
+    """Give the path of an environment's overlay; `directory` is that of schoolctl.yaml."""
+    return directory / OVERLAY_DIRECTORY / f"{environment}.yaml"
+
+
+def make_overlay_directory(directory: Path) -> Path:
+    """Make `.schoolctl` beside schoolctl.yaml, for this user alone and ignored by git."""
+    folder = directory / OVERLAY_DIRECTORY
+    folder.mkdir(mode=0o700, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def write_overlay(directory: Path, environment: str, values: Mapping[str, object]) -> Path:
+    """Merge `values` into an environment's overlay, keeping what else is there.
+
+    Args:
+        directory: the folder of schoolctl.yaml.
+        environment: the environment's name.
+        values: nested dictionaries, lists and scalars; None unsets what schoolctl.yaml says.
+
+    Returns:
+        The overlay's path; the file is readable by this user only, and replaced at once, so
+        that a reader never sees half of it.
+
+    Raises:
+        InvalidConfigError: the overlay that is there cannot be read; it is left as it is.
+    """
+    path = overlay_path(directory, environment)
+    merged = merge(_read(path), from_plain(dict(values)))
+    make_overlay_directory(directory)
+    replace_file(path, _HEADER + dump_yaml(to_plain(merged)))
+    return path
+
+
+def remove_overlay(
+    directory: Path, environment: str, paths: Sequence[tuple[str, ...]] | None = None
+) -> None:
+    """Remove an environment's overlay, or only some values of it.
+
+    Args:
+        directory: the folder of schoolctl.yaml.
+        environment: the environment's name.
+        paths: the keys to remove, such as `("task", "environment", "DB_PORT")`; mappings that
+            become empty go too, and so does the file. None removes the whole file.
+    """
+    path = overlay_path(directory, environment)
+    if paths is None or not path.exists():
+        path.unlink(missing_ok=True)
+        return
+    tree = _read(path)
+    for keys in paths:
+        for length in range(len(keys), 0, -1):
+            shorter = without(tree, keys[:length])
+            if length == len(keys) or _is_empty(tree, keys[:length]):
+                tree = shorter if isinstance(shorter, MapNode) else tree
+    if tree.entries:
+        replace_file(path, _HEADER + dump_yaml(to_plain(tree)))
+    else:
+        path.unlink()
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put `text` in the place of a file at once, readable by this user only."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # A file of that name can only be what a killed process with our id has left.
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def dump_yaml(value: object) -> str:
+    """Write a value as YAML that `read_document` reads back as the same value."""
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=10_000)
+    return str(text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever our reader would not take for the text that it is."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if read_plain(text) == text and text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _is_empty(tree: MapNode, path: tuple[str, ...]) -> bool:
+    node: object = tree
+    for key in path:
+        node = node.entries.get(key) if isinstance(node, MapNode) else None
+    return isinstance(node, MapNode) and not node.entries
+
+
+def _read(path: Path) -> MapNode:
+    if not path.exists():
+        return MapNode()
+    document = read_document(path.read_bytes(), file=path, layer=Layer.OVERLAY)
+    if document.root is None or document.problems:
+        raise InvalidConfigError(document.problems)
+    return document.root

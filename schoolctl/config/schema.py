@@ -1,0 +1,67 @@
+"""The JSON Schema of schoolctl.yaml, for editors."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, Final
+
+from schoolctl.config.models import Settings
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the schema of the whole file (JSON Schema, draft 2020-12).
+
+    It knows the keys, types, limits and descriptions. What only merging can tell (a required
+    key that an environment may bring, two values that contradict each other) is left to
+    `schoolctl config check`.
+    """
+    settings = Settings.model_json_schema(mode="validation")
+    definitions = settings.pop("$defs", {})
+    del settings["required"]
+    # Keys are for one machine's overlay, never for the committed file.
+    del settings["properties"]["credentials"]
+    for definition in (settings, *definitions.values()):
+        if "properties" in definition:
+            definition.pop("required", None)
+            definition["properties"] = {
+                name: _nullable(each) for name, each in definition["properties"].items()
+            }
+    definitions.pop("CredentialsConfig", None)
+    environment = {
+        **deepcopy(settings),
+        "title": "Environment",
+        "description": "one environment; overrides any key above, to any depth",
+    }
+    return {
+        "$schema": _DIALECT,
+        "title": "schoolctl.yaml",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["environments"],
+        "properties": {
+            **settings["properties"],
+            "default_environment": {
+                "type": "string",
+                "description": "environment where --env names none",
+            },
+            "environments": {
+                "type": "object",
+                "description": "the environments by name",
+                "minProperties": 1,
+                "additionalProperties": _nullable({"$ref": "#/$defs/Environment"}),
+            },
+        },
+        "$defs": {**definitions, "Environment": environment},
+    }
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let `null` stand, which brings the default back."""
+    options = schema.get("anyOf") or schema.get("oneOf") or ()
+    if any(option.get("type") == "null" for option in options):
+        return schema
+    kept = {key: value for key, value in schema.items() if key in {"description", "default"}}
+    rest = {key: value for key, value in schema.items() if key not in kept}
+    return {**kept, "anyOf": [rest, {"type": "null"}]}

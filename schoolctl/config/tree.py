@@ -1,0 +1,223 @@
+"""A configuration file as a tree that knows where each value was written.
+
+The loader makes the tree, merging joins trees, and every error and every line of `config show`
+finds its place in one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+OVERLAY_DIRECTORY: Final = ".schoolctl"
+
+Path_: TypeAlias = "tuple[str | int, ...]"
+"""Where a node is in its tree: keys and list indexes from the root."""
+
+
+class Layer(StrEnum):
+    """The layers that are merged, the later over the earlier."""
+
+    DEFAULT = "default"
+    BASE = "base"
+    ENVIRONMENT = "environment"
+    OVERLAY = "overlay"
+
+    @property
+    def rank(self) -> int:
+        """The layer's turn in merging, 0 first."""
+        return tuple(Layer).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written; line and column count from 1, and are 0 for a default."""
+
+    file: Path
+    line: int
+    column: int
+    layer: Layer
+
+    @property
+    def shown_file(self) -> str:
+        """The file's name as people read it, with `.schoolctl/` where it lies in there."""
+        folder = self.file.parent.name
+        return f"{folder}/{self.file.name}" if folder == OVERLAY_DIRECTORY else self.file.name
+
+    def __str__(self) -> str:
+        if self.layer is Layer.DEFAULT:
+            return "default"
+        return f"{self.shown_file}:{self.line}"
+
+
+DEFAULT_ORIGIN: Final = Origin(Path(), 0, 0, Layer.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value; `written` is its text in the file, `quoted` whether that had quotes."""
+
+    value: str | int | float | bool | None
+    origin: Origin = DEFAULT_ORIGIN
+    written: str = ""
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListNode:
+    """A list."""
+
+    items: tuple[Node, ...]
+    origin: Origin = DEFAULT_ORIGIN
+
+
+@dataclass(frozen=True, slots=True)
+class MapNode:
+    """A mapping; `key_origins` has the place of each key, `origin` that of the first of them."""
+
+    entries: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+    key_origins: Mapping[str, Origin] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Origin = DEFAULT_ORIGIN
+
+
+Node: TypeAlias = Scalar | ListNode | MapNode
+
+
+def is_null(node: Node) -> bool:
+    """Tell whether `node` is the `null` that unsets what an earlier layer says."""
+    return isinstance(node, Scalar) and node.value is None
+
+
+def to_plain(node: Node) -> object:
+    """Give the tree as dictionaries, lists and scalars, its nulls included."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case ListNode(items=items):
+            return [to_plain(item) for item in items]
+        case MapNode(entries=entries):
+            return {key: to_plain(child) for key, child in entries.items()}
+
+
+def from_plain(value: object) -> Node:
+    """Make a tree without places of dictionaries, lists (or tuples) and scalars.
+
+    Raises:
+        TypeError: something else is in there, or a key that is no text.
+    """
+    match value:
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    raise TypeError(f"a configuration key must be text, not {key!r}")
+            return MapNode({key: from_plain(child) for key, child in value.items()})
+        case list() | tuple():
+            return ListNode(tuple(from_plain(item) for item in value))
+        case None | str() | bool() | int() | float():
+            return Scalar(value)
+        case _:
+            raise TypeError(f"a configuration value cannot be a {type(value).__name__}")
+
+
+def with_layer(node: Node, layer: Layer) -> Node:
+    """Give the tree with every place in `layer`."""
+    origin = replace(node.origin, layer=layer)
+    match node:
+        case Scalar():
+            return replace(node, origin=origin)
+        case ListNode(items=items):
+            return ListNode(tuple(with_layer(item, layer) for item in items), origin)
+        case MapNode(entries=entries, key_origins=key_origins):
+            return MapNode(
+                {key: with_layer(child, layer) for key, child in entries.items()},
+                {key: replace(place, layer=layer) for key, place in key_origins.items()},
+                origin,
+            )
+
+
+def node_at(root: Node, path: Path_) -> Node | None:
+    """Give the node at `path`, or None where there is none."""
+    node = root
+    for step in path:
+        match node, step:
+            case MapNode(entries=entries), str() if step in entries:
+                node = entries[step]
+            case ListNode(items=items), int() if step < len(items):
+                node = items[step]
+            case _:
+                return None
+    return node
+
+
+def key_origin(root: Node, path: Path_) -> Origin | None:
+    """Give the place of the key that ends `path`, or None where there is none."""
+    parent = node_at(root, path[:-1]) if path else None
+    if isinstance(parent, MapNode):
+        return parent.key_origins.get(str(path[-1]))
+    return None
+
+
+def nearest_origin(root: Node, path: Path_) -> Origin:
+    """Give the place of what is at `path`, or of the closest thing around it that exists.
+
+    A mapping's place is that of its key, which is where a reader looks for it.
+    """
+    for length in range(len(path), 0, -1):
+        node = node_at(root, path[:length])
+        if node is None:
+            continue
+        if isinstance(node, MapNode):
+            return key_origin(root, path[:length]) or node.origin
+        return node.origin
+    return root.origin
+
+
+def walk(node: Node, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    """Yield every node with its path, parents first."""
+    yield path, node
+    match node:
+        case ListNode(items=items):
+            for index, item in enumerate(items):
+                yield from walk(item, (*path, index))
+        case MapNode(entries=entries):
+            for key, child in entries.items():
+                yield from walk(child, (*path, key))
+        case Scalar():
+            pass
+
+
+def without(node: Node, path: Path_) -> Node:
+    """Give the tree without what is at `path`."""
+    if not path:
+        return node
+    step, rest = path[0], path[1:]
+    match node, step:
+        case MapNode(entries=entries), str() if step in entries:
+            kept = dict(entries)
+            if rest:
+                kept[step] = without(entries[step], rest)
+            else:
+                del kept[step]
+            return replace(node, entries=kept)
+        case ListNode(items=items), int() if step < len(items):
+            changed = (without(items[step], rest),) if rest else ()
+            return replace(node, items=(*items[:step], *changed, *items[step + 1 :]))
+        case _:
+            return node
+
+
+def dotted(path: Path_) -> str:
+    """Give a path as people write it: `task.cpu`, `images.protect[0]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
