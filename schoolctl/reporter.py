@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from schoolctl.errors import DeclinedError, ExitCode, SchoolctlError
+from schoolctl.errors import DeclinedError, ExitCode, SchoolctlError, UsageError
 from schoolctl.model import SecretValue
 from schoolctl.text import size
 
@@ -159,6 +159,8 @@ class Reporter:
             self._document["error"] = error.document()
         self._write(self._stderr, f"error: {error.what}", "bold red")
         _labelled(self, "why:  ", error.why)
+        for line in error.details:
+            self._write(self._stderr, f"       {line}".rstrip())
         _labelled(self, "done: ", "\n".join(error.done))
         _labelled(self, "hint: ", error.hint)
 
@@ -207,9 +209,16 @@ class Reporter:
         if self.ask(f"{question} [y/N]").strip().lower() not in {"y", "yes"}:
             raise DeclinedError("nothing was changed", why="you did not agree")
 
-    def read_stdin(self) -> str:
-        """Read all of standard input."""
-        return self._stdin.read()
+    def read_stdin(self) -> bytes:
+        """Read all of standard input, as it is; from a terminal, a `UsageError`."""
+        if self._stdin.isatty():
+            raise UsageError(
+                "--stdin reads from a pipe or a file, and standard input is a terminal",
+                why="what is typed there would be shown",
+                hint="leave --stdin out to be asked for the value",
+            )
+        raw = getattr(self._stdin, "buffer", None)
+        return raw.read() if raw is not None else self._stdin.read().encode()
 
     # Things that move
 

@@ -49,6 +49,8 @@ def check_value(entry: Entry, value: SecretValue) -> Iterator[Problem]:
     if not text:
         yield Problem("is empty")
         return
+    if any("\ud800" <= each <= "\udfff" for each in text):
+        yield Problem("is not UTF-8 text")
     if "\0" in text:
         yield Problem("holds a NUL byte")
     yield from _size_problems(entry, text)
@@ -147,26 +149,35 @@ def read_values_file(file: Path) -> dict[str, SecretValue]:
         raise UsageError(f"could not read {file}", why=error.strerror or str(error)) from error
     if len(content) > _FILE_BYTES:
         raise UsageError(f"{file} has more than {_FILE_BYTES} bytes", why="values are small texts")
-    text = decode(content, str(file))
-    match file.suffix.lower():
-        case ".json":
-            pairs = _json_pairs(text, file)
-        case ".yaml" | ".yml":
-            pairs = _yaml_pairs(text, file)
-        case _:
-            pairs = _dotenv_pairs(text, file)
     values: dict[str, SecretValue] = {}
-    for place, key, value in pairs:
-        if key in values:
-            raise UsageError(f"{place}: {key} is given twice")
-        values[key] = SecretValue(value)
+    try:
+        for place, key, value in _pairs(decode(content, str(file)), file):
+            if key in values:
+                raise UsageError(f"{place}: {key} is given twice")
+            values[key] = SecretValue(value)
+    except RecursionError:
+        raise UsageError(
+            f"{file} is nested too deep", hint="write one `key: value` a line"
+        ) from None
     if not values:
         raise UsageError(f"{file} holds no values", hint="write one `key=value` a line")
     return values
 
 
+def _pairs(text: str, file: Path) -> Iterator[tuple[str, str, str]]:
+    """Give the place, key and value of each pair, in the file's order."""
+    match file.suffix.lower():
+        case ".json":
+            return _json_pairs(text, file)
+        case ".yaml" | ".yml":
+            return _yaml_pairs(text, file)
+        case _:
+            return _dotenv_pairs(text, file)
+
+
 def _dotenv_pairs(text: str, file: Path) -> Iterator[tuple[str, str, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines(): a value may hold U+2028 and its like.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         place = f"{file}:{number}"

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from schoolctl.errors import UsageError
 from schoolctl.model import SecretValue
+from schoolctl.plan.params import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schoolctl.plan.params import Entry, Stored
 
 
 def shape_secret(
@@ -47,6 +54,18 @@ def shape_secret(
     if fields is not None and all(fields.get(key) == text for key, text in changes.items()):
         return stored or given  # its own spelling: spaces and order are no difference
     return SecretValue(json.dumps({**(fields or {}), **changes}, ensure_ascii=False))
+
+
+def shape_secrets(
+    given: Mapping[Entry, SecretValue], stored: Mapping[Entry, Stored]
+) -> dict[Entry, SecretValue]:
+    """Give `given` with each secret in the shape that it has now; parameters stay as they are."""
+    return {
+        entry: shape_secret(value, stored[entry].value, username=None, plain=False)
+        if entry.kind is Kind.SECRET
+        else value
+        for entry, value in given.items()
+    }
 
 
 def _object(value: SecretValue | None) -> dict[str, object] | None:
