@@ -46,6 +46,8 @@ class SchoolctlError(Exception):
         self.why = why
         self.hint = hint
         self.exit_code = self.default_exit_code if exit_code is None else exit_code
+        self.details: tuple[str, ...] = ()
+        """Lines for people, between the why and the hint; documents have a form of their own."""
         self.done: tuple[str, ...] = ()
         """What had been changed before the failure, a sentence each; `execute` fills it in."""
 
@@ -101,6 +103,10 @@ class AccessDeniedError(SchoolctlError):
 
 class NotFoundError(SchoolctlError):
     """AWS or the engine has no such thing."""
+
+
+class UnavailableError(SchoolctlError):
+    """AWS was not reached, or asked to come back later: worth another try while waiting."""
 
 
 class ConflictError(SchoolctlError):

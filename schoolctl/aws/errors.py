@@ -18,6 +18,7 @@ from schoolctl.errors import (
     CredentialsError,
     NotFoundError,
     SchoolctlError,
+    UnavailableError,
     UsageError,
 )
 
@@ -41,6 +42,7 @@ _THROTTLED = {
     "RequestLimitExceeded",
     "TooManyRequestsException",
 }
+_SERVER_ERROR = 500
 _CONFLICTS = ("AlreadyExists", "ResourceExists", "Duplicate")
 
 
@@ -90,9 +92,11 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
             what, why=why, hint="run `schoolctl profile show` to see which keys are used"
         )
     if code in _THROTTLED:
-        return SchoolctlError(
+        return UnavailableError(
             what, why=why, hint="AWS limits the rate of calls; wait a minute and run it again"
         )
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= _SERVER_ERROR:
+        return UnavailableError(what, why=why, hint="AWS has a fault of its own; run it again")
     if any(each in code for each in _CONFLICTS):
         return ConflictError(what, why=why)
     if "NotFound" in code or code == "NoSuchEntity":
@@ -134,8 +138,8 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
             )
         case boto.NoRegionError() | boto.InvalidRegionError():
             return UsageError(what, why=str(error), hint="check `region:` of the environment")
-        case boto.EndpointConnectionError() | boto.ConnectTimeoutError() | boto.ReadTimeoutError():
-            return SchoolctlError(
+        case boto.HTTPClientError() | boto.ConnectionError():  # refused, reset, timed out, unknown
+            return UnavailableError(
                 what,
                 why=str(error),
                 hint="check the network, the spelling of the region, and `endpoint_url`",
