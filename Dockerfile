@@ -10,27 +10,33 @@ RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
 COPY service/requirements.txt /build/requirements.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-compile \
         --disable-pip-version-check --only-binary :all: --require-hashes -r /build/requirements.txt
-# What the service never reads: botocore's models of other AWS services (over 100 MB as files),
-# test suites and C sources. Then byte code, as a read-only file system cannot keep any, and fixed
-# times, so that equal content is an equal layer and is not uploaded again.
-RUN cd /opt/venv/lib/python3*/site-packages \
-    && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+# What the service never reads: botocore's models of the other AWS services (25 MB), test suites,
+# C sources and type stubs. Then byte code, as a read-only file system cannot keep any. Times and
+# modes are set, so that equal content is an equal layer wherever and however it is built, and is
+# not uploaded again.
+RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
+    && find "$packages/botocore/data" -mindepth 1 -maxdepth 1 -type d \
         ! -name ssm ! -name secretsmanager ! -name sts -exec rm -r {} + \
-    && rm -r gevent/tests gevent/testing sqlalchemy/testing \
-    && find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
-    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
-    && find /opt/venv -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
-COPY service /app/service
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app \
-    && find /app -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+    && find "$packages" -type d \( -name tests -o -name testing \) -prune -exec rm -r {} + \
+    && find "$packages" -type f \( -name '*.c' -o -name '*.h' -o -name '*.[ch]pp' \
+        -o -name '*.p[xy][dix]' \) -delete \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash "$packages" \
+    && mkdir -p /layers/libraries/opt && mv /opt/venv /layers/libraries/opt/venv \
+    && chmod -R u=rwX,go=rX /layers \
+    && find /layers -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+COPY service /layers/service/app/service
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /layers/service /layers/service \
+    && chmod -R u=rwX,go=rX /layers/service \
+    && find /layers/service -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# The libraries first: a change of code leaves their layer as it is.
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /app /app
+# The libraries first: a change of code leaves their layer as it is. Copied to / and not to their
+# own directories, which would get the time of the build.
+COPY --from=build /layers/libraries /
+COPY --from=build /layers/service /
 WORKDIR /app
 USER 10001:10001
 EXPOSE 3000
