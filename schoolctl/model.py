@@ -312,6 +312,18 @@ class Task:
 
 
 @dataclass(frozen=True)
+class TargetHealth:
+    """One target of a load balancer; `state` as ELB spells it: healthy, initial, unhealthy ..."""
+
+    target_group: str
+    address: str
+    port: int
+    state: str
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True)
 class Revision:
     """One revision of a family with what schoolctl noted on it.
 
