@@ -1,8 +1,9 @@
 """Where the calls go and as whom: the one place that decides precedence.
 
-Credentials: a flag, then keys or a web identity in the process's environment, then the
-environment's own profile, then `AWS_PROFILE`, then the default chain. Region: a flag, the
-environment, the profile, `AWS_REGION`, `AWS_DEFAULT_REGION`.
+Credentials: a flag, then keys of this machine's overlay (a local AWS's throwaway ones), then keys
+or a web identity in the process's environment, then the environment's own profile, then
+`AWS_PROFILE`, then the default chain. Region: a flag, the environment, the chosen profile,
+`AWS_REGION`, `AWS_DEFAULT_REGION`, and at last the default profile's, which nobody chose.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import UsageError
+from schoolctl.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from schoolctl.config import Config
     from schoolctl.model import SecretValue
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
@@ -67,64 +72,89 @@ def resolve_connection(
         flag_region: `--region`.
         config: the resolved configuration; None for commands that work without one.
         environ: the process's environment.
-        profile_region: gives the region that a profile (None: the default one) is set to.
+        profile_region: gives the region that a profile (None: the default one) is set to, and
+            raises a `CredentialsError` for one that does not exist.
 
     Raises:
         UsageError: no region is set anywhere.
+        CredentialsError: the profile does not exist, or half a key is in the environment.
     """
-    keys = None
-    if config is not None and config.credentials is not None:
-        keys = StaticKeys(config.credentials.access_key_id, config.credentials.secret_access_key)
-    credentials = _credentials(flag_profile, config, environ, has_keys=keys is not None)
-    if credentials.origin != "machine overlay":
-        keys = None
-    region = _region(flag_region, config, environ, profile_region(credentials.value))
-    endpoint = _endpoint(config, environ)
-    return Connection(credentials, region, endpoint, keys, _overruled(credentials, region, environ))
-
-
-def _credentials(
-    flag: str | None, config: Config | None, environ: Mapping[str, str], *, has_keys: bool
-) -> Setting:
-    if flag:
-        return Setting(flag, "--profile")
-    if has_keys:
-        # A local AWS's throwaway keys: an account's own keys in the process's environment
-        # have no meaning there.
-        return Setting(None, "machine overlay")
-    if environ.get("AWS_ACCESS_KEY_ID"):
-        return Setting(None, "AWS_ACCESS_KEY_ID")
-    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-        return Setting(None, "AWS_WEB_IDENTITY_TOKEN_FILE")
-    if config is not None and config.profile:
-        return Setting(config.profile, f"environment {config.environment}")
-    if environ.get("AWS_PROFILE"):
-        return Setting(environ["AWS_PROFILE"], "AWS_PROFILE")
-    return Setting(None, "default chain")
-
-
-def _region(
-    flag: str | None, config: Config | None, environ: Mapping[str, str], profile: str | None
-) -> Setting:
-    candidates = (
-        Setting(flag, "--region"),
-        Setting(
-            config.region if config is not None else None,
-            f"environment {config.environment}" if config is not None else "",
+    keys = None if flag_profile else _overlay_keys(config)
+    credentials = _credentials(flag_profile, config, environ, keys)
+    # Read even where another region wins: an unknown profile is an error in any case.
+    of_profile = profile_region(credentials.value) if credentials.value else None
+    region = next(
+        (
+            each
+            for each in _regions(flag_region, config, environ, credentials, of_profile)
+            if each.value
         ),
-        Setting(profile, "profile"),
-        # boto3 itself reads only AWS_DEFAULT_REGION; the other SDKs read AWS_REGION.
-        Setting(environ.get("AWS_REGION"), "AWS_REGION"),
-        Setting(environ.get("AWS_DEFAULT_REGION"), "AWS_DEFAULT_REGION"),
-    )
-    chosen = next((each for each in candidates if each.value), None)
-    if chosen is None:
+        None,
+    ) or Setting(profile_region(None), "default profile")
+    if not region.value:
         raise UsageError(
             "no AWS region is set",
             why="neither --region, the environment, the profile nor AWS_REGION names one",
             hint="add `region:` to the environment in schoolctl.yaml, or give --region",
         )
-    return chosen
+    return Connection(
+        credentials=credentials,
+        region=region,
+        endpoint_url=_endpoint(config, environ),
+        keys=keys,
+        notes=tuple(_overruled(credentials, region, environ)),
+    )
+
+
+def _overlay_keys(config: Config | None) -> StaticKeys | None:
+    if config is None or config.credentials is None:
+        return None
+    return StaticKeys(config.credentials.access_key_id, config.credentials.secret_access_key)
+
+
+def _credentials(
+    flag: str | None, config: Config | None, environ: Mapping[str, str], keys: StaticKeys | None
+) -> Setting:
+    if flag:
+        return Setting(flag, "--profile")
+    if config is not None and keys is not None:
+        # An account's own keys in the process's environment have no meaning at a local AWS.
+        return Setting(None, f".schoolctl/{config.environment}.yaml")
+    present = [name for name in _KEYS if environ.get(name)]
+    if len(present) == 1:
+        missing = next(name for name in _KEYS if name not in present)
+        raise CredentialsError(
+            f"{present[0]} is set in the environment, and {missing} is not",
+            why="a key has two halves; botocore would use other credentials or none",
+            hint=f"set {missing}, too, or unset {present[0]}",
+        )
+    if present:
+        return Setting(None, present[0])
+    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        return Setting(None, "AWS_WEB_IDENTITY_TOKEN_FILE")
+    if config is not None and config.profile:
+        return Setting(config.profile, f"environment {config.environment}")
+    for name in _PROFILES:
+        if environ.get(name):
+            return Setting(environ[name], name)
+    return Setting(None, "default chain")
+
+
+def _regions(
+    flag: str | None,
+    config: Config | None,
+    environ: Mapping[str, str],
+    credentials: Setting,
+    of_profile: str | None,
+) -> Iterator[Setting]:
+    """Give the regions that are set, the strongest first; some have no value."""
+    yield Setting(flag, "--region")
+    if config is not None:
+        yield Setting(config.region, f"environment {config.environment}")
+    yield Setting(of_profile, f"profile {credentials.value}")
+    # boto3 itself reads only AWS_DEFAULT_REGION; the other SDKs read AWS_REGION.
+    for name in _REGIONS:
+        yield Setting(environ.get(name), name)
 
 
 def _endpoint(config: Config | None, environ: Mapping[str, str]) -> Setting:
@@ -135,19 +165,14 @@ def _endpoint(config: Config | None, environ: Mapping[str, str]) -> Setting:
     return Setting(None, "AWS")
 
 
-def _overruled(
-    credentials: Setting, region: Setting, environ: Mapping[str, str]
-) -> tuple[str, ...]:
-    notes = []
+def _overruled(credentials: Setting, region: Setting, environ: Mapping[str, str]) -> Iterator[str]:
     profile = environ.get("AWS_PROFILE")
-    if profile and credentials.origin != "AWS_PROFILE" and credentials.value != profile:
-        by = f"profile {credentials.value} ({credentials.origin})"
-        notes.append(
-            f"AWS_PROFILE={profile} is overruled by"
-            f" {by if credentials.value else credentials.origin}"
-        )
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+    if profile and credentials.value != profile:
+        by = credentials.origin
+        if credentials.value:
+            by = f"profile {credentials.value} ({credentials.origin})"
+        yield f"AWS_PROFILE={profile} is overruled by {by}"
+    for name in _REGIONS:
         value = environ.get(name)
         if value and value != region.value:
-            notes.append(f"{name}={value} is overruled by {region.value} ({region.origin})")
-    return tuple(notes)
+            yield f"{name}={value} is overruled by {region.value} ({region.origin})"

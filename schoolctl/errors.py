@@ -74,6 +74,10 @@ class ConfigError(SchoolctlError):
     default_exit_code = ExitCode.USAGE
 
 
+class ConfigMissingError(ConfigError):
+    """There is no schoolctl.yaml here; a few commands can do without."""
+
+
 class DeclinedError(SchoolctlError):
     """The user said no, or could not be asked."""
 

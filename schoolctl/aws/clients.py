@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config as BotoConfig
 
 from schoolctl.aws.errors import translated
+from schoolctl.aws.profiles import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,8 @@ T = TypeVar("T")
 
 # A read is repeated patiently; RegisterTaskDefinition has no client token, so a repetition after
 # a lost reply would register a second revision.
-_PATIENT = {"mode": "standard", "total_max_attempts": 8}
-_ONCE = {"mode": "standard", "total_max_attempts": 1}
+_PATIENT_ATTEMPTS = 8
+_ONE_ATTEMPT = 1
 _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
 _CONNECTIONS = 16
@@ -61,7 +62,7 @@ class Clients:
         keys = self.connection.keys
         with translated("open an AWS session"):
             return boto3.Session(
-                profile_name=self.connection.profile,
+                botocore_session=open_session(self.connection.profile),
                 region_name=self.region,
                 aws_access_key_id=keys.access_key_id if keys else None,
                 aws_secret_access_key=keys.secret_access_key.reveal() if keys else None,
@@ -151,7 +152,10 @@ class Clients:
                         service,
                         endpoint_url=self.connection.endpoint_url.value,
                         config=BotoConfig(
-                            retries=_ONCE if once else _PATIENT,
+                            retries={
+                                "mode": "standard",
+                                "total_max_attempts": _ONE_ATTEMPT if once else _PATIENT_ATTEMPTS,
+                            },
                             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                             read_timeout=_READ_TIMEOUT_SECONDS,
                             max_pool_connections=_CONNECTIONS,

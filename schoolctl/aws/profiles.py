@@ -1,30 +1,120 @@
-"""The profiles of ~/.aws/config and ~/.aws/credentials."""
+"""The profiles of ~/.aws/config and ~/.aws/credentials, and sessions that use one of them."""
 
 from __future__ import annotations
 
+import difflib
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore import session as botocore_session
 from botocore.exceptions import ProfileNotFound
 
+from schoolctl.aws.errors import translated
+from schoolctl.errors import CredentialsError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from botocore.session import Session
+
+_ROLE_ACCOUNT = re.compile(r"arn:[^:]+:iam::(\d{12}):role/")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile as its files tell of it, without asking AWS.
+
+    `kind` is how it signs in: keys, sso, role, web identity, login, process, or `none` where the
+    files name no credentials. `account` is empty where only AWS knows it.
+    """
+
+    name: str
+    kind: str
+    account: str
+    region: str
+
+
+def open_session(profile: str | None) -> Session:
+    """Make a session that uses `profile`, or none (the default chain), whatever AWS_PROFILE says.
+
+    Which profile counts is decided before, in `schoolctl.connection`; a session that read
+    `AWS_PROFILE` again would fail for a profile that is overruled and does not exist.
+    """
+    unread = {"profile": (None, None, None, None)}
+    return botocore_session.Session(session_vars=unread, profile=profile)
 
 
 def profile_region(name: str | None) -> str | None:
-    """Give the region that a profile is set to; None where it has none or does not exist.
+    """Give the region that a profile is set to; None where it has none.
 
     Args:
         name: the profile; None for the default one.
+
+    Raises:
+        CredentialsError: there is no such profile, or the files cannot be read.
     """
-    try:
-        scoped = _session(name).get_scoped_config()
-    except ProfileNotFound:
-        # Making the session says so with a list of the profiles there are.
-        return None
-    region: str | None = scoped.get("region")
-    return region
+    return _settings_of(name).get("region")
 
 
-def _session(profile: str | None) -> Session:
-    return botocore_session.Session(profile=profile)
+def _settings_of(name: str | None) -> Mapping[str, str]:
+    session = open_session(name)
+    with translated("read the AWS profiles"):
+        try:
+            found: Mapping[str, str] = session.get_scoped_config()
+        except ProfileNotFound as error:
+            raise unknown_profile(str(name), _profiles(session)) from error
+    return found
+
+
+def list_profiles() -> tuple[Profile, ...]:
+    """Give every profile of both files, by name. Source: botocore's own reading of the files."""
+    with translated("read the AWS profiles"):
+        found = _profiles(open_session(None))
+    return tuple(_profile(name, found[name]) for name in sorted(found))
+
+
+def _profiles(session: Session) -> Mapping[str, Mapping[str, str]]:
+    found: Mapping[str, Mapping[str, str]] = session.full_config.get("profiles", {})
+    return found
+
+
+def _profile(name: str, settings: Mapping[str, str]) -> Profile:
+    role = _ROLE_ACCOUNT.match(settings.get("role_arn", ""))
+    return Profile(
+        name=name,
+        kind=_kind(settings),
+        account=settings.get("sso_account_id")
+        or (role[1] if role else settings.get("aws_account_id", "")),
+        region=settings.get("region", ""),
+    )
+
+
+def _kind(settings: Mapping[str, str]) -> str:
+    """Say how a profile signs in; the order is botocore's."""
+    if "role_arn" in settings:
+        return "web identity" if "web_identity_token_file" in settings else "role"
+    by_key = {
+        "sso_session": "sso",
+        "sso_start_url": "sso",
+        "aws_access_key_id": "keys",
+        "login_session": "login",
+        "credential_process": "process",
+    }
+    return next((kind for key, kind in by_key.items() if key in settings), "none")
+
+
+def unknown_profile(name: str, known: Mapping[str, object]) -> CredentialsError:
+    """Give the error for a profile that is in neither file; it lists those that are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    listed = ", ".join(sorted(known))
+    return CredentialsError(
+        f"there is no AWS profile {name}{meant}",
+        why=f"~/.aws/config and ~/.aws/credentials have {listed}"
+        if listed
+        else "~/.aws/config and ~/.aws/credentials have no profile at all",
+        hint="choose one: `schoolctl profile list`, `schoolctl profile use NAME`"
+        if listed
+        else f"make it: `aws configure --profile {name}`",
+    )

@@ -27,7 +27,7 @@ from schoolctl.config.tree import (
     without,
 )
 from schoolctl.config.validation import Checked, check_environment, check_layer
-from schoolctl.errors import ConfigError
+from schoolctl.errors import ConfigError, ConfigMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,7 +156,7 @@ def load_config_file(path: Path | None, *, cwd: Path, overlays: bool = False) ->
         ConfigError: there is no such file, or it cannot be read.
         InvalidConfigError: the file has problems; all of them are in it.
     """
-    found = _find(cwd) if path is None else (cwd / path).absolute()
+    found = find_config_file(path, cwd=cwd)
     return parse_config(_read_bytes(found), path=found, overlays=overlays)
 
 
@@ -181,7 +181,18 @@ def parse_config(content: bytes | str, *, path: Path, overlays: bool = False) ->
     return file
 
 
-def _find(cwd: Path) -> Path:
+def find_config_file(path: Path | None, *, cwd: Path) -> Path:
+    """Give the path of schoolctl.yaml without reading it.
+
+    Args:
+        path: the file that was asked for, which need not exist; None to look for it.
+        cwd: the folder to begin in; the search ends at the root of the repository.
+
+    Raises:
+        ConfigError: `path` is None, and there is no such file here or above.
+    """
+    if path is not None:
+        return (cwd / path).absolute()
     for folder in (cwd, *cwd.parents):
         candidate = folder / FILE_NAME
         if candidate.exists():
@@ -189,7 +200,7 @@ def _find(cwd: Path) -> Path:
         if (folder / ".git").exists():
             break
     misspelt = cwd / "schoolctl.yml"
-    raise ConfigError(
+    raise ConfigMissingError(
         f"there is no {FILE_NAME} in {cwd} or the folders above it",
         why=f"{misspelt.name} is there, but is not read" if misspelt.exists() else "",
         hint=f"rename it to {FILE_NAME}" if misspelt.exists() else "run `schoolctl init`",
