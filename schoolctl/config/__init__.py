@@ -1,6 +1,13 @@
 """schoolctl.yaml: how it is read, checked, merged and resolved for one environment."""
 
-from schoolctl.config.file import ConfigFile, ResolvedConfig, load_config_file, parse_config
+from schoolctl.config.file import (
+    FILE_NAME,
+    ConfigFile,
+    ResolvedConfig,
+    find_config_file,
+    load_config_file,
+    parse_config,
+)
 from schoolctl.config.merge import apply_overrides, deep_merge
 from schoolctl.config.models import (
     FARGATE_MEMORY_MIB,
@@ -26,11 +33,12 @@ from schoolctl.config.overlay import (
     write_overlay,
 )
 from schoolctl.config.problems import InvalidConfigError, Problem
-from schoolctl.config.schema import json_schema
+from schoolctl.config.schema import json_schema, write_schema
 from schoolctl.config.tree import OVERLAY_DIRECTORY, Layer, Origin
 
 __all__ = [
     "FARGATE_MEMORY_MIB",
+    "FILE_NAME",
     "OVERLAY_DIRECTORY",
     "Config",
     "ConfigFile",
@@ -53,6 +61,7 @@ __all__ = [
     "apply_overrides",
     "deep_merge",
     "dump_values",
+    "find_config_file",
     "json_schema",
     "list_values",
     "load_config_file",
@@ -62,4 +71,5 @@ __all__ = [
     "remove_overlay",
     "replace_file",
     "write_overlay",
+    "write_schema",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import re
+from typing import TYPE_CHECKING, Final, cast
 
 from schoolctl.config.tree import (
     DEFAULT_ORIGIN,
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
     from schoolctl.config.models import Config
 
 
+_MASK: Final = "***"
+# Plain variables are no place for secrets, but the overlay of a local AWS has keys there.
+_SECRETIVE: Final = re.compile(
+    r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|(?:ACCESS|PRIVATE|API)_?KEY", re.IGNORECASE
+)
+
+
 def list_values(config: Config) -> dict[str, object]:
     """Give every value by its dotted path, as JSON would have it, in the order of the keys.
 
-    A list of plain values, and an empty mapping, is one value. Credentials are masked.
+    A list of plain values, and an empty mapping, is one value. Credentials are masked, and so
+    are variables whose names say that they are secret.
     """
     return {dotted(path): value for path, value in _leaves(_dump(config), ())}
 
@@ -44,8 +53,12 @@ def dump_values(config: Config) -> dict[str, object]:
 
 def _dump(config: Config) -> dict[str, object]:
     values = config.model_dump(mode="json", by_alias=True, exclude={"environment"})
-    if values.get("credentials") is not None:
-        values["credentials"] = dict.fromkeys(values["credentials"], "***")
+    if values["credentials"] is not None:
+        values["credentials"] = dict.fromkeys(values["credentials"], _MASK)
+    for variables in (values["task"]["environment"], values["image"]["build_args"]):
+        for name in variables:
+            if _SECRETIVE.search(name):
+                variables[name] = _MASK
     return cast("dict[str, object]", values)
 
 

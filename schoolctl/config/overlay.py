@@ -17,11 +17,10 @@ from schoolctl.config.tree import (
     MapNode,
     from_plain,
     to_plain,
-    without,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 _HEADER: Final = (
@@ -67,31 +66,9 @@ def write_overlay(directory: Path, environment: str, values: Mapping[str, object
     return path
 
 
-def remove_overlay(
-    directory: Path, environment: str, paths: Sequence[tuple[str, ...]] | None = None
-) -> None:
-    """Remove an environment's overlay, or only some values of it.
-
-    Args:
-        directory: the folder of schoolctl.yaml.
-        environment: the environment's name.
-        paths: the keys to remove, such as `("task", "environment", "DB_PORT")`; mappings that
-            become empty go too, and so does the file. None removes the whole file.
-    """
-    path = overlay_path(directory, environment)
-    if paths is None or not path.exists():
-        path.unlink(missing_ok=True)
-        return
-    tree = _read(path)
-    for keys in paths:
-        for length in range(len(keys), 0, -1):
-            shorter = without(tree, keys[:length])
-            if length == len(keys) or _is_empty(tree, keys[:length]):
-                tree = shorter if isinstance(shorter, MapNode) else tree
-    if tree.entries:
-        replace_file(path, _HEADER + dump_yaml(to_plain(tree)))
-    else:
-        path.unlink()
+def remove_overlay(directory: Path, environment: str) -> None:
+    """Remove an environment's overlay, if there is one; `directory` is that of schoolctl.yaml."""
+    overlay_path(directory, environment).unlink(missing_ok=True)
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -131,13 +108,6 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
-
-
-def _is_empty(tree: MapNode, path: tuple[str, ...]) -> bool:
-    node: object = tree
-    for key in path:
-        node = node.entries.get(key) if isinstance(node, MapNode) else None
-    return isinstance(node, MapNode) and not node.entries
 
 
 def _read(path: Path) -> MapNode:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from schoolctl.config.models import Settings
+from schoolctl.config.overlay import make_overlay_directory, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -55,6 +60,19 @@ def json_schema() -> dict[str, Any]:
         },
         "$defs": {**definitions, "Environment": environment},
     }
+
+
+def write_schema(directory: Path) -> Path:
+    """Write the schema to where the first line of schoolctl.yaml sends editors.
+
+    It lies in `.schoolctl`, which git ignores: it belongs to the installed version.
+
+    Args:
+        directory: the folder of schoolctl.yaml.
+    """
+    path = make_overlay_directory(directory) / "schema.json"
+    replace_file(path, json.dumps(json_schema(), indent=2) + "\n")
+    return path
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

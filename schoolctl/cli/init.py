@@ -1,0 +1,133 @@
+"""The start of a project: a commented schoolctl.yaml."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.cli.options import Command
+from schoolctl.cli.run import Run
+from schoolctl.errors import ConflictError, SchoolctlError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DEFAULT_REGION = "us-east-1"
+
+app = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
+
+
+@app.command("init", cls=Command)
+def init(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option("--app", metavar="NAME", help="Name of the app, else that of the folder."),
+    ] = None,
+) -> None:
+    """Write a commented schoolctl.yaml; one that is there is left as it is.
+
+    --region and --profile are written to the environment dev.
+    """
+    run = Run.of(context)
+    path = run.services.directory / (run.options.config or "schoolctl.yaml")
+    chosen = name if name is not None else _app_name(path.parent)
+    text = _render(path, chosen, region=_region(run), profile=run.options.profile)
+    written = _write(path, text)
+    run.reporter.result(
+        {"app": chosen, "file": str(path), "written": [str(each) for each in written]},
+        [
+            *(f"wrote {each}" for each in written),
+            f"the app is called {chosen}; its names are guesses, put yours in their place",
+            "next:",
+            "  schoolctl config check",
+            "  schoolctl push --tag 1.0 --create-repo",
+            "  schoolctl params set",
+            "  schoolctl deploy --tag 1.0",
+            "or try all of it on a local AWS first: schoolctl sandbox up",
+        ],
+    )
+
+
+def _app_name(directory: Path) -> str:
+    """Make a name of the folder's: letters, digits and hyphens, beginning with a letter."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", directory.resolve().name).strip("-").lower()
+    if not re.match(r"[a-z]", name):
+        raise UsageError(
+            f"the folder's name {directory.resolve().name!r} makes no app name",
+            why="an app name begins with a letter",
+            hint="give one: `schoolctl init --app NAME`",
+        )
+    return name
+
+
+def _region(run: Run) -> str:
+    environ = run.services.environ
+    given = run.options.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    return given or _DEFAULT_REGION
+
+
+def _render(path: Path, name: str, *, region: str, profile: str | None) -> str:
+    """Fill in the template, and make sure that what comes out is a configuration.
+
+    Raises:
+        UsageError: the options make none, such as a name that is too long for a target group.
+    """
+    from schoolctl.config import InvalidConfigError, parse_config
+
+    template = files("schoolctl").joinpath("templates/schoolctl.yaml").read_text("utf-8")
+    quoted = json.dumps(profile) if profile else ""
+    text = (
+        template.replace("@APP@", name)
+        .replace("@REPOSITORY@", name.lower())
+        .replace("@REGION@", region)
+        .replace("@PROFILE@", f"profile: {quoted}" if profile else "# profile: NAME")
+    )
+    try:
+        parse_config(text, path=path)
+    except InvalidConfigError as error:
+        problem = error.problems[0]
+        raise UsageError(
+            f"no {path.name} can be made for an app called {name!r} in region {region!r}",
+            why=f"{problem.path}: {problem.message}" if problem.path else problem.message,
+            hint="give another --app or --region",
+        ) from None
+    return text
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    """Write the file, the schema for editors, and what keeps `.schoolctl` out of git."""
+    from schoolctl.config import write_schema
+
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise ConflictError(
+            f"{path} is there already; it is left as it is",
+            hint="`schoolctl config check` looks at it; to begin anew, move it away first",
+        ) from None
+    except OSError as error:
+        raise SchoolctlError(
+            f"cannot write {path}", why=error.strerror or str(error), hint="run it elsewhere"
+        ) from None
+    written = [path, write_schema(path.parent)]
+    ignore = path.parent / ".gitignore"
+    if ignore.exists() and _add_ignored(ignore):
+        written.append(ignore)
+    return written
+
+
+def _add_ignored(ignore: Path) -> bool:
+    """Add `.schoolctl/` to a .gitignore that does not have it; tell whether it was added."""
+    text = ignore.read_text("utf-8")
+    if any(line.strip().strip("/") == ".schoolctl" for line in text.splitlines()):
+        return False
+    separator = "" if not text or text.endswith("\n") else "\n"
+    with ignore.open("a", encoding="utf-8") as stream:
+        stream.write(f"{separator}.schoolctl/\n")
+    return True
