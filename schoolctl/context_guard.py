@@ -1,0 +1,140 @@
+"""What must not be sent to a builder: everything sent may end up in an image that others pull.
+
+Judged by content where content tells (a private key, a value in an `.env` file), by name where the
+name is enough. Public certificates, `.env.example` and files that only speak of keys pass.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LARGEST_CONTEXT_BYTES = 500_000_000
+"""A context above it is a mistake: an image of a service adds some ten megabytes to its base."""
+
+_PRIVATE_KEY = re.compile(
+    rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+    # A key goes on with its base64; a program that looks for keys does not. In JSON, the line's
+    # end is written `\n`.
+    rb"(?:\\[nr]|\s|[A-Za-z-]+: [^\n]*\n)+[A-Za-z0-9+/=]{20}"
+)
+_AWS_SECRET = re.compile(rb"(?im)^\s*aws_secret_access_key\s*=\s*\S+")
+_ENV_VALUE = re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_.]*[ \t]*=[ \t]*[^\s#]")
+_ENV_EMPTY = re.compile(rb"(?m)=[ \t]*(?:\"\"|'')[ \t]*(?:#.*)?$")
+_ENV_EXAMPLES = ("example", "sample", "template", "dist", "defaults")
+
+_FOLDERS = {
+    ".git": "the whole history, with whatever was ever committed",
+    ".hg": "the whole history, with whatever was ever committed",
+    ".svn": "the whole history, with whatever was ever committed",
+    ".aws": "AWS credentials",
+    ".azure": "Azure credentials",
+    ".gnupg": "GnuPG keys",
+    ".kube": "Kubernetes credentials",
+    ".schoolctl": "this machine's own settings, with credentials",
+    ".ssh": "SSH keys",
+    ".terraform": "Terraform's working files, with credentials",
+}
+_NAMES = {
+    ".dockercfg": "Docker credentials",
+    ".git-credentials": "git credentials",
+    ".netrc": "passwords",
+    "_netrc": "passwords",
+    ".pgpass": "passwords",
+    ".my.cnf": "a database password",
+    "*.jks": "a key store",
+    "*.keystore": "a key store",
+    "*.kdbx": "a password safe",
+    "*.p12": "a certificate with its private key",
+    "*.pfx": "a certificate with its private key",
+    "*.ppk": "a private key",
+    "*.tfstate": "Terraform state, with the secrets in it",
+    "*.tfstate.*": "Terraform state, with the secrets in it",
+}
+_CONTENTS = {
+    ".npmrc": (re.compile(rb"(?m)_(?:authToken|auth|password)\s*=\s*[^\s$]"), "an npm token"),
+    ".pypirc": (re.compile(rb"(?m)^\s*password\s*[=:]\s*\S"), "a PyPI password"),
+    "pip.conf": (re.compile(rb"://[^/\s:@]+:[^/\s@]+@"), "a package index's password"),
+    ".yarnrc.yml": (re.compile(rb"(?m)npmAuthToken:\s*[^\s$]"), "an npm token"),
+    "config.json": (re.compile(rb'"(?:auth|identitytoken)"\s*:\s*"[^"]'), "Docker credentials"),
+    "credentials": (_AWS_SECRET, "AWS credentials"),
+    "config": (_AWS_SECRET, "AWS credentials"),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something in the context that must not be sent."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def is_allowed(path: str, allow: Sequence[str]) -> bool:
+    """Say whether `image.allow` lets a path pass: by its name, its folder's, or a pattern."""
+    parts = path.split("/")
+    prefixes = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return any(
+        fnmatch.fnmatchcase(prefix, pattern.removeprefix("./").rstrip("/"))
+        for pattern in allow
+        for prefix in prefixes
+    )
+
+
+def judge_folder(path: str) -> Finding | None:
+    """Judge a directory by its name; what is found is not looked into."""
+    reason = _FOLDERS.get(path.rpartition("/")[2])
+    return Finding(f"{path}/", reason) if reason else None
+
+
+def judge_link(path: str, target: str) -> Finding | None:
+    """Judge a symbolic link by where it leads, without following it."""
+    if target.startswith("/"):
+        return Finding(path, f"a link out of the context, to {target}")
+    depth = 0
+    for part in (*path.split("/")[:-1], *target.split("/")):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        if depth < 0:
+            return Finding(path, f"a link out of the context, to {target}")
+    return None
+
+
+def judge_file(path: str, content: bytes) -> Finding | None:
+    """Judge a file by its name and content.
+
+    Args:
+        path: relative to the context, with `/`.
+        content: all of it; for a large file a piece, with the files' pieces overlapping.
+    """
+    name = path.rpartition("/")[2]
+    for pattern, reason in _NAMES.items():
+        if fnmatch.fnmatchcase(name, pattern):
+            return Finding(path, reason)
+    if _is_env_file(name) and _has_values(content):
+        return Finding(path, "an environment file with values in it")
+    if name in _CONTENTS:
+        regex, reason = _CONTENTS[name]
+        if regex.search(content):
+            return Finding(path, reason)
+    # A file without the words is most files, and looking for them is a hundred times faster.
+    if b"PRIVATE KEY" in content and _PRIVATE_KEY.search(content):
+        return Finding(path, "a private key")
+    return None
+
+
+def _is_env_file(name: str) -> bool:
+    if name.endswith(_ENV_EXAMPLES):
+        return False
+    return name in {".env", ".envrc"} or name.startswith(".env.") or name.endswith(".env")
+
+
+def _has_values(content: bytes) -> bool:
+    return bool(_ENV_VALUE.search(_ENV_EMPTY.sub(b"=", content)))
