@@ -139,14 +139,16 @@ class Reporter:
         if self.verbose:
             self._write(self._stderr, text, "dim")
 
-    def plan(self, plan: Plan) -> None:
-        """Show a plan's steps, notes and warnings; also where `--dry-run` ends."""
+    def plan(self, plan: Plan, *, steps: bool = True) -> None:
+        """Show a plan's warnings, notes and, unless `steps` is off, its steps."""
         for warning in plan.warnings:
             self.warn(warning)
         for line in plan.notes:
             self.note(line)
         if not plan.steps:
             self.note(plan.nothing)
+            return
+        if not steps:
             return
         self.note(plan.summary)
         for number, step in enumerate(plan.steps, 1):

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.errors import translated
+from schoolctl.errors import CredentialsError
 from schoolctl.model import Identity
 
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class KeyInUse:
+    """The access key that calls are signed with, as far as it may be shown."""
+
+    masked: str
+    source: str
+    """Where botocore found it, in its words: `env`, `shared-credentials-file`, `sso`, ..."""
 
 
 def get_identity(clients: Clients) -> Identity:
@@ -16,3 +29,21 @@ def get_identity(clients: Clients) -> Identity:
     with translated("find out whose credentials these are"):
         answer = clients.sts.get_caller_identity()
     return Identity(answer["Account"], answer["Arn"], answer["UserId"])
+
+
+def key_in_use(clients: Clients) -> KeyInUse:
+    """Give the access key in use, all but its last four characters masked.
+
+    Raises:
+        CredentialsError: there are none, or signing in failed.
+    """
+    with translated("find AWS credentials"):
+        found = clients.session.get_credentials()
+        if found is None:
+            raise CredentialsError(
+                "could not find AWS credentials",
+                why="neither the profile, the environment nor this machine's role gives any",
+                hint="run `schoolctl profile list`, then `schoolctl profile use NAME`",
+            )
+        key = found.get_frozen_credentials().access_key or ""
+    return KeyInUse(f"****{key[-_SHOWN:]}", found.method)

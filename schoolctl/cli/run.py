@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schoolctl.cli.options import ChangeOptions, GlobalOptions, merged
 from schoolctl.clock import Clock, SystemClock
-from schoolctl.errors import DeclinedError, SchoolctlError, UsageError, WrongTargetError
+from schoolctl.errors import (
+    AccessDeniedError,
+    ConflictError,
+    DeclinedError,
+    MissingThingsError,
+    NotFoundError,
+    SchoolctlError,
+    UsageError,
+    WrongTargetError,
+)
 from schoolctl.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -30,6 +39,10 @@ if TYPE_CHECKING:
     from schoolctl.execute import Outcome
     from schoolctl.model import Identity
     from schoolctl.plan.steps import Plan
+
+
+_MISLEADING = (AccessDeniedError, ConflictError, MissingThingsError, NotFoundError)
+"""What AWS answers in a wrong account, too."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,15 @@ class Run:
             self._identity = clients.start(get_identity, clients)
         return clients
 
+    def identity(self) -> Identity:
+        """Give whose credentials are used; AWS is asked once a run."""
+        from schoolctl.aws.sts import get_identity
+
+        clients = self.clients
+        if self._identity is None:
+            self._identity = clients.start(get_identity, clients)
+        return self._identity.result()
+
     @cached_property
     def engine(self) -> Engine:
         """The Docker engine; an `EngineError` when none answers."""
@@ -144,9 +166,9 @@ class Run:
     def check_account(self) -> None:
         """Refuse to go on where the credentials lead to another account than the pinned one."""
         pinned = self.config.account
-        if self._identity is None or pinned is None:
-            return
-        identity = self._identity.result()
+        if pinned is None or self._identity is None:
+            return  # a command that never spoke to AWS, such as `build`, needs no credentials
+        identity = self.identity()
         if identity.account != pinned:
             raise WrongTargetError(
                 f"environment {self.config.environment} is account {pinned},"
@@ -158,13 +180,19 @@ class Run:
             )
 
     def first_cause(self, error: SchoolctlError) -> SchoolctlError:
-        """Give the error that explains `error`: in a wrong account, everything is missing."""
-        if isinstance(error, WrongTargetError) or self._identity is None or error.done:
+        """Give the error that explains `error`: in a wrong account, everything is missing.
+
+        Any other error stands as it is: what was typed is wrong in every account, and nobody who
+        pressed Ctrl-C waits for an answer.
+        """
+        if not isinstance(error, _MISLEADING) or self._identity is None or error.done:
             return error
         try:
             self.check_account()
-        except SchoolctlError as cause:
+        except WrongTargetError as cause:
             return cause
+        except SchoolctlError:
+            return error
         return error
 
     # Acting
@@ -181,8 +209,7 @@ class Run:
         """
         from schoolctl.execute import Outcome, Tools, execute
 
-        if self.change.dry_run or not plan.quiet or not plan.steps:
-            self.reporter.plan(plan)
+        self.reporter.plan(plan, steps=self.change.dry_run or not plan.quiet)
         if self.change.dry_run:
             self.reporter.result(
                 {

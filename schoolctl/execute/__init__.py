@@ -30,8 +30,11 @@ class Tools:
 
     @property
     def clients(self) -> Clients:
-        """The AWS clients."""
-        return self._run.clients
+        """The AWS clients; in a wrong account, a `WrongTargetError` instead."""
+        clients = self._run.clients
+        # Once more for a plan that was made without AWS: nothing is written before this.
+        self._run.check_account()
+        return clients
 
     @property
     def engine(self) -> Engine:
