@@ -1,0 +1,49 @@
+# The two commands that matter: `make demo` and `make test`. Both set up what they need.
+SHELL := /bin/sh
+BIN := .venv/bin
+CODE := schoolctl service tests benchmarks scripts
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast check bench docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the locked requirements
+	@scripts/setup.sh
+
+demo: setup ## the whole workflow on a local AWS: push, seed, deploy, register, roll back
+	@scripts/engine.sh
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## all tests; what needs a Docker engine is skipped, by name, where there is none
+	@scripts/engine.sh || [ "$$CI" != true ]
+	@$(PYTEST)
+
+test-fast: setup ## the tests that need no Docker engine
+	@$(PYTEST) -m "not engine and not e2e"
+
+check: setup ## lint, format and types
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+
+bench: setup ## the benchmarks, as ratios
+	@scripts/engine.sh
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## docs/commands.md, from the commands themselves
+	@$(BIN)/python -m schoolctl.cli.reference > docs/commands.md.new
+	@mv docs/commands.md.new docs/commands.md
+
+lock: setup ## requirements/dev.txt anew, from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	    --python-version 3.11 --extra sandbox --extra dev \
+	    --custom-compile-command "make lock" pyproject.toml -o requirements/dev.txt
+
+clean: ## take the sandbox down, and remove what the other targets made
+	@if [ -d .schoolctl ] && [ -x $(BIN)/schoolctl ]; then $(BIN)/schoolctl sandbox down; fi
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
