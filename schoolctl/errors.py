@@ -50,6 +50,8 @@ class SchoolctlError(Exception):
         """Lines for people, between the why and the hint; documents have a form of their own."""
         self.done: tuple[str, ...] = ()
         """What had been changed before the failure, a sentence each; `execute` fills it in."""
+        self.left: tuple[str, ...] = ()
+        """The steps after the one that failed, which were not begun."""
 
     def document(self) -> dict[str, object]:
         """Give the error as it stands in the one JSON document of `--json`."""
@@ -59,6 +61,7 @@ class SchoolctlError(Exception):
             "hint": self.hint,
             "exit_code": int(self.exit_code),
             "done": list(self.done),
+            "left": list(self.left),
         }
 
 

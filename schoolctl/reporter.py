@@ -40,8 +40,8 @@ class Transfer(Protocol):
 class View(Protocol):
     """A few lines that are drawn again while something is watched."""
 
-    def update(self, lines: Sequence[str]) -> None:
-        """Show `lines` instead of those before."""
+    def update(self, lines: Sequence[str], moving: str = "") -> None:
+        """Show `lines` instead of those before; only a terminal sees `moving`, above them."""
         ...
 
     def event(self, line: str) -> None:
@@ -164,6 +164,7 @@ class Reporter:
         for line in error.details:
             self._write(self._stderr, f"       {line}".rstrip())
         _labelled(self, "done: ", "\n".join(error.done))
+        _labelled(self, "left: ", "\n".join(error.left))
         _labelled(self, "hint: ", error.hint)
 
     def finish(self, exit_code: ExitCode | int) -> None:
@@ -349,7 +350,8 @@ class _PlainView:
         self._reporter = reporter
         self._last: set[str] = set()
 
-    def update(self, lines: Sequence[str]) -> None:
+    def update(self, lines: Sequence[str], moving: str = "") -> None:
+        del moving
         for line in lines:
             if line and line not in self._last:
                 self._reporter.note(line)
@@ -365,10 +367,10 @@ class _LiveView:
     def __init__(self, live: Live) -> None:
         self._live = live
 
-    def update(self, lines: Sequence[str]) -> None:
+    def update(self, lines: Sequence[str], moving: str = "") -> None:
         from rich.text import Text
 
-        self._live.update(Text("\n".join(lines)), refresh=True)
+        self._live.update(Text("\n".join(filter(None, (moving, *lines)))), refresh=True)
 
     def event(self, line: str) -> None:
         self._live.console.print(line, soft_wrap=True)

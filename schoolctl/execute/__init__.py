@@ -70,6 +70,8 @@ class Outcome:
     registered: TaskDefinitionRef | None = None
     deployment: Deployment | None = None
     """The deployment that CreateService or UpdateService started, as it was then."""
+    proven: bool = True
+    """False where a rollout ended well without a task that ran: MarkCompleted leaves it unmarked."""
     exit_code: int | None = None
     """The exit code of the last RunTask."""
     failures: list[str] = field(default_factory=list)
@@ -88,19 +90,23 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
     """Apply `plan` and give what was done.
 
     Raises:
-        SchoolctlError: a step failed, or Ctrl-C came; its `done` says which steps were through.
+        SchoolctlError: a step failed, or Ctrl-C came; its `done` says which steps were through,
+            its `left` which were not begun.
     """
     outcome = Outcome()
-    for step in plan.steps:
+    for number, step in enumerate(plan.steps, 1):
+        left = tuple(each.describe() for each in plan.steps[number:])
         try:
             said = apply(step, tools, outcome)
         except SchoolctlError as error:
             error.done = (*outcome.done, *error.done)
+            error.left = left
             raise
         except KeyboardInterrupt as stop:
-            error = interrupted(stop, hint="run it again: what is done is not done twice")
-            error.done = tuple(outcome.done)
-            raise error from None
+            stopped = interrupted(stop, hint="run it again: what is done is not done twice")
+            stopped.done = tuple(outcome.done)
+            stopped.left = left
+            raise stopped from None
         outcome.done.append(f"{step.describe()}: {said}" if said else step.describe())
         tools.reporter.note(outcome.done[-1])
     return outcome
@@ -109,44 +115,76 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
 def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm for each kind of step
     """Apply one step; gives what to say beside its description, or nothing.
 
-    The handlers are imported here so that a command loads only the libraries it needs.
+    Each arm imports its own handlers, so that a command loads only the libraries it needs.
     """
-    from schoolctl.execute import deploy, images, rollout, run_task, seed
-
     match step:
         case steps.CreateRepository():
+            from schoolctl.execute import images
+
             return images.create_repository(step, tools)
         case steps.BuildImage():
+            from schoolctl.execute import images
+
             return images.build(step, tools)
         case steps.PushImage():
+            from schoolctl.execute import images
+
             return images.push(step, tools, outcome)
         case steps.PullImage():
+            from schoolctl.execute import images
+
             return images.pull(step, tools)
         case steps.DeleteImages():
+            from schoolctl.execute import images
+
             return images.delete(step, tools, outcome)
         case steps.PutParameter():
+            from schoolctl.execute import seed
+
             return seed.put_parameter(step, tools)
         case steps.PutSecret():
+            from schoolctl.execute import seed
+
             return seed.put_secret(step, tools)
         case steps.RestoreSecret():
+            from schoolctl.execute import seed
+
             return seed.restore_secret(step, tools)
         case steps.CreateLogGroup():
+            from schoolctl.execute import deploy
+
             return deploy.create_log_group(step, tools)
         case steps.RegisterTaskDefinition():
+            from schoolctl.execute import deploy
+
             return deploy.register(step, tools, outcome)
         case steps.DeregisterTaskDefinition():
+            from schoolctl.execute import deploy
+
             return deploy.deregister(step, tools)
         case steps.RunTask():
+            from schoolctl.execute import run_task
+
             return run_task.run_task(step, tools, outcome)
         case steps.CreateService():
+            from schoolctl.execute import deploy
+
             return deploy.create_service(step, tools, outcome)
         case steps.UpdateService():
+            from schoolctl.execute import deploy
+
             return deploy.update_service(step, tools, outcome)
         case steps.StopDeployment():
+            from schoolctl.execute import deploy
+
             return deploy.stop_deployment(step, tools)
         case steps.WaitForRollout():
+            from schoolctl.execute import rollout
+
             return rollout.wait_for_rollout(step, tools, outcome)
         case steps.MarkCompleted():
+            from schoolctl.execute import deploy
+
             return deploy.mark_completed(step, tools, outcome)
         case _:
             assert_never(step)
