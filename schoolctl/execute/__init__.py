@@ -71,7 +71,7 @@ class Outcome:
     deployment: Deployment | None = None
     """The deployment that CreateService or UpdateService started, as it was then."""
     proven: bool = True
-    """False where a rollout ended well without a task that ran: MarkCompleted leaves it unmarked."""
+    """False where a rollout ended well without a running task: the revision stays unmarked."""
     exit_code: int | None = None
     """The exit code of the last RunTask."""
     failures: list[str] = field(default_factory=list)

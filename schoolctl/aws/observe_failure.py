@@ -1,0 +1,85 @@
+"""Looks at what can explain a rollout that did not succeed. Reads only, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from schoolctl.aws.ecs import describe_revision, list_tasks
+from schoolctl.aws.health import target_health
+from schoolctl.aws.logs import last_lines
+from schoolctl.errors import SchoolctlError
+from schoolctl.plan.diagnosis import culprit
+from schoolctl.plan.failure import LOG_LINES, FailureReport, events_since, tasks_of
+from schoolctl.plan.logs import log_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.model import Deployment, LogLine, ServiceState, Task
+
+T = TypeVar("T")
+
+
+def observe_failure(
+    clients: Clients,
+    service: ServiceState | None,
+    deployment: Deployment,
+    *,
+    cluster: str,
+    service_name: str,
+    container: str,
+) -> FailureReport:
+    """Gather what explains why `deployment` did not complete.
+
+    What cannot be read (a denied action, a log group that is not there) is named in the report:
+    the failure itself must not be hidden by another one.
+
+    Args:
+        clients: the AWS clients.
+        service: the newest answer about the service, None when it is gone.
+        deployment: the deployment that is to be explained.
+        cluster: the service's cluster.
+        service_name: the service.
+        container: the container that serves.
+    """
+    unread: list[str] = []
+    tasks = clients.start(list_tasks, clients, cluster, service=service_name, stopped=True)
+    groups = service.target_group_arns if service else ()
+    targets = clients.start(target_health, clients, groups)
+    revision = clients.start(describe_revision, clients, deployment.task_definition.arn)
+    ended: list[Task] = _result(tasks, [], unread)
+    stopped = tasks_of(deployment, ended)
+    definition = _result(revision, None, unread)
+    log: tuple[LogLine, ...] = ()
+    if stopped and definition is not None:
+        try:
+            log = _log(clients, definition.definition, container, stopped[0])
+        except SchoolctlError as error:
+            unread.append(f"{error.what}: {error.why}")
+    return FailureReport(
+        deployment=deployment,
+        container=container,
+        stopped=stopped,
+        log=log,
+        events=events_since(deployment, service.events if service else ()),
+        targets=_result(targets, (), unread),
+        unread=tuple(unread),
+    )
+
+
+def _log(
+    clients: Clients, definition: Mapping[str, object], container: str, task: Task
+) -> tuple[LogLine, ...]:
+    guilty = culprit(task, container)
+    place = log_place(definition, guilty.name if guilty else container)
+    return last_lines(clients, place, task.id, limit=LOG_LINES) if place else ()
+
+
+def _result(answer: Future[T], otherwise: T, unread: list[str]) -> T:
+    try:
+        return answer.result()
+    except SchoolctlError as error:
+        unread.append(f"{error.what}: {error.why}")
+        return otherwise

@@ -1,0 +1,199 @@
+"""What a user has to know when a rollout did not succeed: one report, for people and for JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, diagnose_target
+from schoolctl.plan.logs import short_id
+from schoolctl.text import count, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from schoolctl.model import Deployment, LogLine, ServiceEvent, TargetHealth, Task
+    from schoolctl.plan.reasons import Diagnosis
+
+LOG_LINES = 10
+"""How many of a task's last lines are shown."""
+_EVENTS = 5
+# The clocks of a task and of its deployment are ECS's own, but not one and the same.
+_SLACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class FailureReport:
+    """What is known of a deployment that did not complete.
+
+    `stopped` are tasks of that deployment alone, newest first; `log` are the last lines of the
+    first of them; `unread` says what could not be looked at, and why.
+    """
+
+    deployment: Deployment
+    container: str
+    stopped: tuple[Task, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    events: tuple[ServiceEvent, ...] = ()
+    targets: tuple[TargetHealth, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The likeliest cause: of a stopped task, else of an event, else of a target."""
+        if self.stopped:
+            lines = [each.message for each in self.log]
+            return diagnose(self.stopped[0], container=self.container, log=lines)
+        for event in self.events:
+            found = diagnose_event(event.message)
+            if found is not None:
+                return found
+        return next(
+            (found for found in map(_of_target, self.targets) if found.trouble),
+            None,
+        )
+
+    def lines(self) -> tuple[str, ...]:
+        """Give the report for people."""
+        return (
+            *self._task_lines(),
+            *(f"cause: {each.cause}" for each in (self.diagnosis,) if each is not None),
+            *self._log_lines(),
+            *self._event_lines(),
+            *self._target_lines(),
+            *(f"not looked at: {each}" for each in self.unread),
+        )
+
+    def document(self) -> dict[str, object]:
+        """Give the report for JSON."""
+        found = self.diagnosis
+        return {
+            "cause": found.cause if found else None,
+            "fix": found.fix if found else None,
+            "stopped_tasks": [self._task_document(each) for each in self.stopped],
+            "log": [{"at": iso(each.at), "message": each.message} for each in self.log],
+            "log_task": self.stopped[0].id if self.log else None,
+            "events": [{"at": iso(each.at), "message": each.message} for each in self.events],
+            "targets": [
+                {
+                    "target_group": each.target_group,
+                    "address": each.address,
+                    "port": each.port,
+                    "state": each.state,
+                    "reason": each.reason,
+                    "cause": _of_target(each).cause,
+                }
+                for each in self.targets
+            ],
+            "not_looked_at": list(self.unread),
+        }
+
+    def _task_lines(self) -> list[str]:
+        if not self.stopped:
+            return ["none of its tasks has stopped" if not self.unread else ""]
+        revision, number = self.deployment.task_definition, len(self.stopped)
+        kinds = Counter(_outcome(each, self.container) for each in self.stopped)
+        lines = [f"{count(number, 'task')} of {revision} stopped:"]
+        for kind, times in kinds.items():
+            ids = [
+                short_id(each.id) for each in self.stopped if _outcome(each, self.container) == kind
+            ]
+            lines.append(f"  {times} x {kind} ({', '.join(ids)})")
+        return lines
+
+    def _log_lines(self) -> list[str]:
+        if not self.stopped:
+            return []
+        task = short_id(self.stopped[0].id)
+        if not self.log:
+            return [f"task {task} wrote no log line"]
+        return [
+            f"last log lines of task {task}:",
+            *(f"  | {each.message}" for each in self.log),
+        ]
+
+    def _event_lines(self) -> list[str]:
+        if not self.events:
+            return []
+        return ["events of the service:", *(f"  {each.message}" for each in self.events)]
+
+    def _target_lines(self) -> list[str]:
+        return [
+            f"target {each.address}:{each.port} of {each.target_group} is {each.state}:"
+            f" {_of_target(each).cause}"
+            for each in self.targets
+            if _of_target(each).trouble
+        ]
+
+    def _task_document(self, task: Task) -> dict[str, object]:
+        guilty = culprit(task, self.container)
+        found = diagnose(task, container=self.container)
+        return {
+            "id": task.id,
+            "stop_code": task.stop_code,
+            "reason": task.stopped_reason,
+            "container": guilty.name if guilty else None,
+            "container_reason": guilty.reason if guilty else None,
+            "exit_code": guilty.exit_code if guilty else None,
+            "started_at": iso(task.started_at),
+            "stopped_at": iso(task.stopped_at),
+            "cause": found.cause,
+            "fix": found.fix,
+        }
+
+
+def tasks_of(deployment: Deployment, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Give the tasks of one deployment that tell of trouble, newest first.
+
+    ECS writes the deployment's id into `startedBy`; where another name stands there, the revision
+    and the time decide. Tasks that the rollout replaced in passing are left out, unless there are
+    no others.
+    """
+    ours = [each for each in tasks if _is_of(deployment, each)]
+    ours.sort(key=_age_key, reverse=True)
+    trouble = tuple(each for each in ours if diagnose(each).trouble)
+    return trouble or tuple(ours)
+
+
+def events_since(
+    deployment: Deployment, events: Sequence[ServiceEvent]
+) -> tuple[ServiceEvent, ...]:
+    """Give the newest events since a deployment began, those that mean trouble first in line."""
+    since = [each for each in events if each.at >= deployment.created_at - _SLACK]
+    trouble = [each for each in since if diagnose_event(each.message) is not None]
+    return tuple((trouble or since)[:_EVENTS])
+
+
+def _is_of(deployment: Deployment, task: Task) -> bool:
+    if task.started_by.startswith("ecs-svc/"):
+        return task.started_by == deployment.id
+    return (
+        task.task_definition == deployment.task_definition
+        and task.created_at is not None
+        and task.created_at >= deployment.created_at - _SLACK
+    )
+
+
+def _age_key(task: Task) -> datetime:
+    moment = task.stopped_at or task.created_at
+    if moment is None:
+        raise AssertionError("a task of a deployment has a time: `_is_of` asks for it")
+    return moment
+
+
+def _outcome(task: Task, container: str) -> str:
+    """Say in one line how a task ended."""
+    guilty = culprit(task, container)
+    parts = [": ".join(filter(None, (task.stop_code, task.stopped_reason)))]
+    if guilty is not None and guilty.exit_code is not None:
+        parts.append(f"container {guilty.name} ended with exit code {guilty.exit_code}")
+    if guilty is not None and guilty.reason:
+        parts.append(guilty.reason)
+    return "; ".join(filter(None, parts)) or "stopped without a reason"
+
+
+def _of_target(target: TargetHealth) -> Diagnosis:
+    return diagnose_target(target.reason, target.description)

@@ -1,0 +1,180 @@
+"""What became of a rollout, as text, as the error that ends the command, and for JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, assert_never
+
+from schoolctl.errors import RolloutError, SchoolctlError, TimedOutError
+from schoolctl.plan import rollout
+from schoolctl.text import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
+    from schoolctl.plan.failure import FailureReport
+    from schoolctl.plan.rollout import Verdict
+
+GOES_ON = "the rollout goes on: watch it with `schoolctl status`, undo it with `schoolctl rollback`"
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def progress(service: ServiceState, started: Deployment) -> list[str]:
+    """Give a line for each deployment that still has tasks, ours first."""
+    listed = sorted(service.deployments, key=lambda each: each.id != started.id)
+    return [
+        _deployment_line(each, ours=each.id == started.id)
+        for each in listed
+        if each.id == started.id or each.running or each.pending
+    ]
+
+
+def _deployment_line(deployment: Deployment, *, ours: bool) -> str:
+    whose = "new" if ours else "old"
+    parts = [f"{deployment.running} of {deployment.desired} running"]
+    if deployment.pending:
+        parts.append(f"{deployment.pending} pending")
+    if deployment.failed:
+        parts.append(f"{deployment.failed} failed")
+    return f"  {deployment.task_definition} ({whose}): {', '.join(parts)}"
+
+
+def success(verdict: Verdict, seconds: float) -> str:
+    """Say that it went well: `completed in 42 s, 2 of 2 running`."""
+    if isinstance(verdict, rollout.Completed):
+        return f"completed in {duration(seconds)}, {verdict.running} of {verdict.desired} running"
+    return verdict.reason
+
+
+def failure(
+    verdict: Verdict,
+    started: Deployment,
+    service: str,
+    *,
+    seconds: float,
+    report: FailureReport | None,
+) -> SchoolctlError:
+    """Give the error for a rollout that did not succeed.
+
+    Args:
+        verdict: what became of it; InProgress means that the time is up.
+        started: our deployment.
+        service: `cluster/service`.
+        seconds: how long it was watched.
+        report: what explains it, where that was looked for.
+    """
+    of_ours = f"the rollout of {started.task_definition} on {service}"
+    fix = _fix(report)
+    match verdict:
+        case rollout.RolledBack(reason=reason, to=to, finished=finished):
+            way = "was" if finished else "is being"
+            error: SchoolctlError = RolloutError(
+                f"{of_ours} failed and {way} rolled back to {_name(to, started)}",
+                why=reason,
+                hint=_sentences(fix, "then push and deploy again"),
+            )
+        case rollout.Failed():
+            error = _failed(verdict, of_ours, fix)
+        case rollout.Superseded(reason=reason, by=by):
+            error = RolloutError(
+                f"{of_ours} was superseded by {_name(by.task_definition, started)}",
+                why=reason,
+                hint="`schoolctl status` shows what runs now",
+            )
+        case rollout.ScaledToZero(reason=reason):
+            error = RolloutError(
+                f"{of_ours} proved nothing: no task runs",
+                why=reason,
+                hint="`schoolctl deploy --desired-count 1` starts a task again",
+            )
+        case rollout.Gone(reason=reason):
+            error = RolloutError(
+                f"{of_ours} ended with the service",
+                why=reason,
+                hint="`schoolctl deploy` creates the service anew",
+            )
+        case rollout.InProgress(reason=reason) | rollout.Completed(reason=reason):
+            error = TimedOutError(
+                f"{of_ours} was not decided within {duration(seconds)}",
+                why=_sentences("ECS is still at work", reason),
+                hint=_sentences(fix, GOES_ON),
+            )
+        case _:
+            assert_never(verdict)
+    error.details = report.lines() if report else ()
+    return error
+
+
+def _failed(verdict: rollout.Failed, of_ours: str, fix: str) -> RolloutError:
+    if verdict.replaced_by is not None:
+        return RolloutError(
+            f"{of_ours} failed; {verdict.replaced_by} was deployed since",
+            why=verdict.reason,
+            hint="`schoolctl status` shows what runs now",
+        )
+    if verdict.still_running:
+        still = _list(verdict.still_running)
+        return RolloutError(
+            f"{of_ours} failed and was not rolled back; {still} still has running tasks",
+            why=verdict.reason,
+            hint=_sentences(fix, "`schoolctl rollback` goes back now"),
+        )
+    return RolloutError(
+        f"{of_ours} failed, and there is nothing to roll back to",
+        why=_sentences(verdict.reason, "no earlier deployment of this service has completed"),
+        hint=_sentences(
+            fix,
+            "then push and deploy again, or stop it: `schoolctl deploy --desired-count 0`",
+        ),
+    )
+
+
+def document(
+    verdict: Verdict, started: Deployment, *, seconds: float, report: FailureReport | None
+) -> dict[str, object]:
+    """Give the verdict for JSON, with the report's fields beside it."""
+    name = "timed_out" if isinstance(verdict, rollout.InProgress) else _snake(verdict)
+    found: dict[str, object] = {
+        "verdict": name,
+        "deployment_id": started.id,
+        "revision": str(started.task_definition),
+        "reason": verdict.reason,
+        "seconds": round(seconds, 1),
+    }
+    match verdict:
+        case rollout.Completed():
+            found |= {"running": verdict.running, "desired": verdict.desired}
+        case rollout.RolledBack():
+            found |= {"rolled_back_to": str(verdict.to), "rollback_finished": verdict.finished}
+        case rollout.Failed():
+            found["still_running"] = [str(each) for each in verdict.still_running]
+            found["replaced_by"] = str(verdict.replaced_by) if verdict.replaced_by else None
+        case rollout.Superseded():
+            found["superseded_by"] = str(verdict.by.task_definition)
+        case _:
+            pass
+    return found | (report.document() if report else {})
+
+
+def _snake(verdict: Verdict) -> str:
+    return _WORD_START.sub("_", type(verdict).__name__).lower()
+
+
+def _fix(report: FailureReport | None) -> str:
+    found = report.diagnosis if report else None
+    return found.fix if found else ""
+
+
+def _name(ref: TaskDefinitionRef, started: Deployment) -> str:
+    """Name a revision; the same one as ours is called so, or the text would say nothing."""
+    same = ref == started.task_definition
+    return f"the deployment before it (the same revision, {ref})" if same else str(ref)
+
+
+def _list(refs: Iterable[TaskDefinitionRef]) -> str:
+    return ", ".join(dict.fromkeys(str(each) for each in refs))
+
+
+def _sentences(*parts: str) -> str:
+    return "; ".join(part.rstrip(".") for part in parts if part)
