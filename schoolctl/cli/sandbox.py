@@ -52,8 +52,9 @@ def up(
     from schoolctl.sandbox.up import up as bring_up  # likewise
 
     run = _run(context)
+    docker, host = _engine(run)
     result = bring_up(
-        Tools(_docker(run), run.clock, run.reporter.note),
+        Tools(docker, host, run.clock, run.reporter.note),
         _layout(run),
         run.config,
         region=run.options.region or run.config.region or "us-east-1",
@@ -133,7 +134,11 @@ def _layout(run: Run) -> Layout:
 
 
 def _docker(run: Run) -> DockerClient:
-    from schoolctl.sandbox.engine import connect_docker  # docker costs 0.2 s
+    return _engine(run)[0]
+
+
+def _engine(run: Run) -> tuple[DockerClient, str]:
+    from schoolctl.engine import connect_docker  # docker costs 0.2 s
 
     return connect_docker(run.services.environ)
 

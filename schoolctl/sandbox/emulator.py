@@ -10,6 +10,7 @@ import http.client
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import SchoolctlError, TimedOutError
@@ -26,7 +27,6 @@ from schoolctl.sandbox.processes import (
 
 if TYPE_CHECKING:
     from schoolctl.clock import Clock
-    from schoolctl.sandbox.engine import Bridge
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.state import State
 
@@ -40,7 +40,22 @@ _STOP_SECONDS = 15.0
 """Measured: 1 s for two tasks; the emulator stops its containers before it ends."""
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 12
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "DOCKER_HOST", "DOCKER_CERT_PATH")
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the emulator works.
+
+    Attributes:
+        docker_host: address of the engine's socket, `unix://...`.
+        containers: the network its containers are on, such as `172.17.0.0/16`.
+        region: what it takes for its own region.
+    """
+
+    docker_host: str
+    containers: str
+    region: str
 
 
 def running(layout: Layout) -> ProcessMark | None:
@@ -81,7 +96,7 @@ def check_port_free(port: int, addresses: tuple[str, ...]) -> None:
             )
 
 
-def start(layout: Layout, state: State, bridge: Bridge, region: str) -> None:
+def start(layout: Layout, state: State, place: Place) -> None:
     """Start the emulator in a session of its own and note which process it is."""
     binds = [f"--bind={address}:{state.port}" for address in ("127.0.0.1", state.bridge)]
     # Without `--workers 0` hypercorn forks, and each process would hold an account of its own.
@@ -93,7 +108,7 @@ def start(layout: Layout, state: State, bridge: Bridge, region: str) -> None:
         child = subprocess.Popen(
             command,
             cwd=layout.work_folder,
-            env=_environment(layout, state, bridge, region),
+            env=_environment(layout, state, place),
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -159,15 +174,16 @@ def log_tail(layout: Layout, lines: int = _TAIL_LINES) -> list[str]:
     return text.splitlines()[-lines:]
 
 
-def _environment(layout: Layout, state: State, bridge: Bridge, region: str) -> dict[str, str]:
+def _environment(layout: Layout, state: State, place: Place) -> dict[str, str]:
     # Nothing else of ours: the emulator takes AWS_* for its own settings, and HOSTNAME for the
     # name of a container that it runs in.
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    hosts = ("127.0.0.1", "localhost", "::1", "host.docker.internal", bridge.address)
+    hosts = ("127.0.0.1", "localhost", "::1", "host.docker.internal", state.bridge)
     return inherited | {
+        "DOCKER_HOST": place.docker_host,
         "GATEWAY_PORT": str(state.port),
         "MINISTACK_HOSTNAME": layout.owner,
-        "MINISTACK_REGION": region,
+        "MINISTACK_REGION": place.region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "AWS_ACCESS_KEY_ID": state.access_key_id,
         "AWS_SECRET_ACCESS_KEY": state.secret_access_key,
@@ -180,5 +196,5 @@ def _environment(layout: Layout, state: State, bridge: Bridge, region: str) -> d
         "PYTHONDONTWRITEBYTECODE": "1",
         OWNER_VARIABLE: layout.owner,
         HOSTS_VARIABLE: ",".join(hosts),
-        CONTAINERS_VARIABLE: bridge.subnet,
+        CONTAINERS_VARIABLE: place.containers,
     }

@@ -7,23 +7,17 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from docker.client import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 
 from schoolctl.errors import EngineError
 from schoolctl.sandbox.layout import LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from docker.client import DockerClient
     from docker.models.containers import Container
 
     from schoolctl.sandbox.layout import Layout
 
-_ENGINE_HINT = (
-    "start it (`dockerd`, `systemctl start docker`), see that you may use its socket (group"
-    " `docker`), or install one: `apt-get install docker.io` on Debian and Ubuntu"
-)
 _TASK_LABEL = "ministack.instance"
 """The emulator's label on the containers of its tasks: `<owner>:<port>`."""
 
@@ -43,30 +37,19 @@ class Bridge:
     architecture: str
 
 
-def connect_docker(environ: Mapping[str, str]) -> DockerClient:
-    """Connect to this machine's engine: the sandbox makes containers and volumes on it.
-
-    Args:
-        environ: the process's environment, for `DOCKER_HOST`.
+def check_local_engine(host: str) -> None:
+    """Refuse an engine that is not reached by a socket of this machine.
 
     Raises:
-        EngineError: the engine is on another machine, or does not answer.
+        EngineError: its containers would run elsewhere.
     """
-    host = environ.get("DOCKER_HOST", "")
-    if host and not host.startswith("unix://"):
-        raise EngineError(
-            "the sandbox needs a Docker engine on this very machine",
-            why=f"DOCKER_HOST is {host}",
-            hint="unset DOCKER_HOST, or set it to a socket of this machine: unix:///...",
-        )
-    try:
-        client = DockerClient.from_env(environment=dict(environ))
-        client.ping()
-    except DockerException as error:
-        raise EngineError(
-            "the Docker engine does not answer", why=_reason(error), hint=_ENGINE_HINT
-        ) from error
-    return client
+    if host.startswith("unix://"):
+        return
+    raise EngineError(
+        "the sandbox needs a Docker engine on this very machine",
+        why=f"the engine in use is {host}",
+        hint="unset DOCKER_HOST, or `docker context use default`",
+    )
 
 
 def observe_bridge(docker: DockerClient) -> Bridge:
@@ -81,7 +64,7 @@ def observe_bridge(docker: DockerClient) -> Bridge:
         architecture = str(docker.version()["Arch"])
     except DockerException as error:
         raise EngineError(
-            "the Docker engine does not answer", why=_reason(error), hint=_ENGINE_HINT
+            "the Docker engine does not answer", why=str(error), hint="try `docker version`"
         ) from error
     pools = network["IPAM"]["Config"] or []
     # A bridge made by default has no gateway in its description: it is the first address.
@@ -92,14 +75,6 @@ def observe_bridge(docker: DockerClient) -> Bridge:
             _check_local(address)
             return Bridge(address, str(subnet), architecture)
     raise EngineError("the Docker engine has no bridge network", why=str(network["IPAM"]))
-
-
-def _reason(error: DockerException) -> str:
-    # docker-py wraps the system's error several times; the innermost says what happened.
-    inner: BaseException = error
-    while (cause := inner.__cause__ or inner.__context__) is not None:
-        inner = cause
-    return str(inner)
 
 
 def _check_local(address: str) -> None:

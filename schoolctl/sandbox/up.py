@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from schoolctl.config import write_overlay
 from schoolctl.errors import EngineError, SchoolctlError
 from schoolctl.sandbox import database, emulator, images, overlay
-from schoolctl.sandbox.engine import Bridge, observe_bridge, own_containers, remove_containers
+from schoolctl.sandbox.engine import (
+    Bridge,
+    check_local_engine,
+    observe_bridge,
+    own_containers,
+    remove_containers,
+)
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.lock import locked
 from schoolctl.sandbox.names import account_names
@@ -37,10 +43,12 @@ class Tools:
     """What bringing up needs from outside.
 
     Attributes:
+        docker_host: address of the engine behind `docker`.
         tell: shows a line of progress.
     """
 
     docker: DockerClient
+    docker_host: str
     clock: Clock
     tell: Callable[[str], None]
 
@@ -78,6 +86,7 @@ def up(tools: Tools, layout: Layout, config: Config, *, region: str, port: int |
         SchoolctlError: what is missing or in the way; run again, it goes on from there.
     """
     overlay.check_local(config)
+    check_local_engine(tools.docker_host)
     bridge = observe_bridge(tools.docker)
     with locked(layout):
         return _Raising(tools, layout, config, bridge, region).run(port)
@@ -194,7 +203,8 @@ class _Raising:
         shutil.rmtree(self.layout.work_folder)
         self.layout.prepare()
         self.tools.tell(f"starting the emulator on port {state.port}")
-        emulator.start(self.layout, state, self.bridge, self.region)
+        place = emulator.Place(self.tools.docker_host, self.bridge.subnet, self.region)
+        emulator.start(self.layout, state, place)
         self.changes.append(f"emulator on port {state.port}")
         return True
 
