@@ -71,7 +71,7 @@ class Reporter:
         self.verbose = verbose
         self.quiet = quiet
         self._color = color
-        self._stdout = stdout or sys.stdout
+        self.stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._stdin = stdin or sys.stdin
         self._document: dict[str, object] = {}
@@ -86,7 +86,7 @@ class Reporter:
             self._document.update(document)
             return
         for line in lines:
-            self._write(self._stdout, line)
+            self._write(self.stdout, line)
 
     def table(
         self,
@@ -108,20 +108,20 @@ class Reporter:
                 column,
                 justify="right" if column in right else "left",
                 no_wrap=True,
-                overflow="ignore" if not self._stdout.isatty() else "ellipsis",
+                overflow="ignore" if not self.stdout.isatty() else "ellipsis",
             )
         for row in rows:
             table.add_row(*row)
-        self._console(self._stdout).print(table)
+        self._console(self.stdout).print(table)
 
     def record(self, document: Mapping[str, object], line: str, *, style: str = "") -> None:
         """Give one item of a stream at once: a JSON line, or a line of text."""
         if self.json_output:
             self._streaming = True
-            self._write(self._stdout, json.dumps(document, ensure_ascii=False))
+            self._write(self.stdout, json.dumps(document, ensure_ascii=False))
         else:
-            self._write(self._stdout, line, style)
-        self._stdout.flush()
+            self._write(self.stdout, line, style)
+        self.stdout.flush()
 
     # What the user should know
 
@@ -174,10 +174,10 @@ class Reporter:
             return
         if self._streaming:
             if "error" in self._document:
-                self._write(self._stdout, json.dumps({"error": self._document["error"]}))
+                self._write(self.stdout, json.dumps({"error": self._document["error"]}))
             return
         document = {"ok": int(exit_code) == ExitCode.DONE, **self._document}
-        self._write(self._stdout, json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        self._write(self.stdout, json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
     # Questions
 

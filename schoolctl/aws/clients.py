@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -15,7 +15,6 @@ from schoolctl.aws.profiles import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
@@ -48,7 +47,8 @@ class Clients:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._lock = threading.RLock()
-        self._pool = ThreadPoolExecutor(max_workers=_CONNECTIONS, thread_name_prefix="aws")
+        self._free = threading.Semaphore(_CONNECTIONS)
+        self._closed = False
         self._made: dict[tuple[str, bool], Any] = {}
 
     @property
@@ -69,12 +69,28 @@ class Clients:
             )
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Start a call in a thread, beside others; `.result()` gives its answer or its error."""
-        return self._pool.submit(call, *args, **kwargs)
+        """Start a call in a thread, beside others; `.result()` gives its answer or its error.
+
+        The threads are daemons: an executor's threads are waited for when Python ends, so that
+        Ctrl-C would hang for as long as an AWS that does not answer.
+        """
+        future: Future[T] = Future()
+
+        def work() -> None:
+            with self._free:
+                if self._closed or not future.set_running_or_notify_cancel():
+                    return
+                try:
+                    future.set_result(call(*args, **kwargs))
+                except BaseException as error:  # noqa: BLE001  # belongs to whoever asks
+                    future.set_exception(error)
+
+        threading.Thread(target=work, name="aws", daemon=True).start()
+        return future
 
     def close(self) -> None:
-        """Forget calls that have not begun; those under way are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin no further call; those under way are not waited for."""
+        self._closed = True
 
     @property
     def sts(self) -> STSClient:

@@ -12,8 +12,9 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -21,7 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as to_click
 
 from schoolctl import __version__
-from schoolctl.cli.options import GlobalOptions, global_options, params_of
+from schoolctl.cli.options import GlobalOptions, Group, global_options, params_of
 from schoolctl.cli.run import Run
 from schoolctl.errors import ExitCode, SchoolctlError, Terminated, UsageError, interrupted
 
@@ -117,10 +118,12 @@ class LazyGroup(TyperGroup):
         argv = list(sys.argv[1:] if given is None else given)
         services = extra.pop("obj", None)
         extra.pop("standalone_mode", None)
-        run = Run(services, json_output="--json" in argv)
+        # A guess until the options are parsed, for errors in them; what follows `--` is not ours.
+        ours = argv[: argv.index("--")] if "--" in argv else argv
+        run = Run(services, json_output="--json" in ours)
         code: int = ExitCode.DONE
         try:
-            with _sigterm_as_interruption():
+            with _sigterm_as_interruption(), _help_as_document(run):
                 answer = super().main(args=argv, standalone_mode=False, obj=run, **extra)
             code = answer if isinstance(answer, int) else ExitCode.DONE
         except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
@@ -143,6 +146,9 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     if entry is None:
         raise KeyError(name)
     module = importlib.import_module(f"schoolctl.cli.{entry.module}")
+    module.app.info.cls = (
+        Group  # before or after the group's name, the shared options mean the same
+    )
     group = typer.main.get_group(module.app)
     command = group.commands.get(name, group)
     command.name = name
@@ -153,6 +159,10 @@ def _report(run: Run, error: Exception) -> ExitCode:
     match error:
         case SchoolctlError():
             cause = run.first_cause(error)
+        case _ if type(error).__name__ == "NoArgsIsHelpError" and not run.reporter.json_output:
+            # Typer has no public name for it; its message is the help page.
+            run.reporter.note(error.format_message())  # type: ignore[attr-defined]  # see above
+            return ExitCode.USAGE
         case _ if hasattr(error, "format_message"):
             # Typer's own usage errors, which it has no public base class for.
             cause = _usage_error(error)
@@ -175,6 +185,19 @@ def _usage_error(error: Any) -> SchoolctlError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "schoolctl"
     return UsageError(error.format_message(), hint=f"`{path} --help` lists what there is")
+
+
+@contextmanager
+def _help_as_document(run: Run) -> Iterator[None]:
+    """With `--json`, keep help pages and the version off stdout, and put them in the document."""
+    if not run.reporter.json_output:
+        yield
+        return
+    text = StringIO()
+    with redirect_stdout(text):
+        yield
+    if text.getvalue():
+        run.reporter.result({"text": text.getvalue()})
 
 
 @contextmanager

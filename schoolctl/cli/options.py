@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 if TYPE_CHECKING:
@@ -104,6 +104,13 @@ def params_of(declare: Callable[..., None]) -> list[Any]:
 Options = TypeVar("Options", GlobalOptions, ChangeOptions)
 
 
+def add_params(command: TyperCommand | TyperGroup, declare: Callable[..., None]) -> set[str]:
+    """Give a command the options that a function declares; returns their names."""
+    added = params_of(declare)
+    command.params.extend(added)
+    return {str(param.name) for param in added}
+
+
 class Command(TyperCommand):
     """A command that takes the options of every command after its name, too."""
 
@@ -111,19 +118,12 @@ class Command(TyperCommand):
 
     def __init__(self, name: str | None, **attrs: Any) -> None:
         super().__init__(name, **attrs)
-        self._shared_names: set[str] = set()
-        for declare in self.shared:
-            for param in params_of(declare):
-                self.params.append(param)
-                self._shared_names.add(str(param.name))
+        self._shared_names = {name for declare in self.shared for name in add_params(self, declare)}
 
     def invoke(self, ctx: Any) -> Any:
         """Hand the shared options to the run, and the others to the command's function."""
-        given = {
-            name: ctx.params.pop(name) for name in tuple(ctx.params) if name in self._shared_names
-        }
-        typed = {name: value for name, value in given.items() if _is_typed(ctx, name)}
-        ctx.obj.begin(str(ctx.command_path).partition(" ")[2], typed)
+        path = str(ctx.command_path).partition(" ")[2]  # without `schoolctl`
+        ctx.obj.begin(path, take_typed(ctx, self._shared_names))
         return super().invoke(ctx)
 
 
@@ -133,7 +133,26 @@ class ChangingCommand(Command):
     shared = (global_options, change_options)
 
 
-def _is_typed(ctx: typer.Context, name: str) -> bool:
+class Group(TyperGroup):
+    """A group of commands, such as `params`, that takes the options of every command, too."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self._shared_names = add_params(self, global_options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Hand the shared options to the run; the command adds its own to them."""
+        ctx.obj.take(take_typed(ctx, self._shared_names))
+        return super().invoke(ctx)
+
+
+def take_typed(ctx: Any, names: set[str]) -> dict[str, Any]:
+    """Take the options `names` out of a context; gives those that were typed."""
+    given = {name: ctx.params.pop(name) for name in tuple(ctx.params) if name in names}
+    return {name: value for name, value in given.items() if _is_typed(ctx, name)}
+
+
+def _is_typed(ctx: Any, name: str) -> bool:
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 

@@ -71,12 +71,18 @@ class Run:
         """Give the run of a command's context."""
         return cast("Run", context.obj)
 
-    def begin(self, command: str, typed: dict[str, Any]) -> None:
-        """Take note of the command, and of shared options typed after its name."""
-        self.command = command
+    def take(self, typed: dict[str, Any]) -> None:
+        """Take note of shared options that were typed after the name of a group or command."""
         self.options = merged(self.options, typed)
         self.change = merged(self.change, typed)
+
+    def begin(self, command: str, typed: dict[str, Any]) -> None:
+        """Take note of the command and of its shared options; all of them are known by now."""
+        self.command = command
+        self.take(typed)
+        # The streams stay those of the start: `--json` turns away whatever else writes to stdout.
         self.reporter = Reporter(
+            stdout=self.reporter.stdout,
             json_output=self.options.json,
             verbose=self.options.verbose,
             quiet=self.options.quiet,
