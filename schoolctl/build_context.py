@@ -117,18 +117,17 @@ class BuildContext:
         parts += [self.dockerfile_name, sorted(build_args.items()), platform]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def write_tar(self, target: IO[bytes], *, mtime: float) -> None:
-        """Write the context as a tar, the same bytes for the same content.
+    def write_tar(self, target: IO[bytes]) -> None:
+        """Write the context as a tar to `target`, with the files' own times, owned by root.
 
-        Args:
-            target: where to.
-            mtime: the time of every entry, in seconds; files in the image have it.
+        The times do not count for a builder's cache, but a web server may tell a changed file by
+        its time alone.
         """
         with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for each in self.entries:
                 info = tarfile.TarInfo(each.path)
-                info.mode, info.mtime = each.mode, int(mtime)
                 path = self._path_of(each)
+                info.mode, info.mtime = each.mode, int(path.lstat().st_mtime)
                 match each.kind:
                     case Kind.DIRECTORY:
                         info.type = tarfile.DIRTYPE

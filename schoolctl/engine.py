@@ -85,7 +85,6 @@ class BuildRequest:
         build_args: for the Dockerfile's ARG; they can be read in the image's history.
         labels: for the image's configuration.
         builder: which builder, from `Engine.builder`.
-        mtime: the time of each file of the context, in seconds since 1970.
     """
 
     context: BuildContext
@@ -94,7 +93,6 @@ class BuildRequest:
     builder: Builder
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    mtime: float = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +146,15 @@ def connect_engine(environ: Mapping[str, str]) -> Engine:
     Raises:
         EngineError: none answers, or this user may not use it.
     """
+    client, host = connect_docker(environ)
+    return DockerEngine(client, host, environ)
+
+
+def connect_docker(environ: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
+    """Give the SDK's client of the engine that `connect_engine` finds, and its address.
+
+    For what works on containers, volumes and networks, which are no part of `Engine`.
+    """
     host = environ.get("DOCKER_HOST") or "the current docker context"
     try:
         where: dict[str, Any] = {**kwargs_from_env(environment=dict(environ))}
@@ -156,7 +163,7 @@ def connect_engine(environ: Mapping[str, str]) -> Engine:
         host = where.get("base_url", host)
         if host.startswith("ssh://"):
             where["use_ssh_client"] = True  # the user's own keys and ~/.ssh/config
-        return DockerEngine(_client(where), host, environ)
+        return _client(where), host
     except docker_errors.DockerException as error:
         raise connection_error(host, str(error)) from error
 
@@ -220,7 +227,7 @@ class DockerEngine:
     def build(self, request: BuildRequest, on_line: OnLine) -> LocalImage:
         """Build an image and give it its name; another platform than asked for is an error."""
         with tempfile.TemporaryFile() as tar:
-            request.context.write_tar(tar, mtime=request.mtime)
+            request.context.write_tar(tar)
             tar.seek(0)
             if request.builder.kind is BuilderKind.BUILDKIT:
                 build_with_cli(request, tar, self._cli_environ(), on_line)
@@ -362,7 +369,8 @@ def _raise_error(what: str, item: Mapping[str, Any]) -> None:
 
 
 def _tell(item: Mapping[str, Any], on_progress: OnProgress) -> None:
-    if item.get("id") and item.get("status") and "aux" not in item:
+    # `Pulling from NAME` stands for the image, everything else with an id for a layer.
+    if item.get("id") and not str(item.get("status", "")).startswith("Pulling from"):
         detail = item.get("progressDetail") or {}
         on_progress(
             str(item["id"]), str(item["status"]), detail.get("current"), detail.get("total")

@@ -188,6 +188,38 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The state of a git work tree.
+
+    Attributes:
+        commit: the full name of HEAD's commit.
+        committed_at: the committer's time.
+        branches: the branch that is checked out; for a detached HEAD, as CI systems have it,
+            the branches that end at this commit, the remote's too.
+        url: of the remote `origin`, without user name and password; None without one.
+        changed: paths with changes that are not committed, new files too, in the paths asked about.
+    """
+
+    commit: str
+    committed_at: datetime
+    branches: tuple[str, ...]
+    url: str | None
+    changed: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """The commit's first twelve digits."""
+        return self.commit[:12]
+
+
+@dataclass(frozen=True)
+class NoSource:
+    """Why git cannot tell: no repository, no commit yet, no git."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class RegistryLogin:
     """What a registry is logged in to with; ECR's user name is always `AWS`."""
 

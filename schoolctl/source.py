@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from schoolctl.model import NoSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TIMEOUT_SECONDS = 30
-_SHORT = 12
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_BRANCH = re.compile(r"refs/(?:heads|remotes/[^/]+)/")
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
-
-
-@dataclass(frozen=True)
-class Source:
-    """The state of a git work tree.
-
-    Attributes:
-        commit: the full name of HEAD's commit.
-        committed_at: the committer's time.
-        branch: None for a detached HEAD, as CI systems check out.
-        url: of the remote `origin`, without user name and password; None without one.
-        changed: paths with changes that are not committed, new files too, in the paths asked about.
-    """
-
-    commit: str
-    committed_at: datetime
-    branch: str | None
-    url: str | None
-    changed: tuple[str, ...]
-
-    @property
-    def short(self) -> str:
-        """The commit's first twelve digits."""
-        return self.commit[:_SHORT]
-
-
-@dataclass(frozen=True)
-class NoSource:
-    """Why git cannot tell: no repository, no commit yet, no git."""
-
-    reason: str
 
 
 def read_source(
@@ -72,7 +42,7 @@ def read_source(
     return Source(
         commit,
         datetime.fromtimestamp(int(seconds), UTC),
-        _branch(status),
+        _branches(git, status),
         _origin(git),
         _changed(status),
     )
@@ -106,12 +76,21 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _branch(status: str) -> str | None:
-    for line in status.split("\0"):
-        if line.startswith("# branch.head "):
-            name = line.removeprefix("# branch.head ")
-            return None if name == "(detached)" else name
-    return None
+def _branches(git: _Git, status: str) -> tuple[str, ...]:
+    head = next(
+        line.removeprefix("# branch.head ")
+        for line in status.split("\0")
+        if line.startswith("# branch.head ")
+    )
+    if head != "(detached)":
+        return (head,)
+    try:
+        told = git("for-each-ref", "--points-at=HEAD", "--format=%(refname)", "refs/heads",
+                   "refs/remotes")  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    names = (_BRANCH.sub("", each) for each in told.splitlines())
+    return tuple(sorted({each for each in names if each != "HEAD"}))
 
 
 def _changed(status: str) -> tuple[str, ...]:

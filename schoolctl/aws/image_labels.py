@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from schoolctl.aws.ecr import Manifest
     from schoolctl.model import Digest, RegistryLogin, Repository, RepositoryUri
 
-FINGERPRINT = "schoolctl.fingerprint"
-REVISION = "org.opencontainers.image.revision"
-SOURCE = "org.opencontainers.image.source"
-VERSION = "org.opencontainers.image.version"
-CREATED = "org.opencontainers.image.created"
-
 
 def image_labels(
     clients: Clients,

@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schoolctl.text import size
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from schoolctl.builder import Builder
     from schoolctl.model import Digest, ImageRef, RepositoryUri, SecretValue, TaskDefinitionRef
 
 
@@ -51,11 +54,14 @@ class BuildImage:
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
     context_bytes: int
-    builder: str
+    builder: Builder
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        return f"build {self.image} for {self.platform} from {self.context} ({self.builder})"
+        return (
+            f"build {self.image} for {self.platform} from {self.context}"
+            f" ({size(self.context_bytes)}, {self.builder})"
+        )
 
 
 @dataclass(frozen=True)
@@ -193,6 +199,8 @@ class RunTask:
     timeout_seconds: float = 900
     must_succeed: bool = True
     """Whether another exit code than 0 ends the plan."""
+    log_is_result: bool = False
+    """Whether the container's log is what the command is asked for, and goes to stdout."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""

@@ -1,0 +1,161 @@
+"""Makes repositories, builds, pushes, pulls and deletes images."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from schoolctl.aws import ecr
+from schoolctl.build_context import read_context
+from schoolctl.errors import EngineError, NotFoundError, SchoolctlError
+from schoolctl.plan.release import FINGERPRINT
+from schoolctl.text import count, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schoolctl.aws.ecr import Manifest
+    from schoolctl.engine import LocalImage, PushResult
+    from schoolctl.execute import Outcome, Tools
+    from schoolctl.model import ImageRef
+    from schoolctl.plan.steps import (
+        BuildImage,
+        CreateRepository,
+        DeleteImages,
+        PullImage,
+        PushImage,
+    )
+    from schoolctl.reporter import View
+
+# `Step 3/8 : RUN ...` of the classic builder, `#7 [build 2/4] RUN ...` of BuildKit.
+_BUILD_STEP = re.compile(r"Step \d+/\d+ : .+|#\d+ \[(?:\S+ +)?\d+/\d+\] .+")
+
+
+def create_repository(step: CreateRepository, tools: Tools) -> str:
+    """Create the repository; one that somebody made meanwhile is as good."""
+    created = ecr.create_repository(tools.clients, tools.config, step.name, step.tags)
+    return str(created.uri)
+
+
+def build(step: BuildImage, tools: Tools) -> str:
+    """Build the image from the very files that were judged and fingerprinted."""
+    from schoolctl.engine import BuildRequest
+
+    context = read_context(step.context, step.dockerfile, allow=tools.config.image.allow)
+    context.check()
+    fingerprint = context.fingerprint(build_args=step.build_args, platform=step.platform)
+    if fingerprint != step.labels[FINGERPRINT]:
+        raise SchoolctlError(
+            f"{step.context} changed while the build was prepared",
+            why="the files are no longer those that the image's fingerprint stands for",
+            hint="run it again when nothing writes there",
+        )
+    request = BuildRequest(
+        context=context,
+        image=step.image,
+        platform=step.platform,
+        builder=step.builder,
+        build_args=step.build_args,
+        labels=step.labels,
+    )
+    started = tools.clock.monotonic()
+    with tools.reporter.view() as view:
+        built = tools.engine.build(request, lambda line: _tell_build(line, tools, view))
+    return f"{size(built.size_bytes)} in {tools.clock.monotonic() - started:.1f} s"
+
+
+def _tell_build(line: str, tools: Tools, view: View) -> None:
+    if tools.reporter.verbose:
+        tools.reporter.detail(line)
+    elif _BUILD_STEP.fullmatch(line):
+        view.update([f"  {line}"])
+
+
+def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
+    """Push the image; done only when ECR names the digest that was pushed."""
+    image = step.image
+    local = _built_for_us(image, tools)
+    # A token just got lasts for 12 hours, however long the build took.
+    login = ecr.authorization(tools.clients, tools.config)
+    with tools.reporter.transfer() as transfer:
+        result = tools.engine.push(image, login, transfer.update)
+    manifest = ecr.find_manifest(tools.clients, image.repository.name, tag=image.tag)
+    if manifest is None or manifest.digest != result.digest:
+        there = manifest.digest if manifest else "no image"
+        raise EngineError(
+            f"the push of {image} cannot be confirmed",
+            why=f"the engine pushed {result.digest}, and ECR has {there} under the tag",
+            hint="somebody else may have pushed the same tag; look at `schoolctl images list`",
+        )
+    outcome.pushed = result.digest
+    sent, reused = sent_and_reused(local, result, manifest)
+    outcome.sent_bytes = sum(sent)
+    return (
+        f"{result.digest} confirmed by ECR, {size(sum(sent))} sent in"
+        f" {count(len(sent), 'layer')}, {size(sum(reused))} were there"
+    )
+
+
+def _built_for_us(image: ImageRef, tools: Tools) -> LocalImage:
+    local = tools.engine.image(str(image))
+    if local is None:
+        raise EngineError(
+            f"the engine has no image {image}", hint="build it first: `schoolctl build`"
+        )
+    return local
+
+
+def sent_and_reused(
+    local: LocalImage, result: PushResult, manifest: Manifest
+) -> tuple[list[int], list[int]]:
+    """Give the compressed sizes in bytes of the layers that went up, and of those that were there.
+
+    A push names layers by the digest of their uncompressed content, a manifest by that of what
+    was sent; both have them in the same order.
+    """
+    names = _layer_names(local.layers, manifest)
+    sent: list[int] = []
+    reused: list[int] = []
+    for name, layer_bytes in zip(names, manifest.layer_sizes, strict=True):
+        (sent if name in result.sent else reused).append(layer_bytes)
+    return sent, reused
+
+
+def _layer_names(layers: Sequence[str], manifest: Manifest) -> list[str]:
+    # With containerd's image store the engine speaks of the layers as they are sent.
+    compressed = [str(each["digest"]) for each in manifest.content.get("layers", ())]
+    named = layers if len(layers) == len(compressed) else compressed
+    return [each.removeprefix("sha256:")[:12] for each in named]
+
+
+def pull(step: PullImage, tools: Tools) -> str:
+    """Pull the image, and compare its digest with the one that ECR has."""
+    image = step.image
+    login = ecr.authorization(tools.clients, tools.config)
+    expected = image.digest
+    if expected is None:
+        manifest = ecr.find_manifest(tools.clients, image.repository.name, tag=image.tag)
+        if manifest is None:
+            raise NotFoundError(
+                f"image {image} is not in the repository",
+                hint="`schoolctl images list` shows those there are",
+            )
+        expected = manifest.digest
+    with tools.reporter.transfer() as transfer:
+        pulled = tools.engine.pull(image, login, transfer.update)
+    if expected not in pulled.digests:
+        raise EngineError(
+            f"another image was pulled than ECR has under {image}",
+            why=f"ECR has {expected}; the engine has {', '.join(map(str, pulled.digests))}",
+            hint="run it again",
+        )
+    return f"{expected}, {size(pulled.size_bytes)}"
+
+
+def delete(step: DeleteImages, tools: Tools, outcome: Outcome) -> str:
+    """Delete the images; what ECR refuses is noted, and the others go."""
+    done = ecr.delete_images(tools.clients, step.repository.name, step.digests)
+    outcome.failures.extend(done.failures)
+    if not done.failures:
+        return ""
+    return f"{len(done.gone)} deleted, {len(done.failures)} refused by ECR"
