@@ -133,7 +133,12 @@ def _parse_email(text: str) -> str:
     """
     _single_line(text, _EMAIL_PROBLEM, MAX_EMAIL)
     try:
-        address = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+        address = validate_email(
+            text,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            strict=True,
+        )
     except EmailNotValidError:
         # The library's own sentences speak of atoms and labels.
         raise _RefusedError(_EMAIL_PROBLEM) from None
