@@ -1,0 +1,99 @@
+"""ECS: starting and stopping one-off tasks."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, cast
+
+from schoolctl.aws.ecs import describe_tasks
+from schoolctl.aws.ecs_shapes import task as read_task
+from schoolctl.aws.errors import translated
+from schoolctl.errors import ExitCode, NotFoundError, SchoolctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mypy_boto3_ecs.type_defs import NetworkConfigurationTypeDef, TaskOverrideTypeDef
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.model import Task, TaskDefinitionRef
+
+STARTED_BY = "schoolctl"
+_REASONS = {
+    "MISSING": "ECS does not know the cluster or the task definition",
+    "RESOURCE:": "the cluster has no room for the task",
+    "AGENT": "the container instance's agent is not connected",
+    "Capacity is unavailable": "AWS has no Fargate capacity left in these zones",
+}
+
+
+def start_task(
+    clients: Clients,
+    *,
+    cluster: str,
+    task_definition: TaskDefinitionRef,
+    container: str,
+    command: Sequence[str],
+    network: Mapping[str, object],
+) -> Task:
+    """Start a one-off task on Fargate; a repeated call after a lost reply starts no second one.
+
+    Args:
+        clients: the AWS clients.
+        cluster: its name or ARN.
+        task_definition: the revision to run.
+        container: whose command is replaced.
+        command: what it runs; empty for the image's own command.
+        network: in the shape of RunTask's networkConfiguration.
+
+    Raises:
+        SchoolctlError: ECS did not start it, for the reason in its `failures`.
+
+    Source: ECS RunTask; it answers HTTP 200 when it has started nothing.
+    """
+    doing = f"start a task of {task_definition}"
+    overrides: TaskOverrideTypeDef = {}
+    if command:
+        overrides["containerOverrides"] = [{"name": container, "command": list(command)}]
+    with translated(doing):
+        answer = clients.ecs.run_task(
+            cluster=cluster,
+            taskDefinition=task_definition.arn or str(task_definition),
+            count=1,
+            launchType="FARGATE",
+            startedBy=STARTED_BY,
+            networkConfiguration=cast("NetworkConfigurationTypeDef", network),
+            overrides=overrides,
+            clientToken=str(uuid.uuid4()),
+        )
+    if answer["tasks"]:
+        return read_task(answer["tasks"][0])
+    said = "; ".join(
+        ": ".join(filter(None, (each.get("reason"), each.get("detail"))))
+        for each in answer.get("failures", [])
+    )
+    meaning = next((text for start, text in _REASONS.items() if said.startswith(start)), "")
+    raise SchoolctlError(
+        f"could not {doing}",
+        why="; ".join(filter(None, (f"ECS answered {said}" if said else "", meaning)))
+        or "ECS answered neither a task nor a reason",
+        exit_code=ExitCode.NEVER_RAN,
+    )
+
+
+def describe_task(clients: Clients, cluster: str, task_arn: str) -> Task | None:
+    """Give one task; None where ECS does not know it (yet). Source: ECS DescribeTasks."""
+    found = describe_tasks(clients, cluster, [task_arn])
+    return found[0] if found else None
+
+
+def stop_task(clients: Clients, cluster: str, task_arn: str, reason: str) -> None:
+    """Ask ECS to stop a task; one that has stopped already is left as it is.
+
+    Source: ECS StopTask: SIGTERM, and SIGKILL after the container's stopTimeout.
+    """
+    try:
+        with translated("stop the task"):
+            clients.ecs.stop_task(cluster=cluster, task=task_arn, reason=reason)
+    except NotFoundError:
+        return
