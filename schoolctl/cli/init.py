@@ -124,10 +124,10 @@ def _write(path: Path, text: str) -> list[Path]:
 
 def _add_ignored(ignore: Path) -> bool:
     """Add `.schoolctl/` to a .gitignore that does not have it; tell whether it was added."""
-    text = ignore.read_text("utf-8")
-    if any(line.strip().strip("/") == ".schoolctl" for line in text.splitlines()):
+    content = ignore.read_bytes()
+    if any(line.strip().strip(b"/") == b".schoolctl" for line in content.splitlines()):
         return False
-    separator = "" if not text or text.endswith("\n") else "\n"
-    with ignore.open("a", encoding="utf-8") as stream:
-        stream.write(f"{separator}.schoolctl/\n")
+    separator = b"" if not content or content.endswith(b"\n") else b"\n"
+    with ignore.open("ab") as stream:
+        stream.write(separator + b".schoolctl/\n")
     return True

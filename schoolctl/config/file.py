@@ -170,6 +170,9 @@ def parse_config(content: bytes | str, *, path: Path, overlays: bool = False) ->
     document = read_document(data, file=path, layer=Layer.BASE)
     if document.root is None:
         raise InvalidConfigError(document.problems)
+    if not document.root.entries:
+        empty = "the file is empty; run `schoolctl init`"
+        raise InvalidConfigError([Problem(document.root.origin, "", empty)])
     parts = _split(document.root)
     problems = [*document.problems, *parts.problems, *_check(parts)]
     file = ConfigFile(path, parts.base, parts.environments, parts.default_environment)
@@ -234,9 +237,6 @@ class _Parts:
 
 def _split(root: MapNode) -> _Parts:
     problems: list[Problem] = []
-    if not root.entries:
-        problems.append(Problem(root.origin, "", "the file is empty; run `schoolctl init`"))
-        return _Parts(root, {}, None, tuple(problems))
     environments = _split_environments(root, problems)
     base: Node = root
     for key in FILE_KEYS:

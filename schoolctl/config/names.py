@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from schoolctl.text import count
+
 PLACEHOLDERS: Final = ("app", "environment")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _DASHES: Final = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad\ufe58\ufe63\uff0d")
@@ -65,10 +67,9 @@ class Name:
         if strange:
             return f'"{name}" {strange}'
         if not self.shortest <= len(name) <= self.longest:
-            return (
-                f'"{name}" has {len(name)} characters;'
-                f" {self.kind} has {self.shortest} to {self.longest}"
-            )
+            limits = f"{self.shortest} to {self.longest}"
+            allowed = str(self.longest) if self.shortest == self.longest else limits
+            return f'"{name}" has {count(len(name), "character")}; {self.kind} has {allowed}'
         if not re.fullmatch(self.pattern, name):
             return f'"{name}" cannot be {self.kind}: {self.allowed}'
         return ""
@@ -108,19 +109,20 @@ def describe_strange_characters(text: str) -> str:
 
 
 def _check_url(text: str) -> str:
-    problem = ""
+    problem, shown = "", f'"{text}" '
     try:
         parts = urlsplit(text)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             problem = "is no http:// or https:// URL"
         elif parts.username is not None:
+            shown = ""  # not even in an error
             problem = "holds credentials; they belong in .schoolctl/<environment>.yaml"
         elif parts.port == 0 or any(blank in text for blank in " \t\n"):
             problem = "is no usable URL"
     except ValueError as error:
         problem = f"is no URL: {error}"
     if problem:
-        raise PydanticCustomError("url", '"{text}" {problem}', {"text": text, "problem": problem})
+        raise PydanticCustomError("url", "{problem}", {"problem": shown + problem})
     return text
 
 

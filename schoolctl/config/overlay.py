@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -18,9 +19,10 @@ from schoolctl.config.tree import (
     from_plain,
     to_plain,
 )
+from schoolctl.errors import SchoolctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _HEADER: Final = (
@@ -37,10 +39,11 @@ def overlay_path(directory: Path, environment: str) -> Path:
 def make_overlay_directory(directory: Path) -> Path:
     """Make `.schoolctl` beside schoolctl.yaml, for this user alone and ignored by git."""
     folder = directory / OVERLAY_DIRECTORY
-    folder.mkdir(mode=0o700, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    with _writing(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
     return folder
 
 
@@ -74,18 +77,31 @@ def remove_overlay(directory: Path, environment: str) -> None:
 def replace_file(path: Path, text: str) -> None:
     """Put `text` in the place of a file at once, readable by this user only."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    # A file of that name can only be what a killed process with our id has left.
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
+    with _writing(path):
+        # A file of that name can only be what a killed process with our id has left.
         temporary.unlink(missing_ok=True)
-        raise
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SchoolctlError(
+            f"cannot write {path}",
+            why=error.strerror or str(error),
+            hint="make the folder of schoolctl.yaml writable for you",
+        ) from None
 
 
 def dump_yaml(value: object) -> str:

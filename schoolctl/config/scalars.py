@@ -9,6 +9,7 @@ Source: yaml.org/type (bool, int, float, timestamp, merge) and the YAML 1.2.2 co
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +25,7 @@ _OLD_BOOLEANS: Final = {
 # 18 digits are more than any count, port or size here needs.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLOAT: Final = re.compile(
-    r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+][0-9]{1,2})?"
+    r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+][0-9]{1,3})?"
 )
 
 _NUMBER_OR_TEXT: Final = "is a number to some YAML readers and text to others"
@@ -80,7 +81,7 @@ def read_plain(text: str) -> str | int | float | bool | Trap | None:
         return text in _TRUE
     if _INTEGER.fullmatch(text):
         return int(text)
-    if _FLOAT.fullmatch(text):
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return _find_trap(text) or text
 

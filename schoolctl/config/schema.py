@@ -77,6 +77,9 @@ def write_schema(directory: Path) -> Path:
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Let `null` stand, which brings the default back."""
+    inner = schema.get("additionalProperties")
+    if isinstance(inner, dict):
+        schema = {**schema, "additionalProperties": _nullable(inner)}
     options = schema.get("anyOf") or schema.get("oneOf") or ()
     if any(option.get("type") == "null" for option in options):
         return schema

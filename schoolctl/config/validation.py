@@ -211,13 +211,15 @@ def _contradictions(
     for found in find_contradictions(config):
         if any(path[: len(wrong)] == wrong for path in found.paths for wrong in broken):
             continue
-        # The value that was written last in merging is the one to look at.
-        places = [nearest_origin(tree, path) for path in found.paths]
-        index = max(
-            range(len(places)), key=lambda each: (places[each].layer.rank, places[each].line)
-        )
-        path = (*_prefix(places[index], environment), *found.paths[index])
-        yield Problem(places[index], dotted(path), found.message)
+        # The value to look at is the one that was written last in merging.
+        written = [path for path in found.paths if node_at(tree, path) is not None]
+        path = max(written or found.paths, key=lambda each: _turn(nearest_origin(tree, each)))
+        origin = nearest_origin(tree, path)
+        yield Problem(origin, dotted((*_prefix(origin, environment), *path)), found.message)
+
+
+def _turn(origin: Origin) -> tuple[int, int, int]:
+    return origin.layer.rank, origin.line, origin.column
 
 
 def _repaired(settled: MapNode, names: Mapping[str, str], faults: list[_Fault]) -> Config | None:
