@@ -118,7 +118,7 @@ def pull(
             hint="`schoolctl images list` shows those there are",
         )
     image = repository.uri.tagged(wanted_tag) if wanted_tag else repository.uri.at(found.digest)
-    outcome = run.carry_out(Plan(f"pull {image}", (PullImage(image),), quiet=True))
+    outcome = run.carry_out(Plan(f"pull {image}", (PullImage(image),), quiet=True, local=True))
     if outcome is not None:
         run.reporter.result({"image": str(image), "digest": str(found.digest)}, [str(image)])
 

@@ -234,6 +234,8 @@ class Run:
 
     def _agree(self, plan: Plan) -> None:
         config = self.config
+        if plan.local:
+            return
         if config.protected:
             self._agree_by_name(config.service.name, config.environment)
         elif plan.deletes and not self.change.yes:

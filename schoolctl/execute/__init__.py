@@ -12,6 +12,8 @@ from schoolctl.errors import SchoolctlError, interrupted
 from schoolctl.plan import steps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schoolctl.aws.clients import Clients
     from schoolctl.cli.run import Run
     from schoolctl.clock import Clock
@@ -55,6 +57,11 @@ class Tools:
     def config(self) -> Config:
         """The configuration of the chosen environment."""
         return self._run.config
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The process's environment."""
+        return self._run.services.environ
 
 
 @dataclass
@@ -134,6 +141,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import images
 
             return images.pull(step, tools)
+        case steps.StoreLogin():
+            from schoolctl.execute import images
+
+            return images.store_login(step, tools)
         case steps.DeleteImages():
             from schoolctl.execute import images
 

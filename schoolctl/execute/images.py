@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from schoolctl import dockerlogin
 from schoolctl.aws import ecr
 from schoolctl.build_context import read_context
+from schoolctl.dockerlogin import find_login_place
 from schoolctl.errors import EngineError, NotFoundError, SchoolctlError
 from schoolctl.plan.release import FINGERPRINT
 from schoolctl.text import count, size
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         DeleteImages,
         PullImage,
         PushImage,
+        StoreLogin,
     )
     from schoolctl.reporter import View
 
@@ -150,6 +153,13 @@ def pull(step: PullImage, tools: Tools) -> str:
             hint="run it again",
         )
     return f"{expected}, {size(pulled.size_bytes)}"
+
+
+def store_login(step: StoreLogin, tools: Tools) -> str:
+    """Put the login where Docker looks for it."""
+    place = find_login_place(step.login.registry, tools.environ)
+    dockerlogin.store_login(step.login, place, tools.environ)
+    return ""
 
 
 def delete(step: DeleteImages, tools: Tools, outcome: Outcome) -> str:

@@ -144,7 +144,7 @@ def plan_build(release: Release, image: ImageRef, local: LocalBuild) -> Plan:
     """Give the step that builds a release; none, where the engine has the very same."""
     nothing = f"nothing to do: the engine has {image}, built from the same files"
     steps = () if _is_built(release, local) else (_build(release, image, local.builder),)
-    return Plan(f"build {image}", steps, nothing=nothing, notes=_notes(release))
+    return Plan(f"build {image}", steps, nothing=nothing, notes=_notes(release), local=True)
 
 
 def _is_built(release: Release, local: LocalBuild) -> bool:

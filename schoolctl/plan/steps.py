@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from schoolctl.builder import Builder
-    from schoolctl.model import Digest, ImageRef, RepositoryUri, SecretValue, TaskDefinitionRef
+    from schoolctl.model import (
+        Digest,
+        ImageRef,
+        RegistryLogin,
+        RepositoryUri,
+        SecretValue,
+        TaskDefinitionRef,
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,19 @@ class PullImage:
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
         return f"pull {self.image}"
+
+
+@dataclass(frozen=True)
+class StoreLogin:
+    """Put a registry's login where Docker looks for it."""
+
+    login: RegistryLogin
+    place: str
+    """Docker's configuration file, or the credential helper in charge."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative, without the token."""
+        return f"store the login for {self.login.registry} in {self.place}"
 
 
 @dataclass(frozen=True)
@@ -293,6 +313,7 @@ Step = (
     | BuildImage
     | PushImage
     | PullImage
+    | StoreLogin
     | DeleteImages
     | PutParameter
     | PutSecret
@@ -324,5 +345,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     deletes: bool = False
     """Whether something is deleted: such a plan asks first."""
+    local: bool = False
+    """Whether only this machine is changed: then a protected environment asks nothing."""
     quiet: bool = False
     """Whether a run need not show the steps first (`--dry-run` shows them all the same)."""
