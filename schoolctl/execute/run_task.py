@@ -18,8 +18,8 @@ from schoolctl.errors import (
 )
 from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import LOG_LINES
-from schoolctl.plan.logs import container_names, log_place, short_id
-from schoolctl.text import duration, iso
+from schoolctl.plan.logs import container_names, log_place, moment, short_id
+from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from schoolctl.execute import Outcome, Tools
@@ -236,7 +236,7 @@ class _OneOff:
             "exit_code": exit_code,
             "stopped_reason": self._task.stopped_reason,
             "seconds": round(self._elapsed, 1),
-            "lines": [{"at": iso(each.at), "message": each.message} for each in self._lines],
+            "lines": [{"at": moment(each.at), "message": each.message} for each in self._lines],
         }
         key = self._step.purpose.replace(" ", "_")
         self._tools.reporter.result(told if self._step.log_is_result else {key: told})

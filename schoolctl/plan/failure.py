@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, diagnose_target
-from schoolctl.plan.logs import short_id
+from schoolctl.plan.logs import moment, short_id
 from schoolctl.text import count, iso
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class FailureReport:
             "cause": found.cause if found else None,
             "fix": found.fix if found else None,
             "stopped_tasks": [self._task_document(each) for each in self.stopped],
-            "log": [{"at": iso(each.at), "message": each.message} for each in self.log],
+            "log": [{"at": moment(each.at), "message": each.message} for each in self.log],
             "log_task": self.stopped[0].id if self.log else None,
             "events": [{"at": iso(each.at), "message": each.message} for each in self.events],
             "targets": [

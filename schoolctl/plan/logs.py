@@ -69,6 +69,11 @@ def short_id(task_id: str) -> str:
     return task_id[:_SHORT]
 
 
+def moment(at: datetime) -> str:
+    """Write a line's time for JSON: ISO 8601, UTC, with the milliseconds that order lines."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def parse_since(text: str, now: datetime) -> datetime:
     """Read a moment in the past: `30s`, `10m`, `2h`, `1h30m`, `1d`, or an ISO 8601 time.
 
@@ -86,12 +91,12 @@ def parse_since(text: str, now: datetime) -> datetime:
         except OverflowError:
             raise _not_a_moment(text, "that is longer than time has been counted") from None
     try:
-        moment = datetime.fromisoformat(text).astimezone(UTC)
+        given = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _not_a_moment(text, "it is neither a duration nor a time") from None
-    if moment > now:
+    if given > now:
         raise _not_a_moment(text, "it lies in the future")
-    return moment
+    return given
 
 
 def _not_a_moment(text: str, why: str) -> UsageError:

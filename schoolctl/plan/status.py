@@ -1,0 +1,262 @@
+"""What `status` tells of a service, for people and for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schoolctl.model import ImageRef, RolloutState
+from schoolctl.plan.diagnosis import diagnose_event, diagnose_target
+from schoolctl.plan.logs import short_id
+from schoolctl.text import ago, iso, local_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from schoolctl.model import (
+        Deployment,
+        Digest,
+        Revision,
+        ServiceEvent,
+        ServiceState,
+        TargetHealth,
+        Task,
+    )
+
+_EVENTS = 5
+TAG_TAG, COMMIT_TAG, BY_TAG = "schoolctl:tag", "schoolctl:commit", "schoolctl:by"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A service with what runs for it; `revision` is None where it could not be read."""
+
+    service: ServiceState
+    revision: Revision | None
+    container: str
+    tasks: tuple[Task, ...]
+    targets: tuple[TargetHealth, ...]
+
+    @property
+    def image(self) -> str:
+        """The image reference that the revision names for the container."""
+        definition = self.revision.definition if self.revision else {}
+        containers = definition.get("containerDefinitions")
+        for each in containers if isinstance(containers, list | tuple) else ():
+            if each.get("name") == self.container:
+                return str(each.get("image", ""))
+        return ""
+
+    @property
+    def digest(self) -> Digest | None:
+        """The image's digest: from its reference, else what the running tasks pulled."""
+        ref = ImageRef.parse(self.image)
+        if ref is not None and ref.digest is not None:
+            return ref.digest
+        return next(
+            (
+                each.image_digest
+                for task in self.tasks
+                if task.task_definition == self.service.task_definition
+                for each in task.containers
+                if each.name == self.container and each.image_digest is not None
+            ),
+            None,
+        )
+
+    @property
+    def tag(self) -> str | None:
+        """The image's tag, as noted on the revision or in its reference."""
+        ref = ImageRef.parse(self.image)
+        return self._noted(TAG_TAG) or (ref.tag if ref else None)
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that the image was built from, as noted on the revision."""
+        return self._noted(COMMIT_TAG)
+
+    def _noted(self, key: str) -> str | None:
+        return (self.revision.tags.get(key) or None) if self.revision else None
+
+    @property
+    def since(self) -> datetime | None:
+        """When the rollout of the revision completed, or began if it has not."""
+        primary = self.service.primary
+        if primary is None:
+            return None
+        if primary.rollout_state is not RolloutState.COMPLETED:
+            return primary.created_at
+        noted = self.revision.completed_at if self.revision else None
+        # An earlier rollout of the same revision left its mark, too.
+        return noted if noted and noted >= primary.created_at else primary.updated_at
+
+    def document(self) -> dict[str, object]:
+        """Give everything for JSON."""
+        service = self.service
+        return {
+            "service": service.name,
+            "cluster": service.cluster,
+            "status": service.status,
+            "revision": str(service.task_definition),
+            "image": self.image or None,
+            "tag": self.tag,
+            "digest": str(self.digest) if self.digest else None,
+            "commit": self.commit,
+            "deployed_by": self._noted(BY_TAG),
+            "since": iso(self.since),
+            "desired": service.desired,
+            "running": service.running,
+            "pending": service.pending,
+            "deployments": [_deployment_document(each) for each in service.deployments],
+            "tasks": [_task_document(each) for each in self.tasks],
+            "targets": [_target_document(each) for each in self.targets],
+            "events": [{"at": iso(each.at), "message": each.message} for each in service.events],
+        }
+
+    def lines(self, now: datetime) -> list[str]:
+        """Give the status for people.
+
+        Args:
+            now: the present, from which ages are counted.
+        """
+        service = self.service
+        healthy = sum(each.state == "healthy" for each in self.targets)
+        counts = [f"{service.running} of {service.desired} running"]
+        if service.pending:
+            counts.append(f"{service.pending} pending")
+        if self.targets:
+            counts.append(f"{healthy} of {len(self.targets)} targets healthy")
+        if service.desired == 0:
+            counts.append("the desired count is 0, so nothing runs")
+        head = [
+            ("service", f"{service.cluster}/{service.name} ({service.status})"),
+            ("revision", f"{service.task_definition}{self._since_text(now)}"),
+            ("image", self._image_text()),
+            ("tasks", ", ".join(counts)),
+        ]
+        return [
+            *(f"{name:<9} {text}" for name, text in head),
+            *_section("deployments", self._deployment_lines(now)),
+            *_section("tasks", [_task_line(each, now) for each in self.tasks]),
+            *_section("targets", [_target_line(each) for each in self.targets]),
+            *_section("events", [_event_line(each) for each in service.events[:_EVENTS]]),
+        ]
+
+    def _since_text(self, now: datetime) -> str:
+        primary, since = self.service.primary, self.since
+        if primary is None or since is None:
+            return ""
+        state = (primary.rollout_state or "deployed").lower().replace("_", " ")
+        return f", {state} since {local_time(since)} ({ago(since, now)})"
+
+    def _image_text(self) -> str:
+        parts = [self.tag or self.image or "unknown"]
+        if self.digest is not None:
+            parts.append(f"sha256:{self.digest.short}")
+        if self.commit:
+            parts.append(f"commit {self.commit}")
+        if by := self._noted(BY_TAG):
+            parts.append(f"deployed by {by}")
+        return ", ".join(parts)
+
+    def _deployment_lines(self, now: datetime) -> list[str]:
+        """Give a line for each deployment; a single one that completed has been told of."""
+        primary = self.service.primary
+        if (
+            len(self.service.deployments) == 1
+            and primary is not None
+            and primary.rollout_state is RolloutState.COMPLETED
+        ):
+            return []
+        return [_deployment_line(each, now) for each in self.service.deployments]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
+
+
+def _deployment_line(each: Deployment, now: datetime) -> str:
+    counts = f"{each.running} of {each.desired} running"
+    if each.pending:
+        counts += f", {each.pending} pending"
+    if each.failed:
+        counts += f", {each.failed} failed"
+    state = each.rollout_state or "unknown"
+    reason = f": {each.rollout_reason}" if each.rollout_reason else ""
+    return (
+        f"{each.status:<8} {each.task_definition}  {state}, {counts},"
+        f" begun {ago(each.created_at, now)}{reason}"
+    )
+
+
+def _task_line(task: Task, now: datetime) -> str:
+    started = f"started {ago(task.started_at, now)}" if task.started_at else "not started"
+    stopping = ", being stopped" if task.desired_status == "STOPPED" else ""
+    health = (task.health or "UNKNOWN").lower()
+    return (
+        f"{short_id(task.id)}  {task.task_definition}  {task.last_status}{stopping},"
+        f" health {health}, {started}"
+    )
+
+
+def _target_line(target: TargetHealth) -> str:
+    why = ""
+    if target.state != "healthy":
+        found = diagnose_target(target.reason, target.description)
+        why = f": {found.cause}" + (f" ({found.fix})" if found.fix else "")
+    return f"{target.address}:{target.port}  {target.state} in {target.target_group}{why}"
+
+
+def _event_line(event: ServiceEvent) -> str:
+    found = diagnose_event(event.message)
+    meaning = f" [{found.cause}: {found.fix}]" if found else ""
+    return f"{local_time(event.at)}  {event.message}{meaning}"
+
+
+def _deployment_document(each: Deployment) -> Mapping[str, object]:
+    return {
+        "id": each.id,
+        "status": each.status,
+        "revision": str(each.task_definition),
+        "rollout_state": str(each.rollout_state) if each.rollout_state else None,
+        "reason": each.rollout_reason,
+        "desired": each.desired,
+        "running": each.running,
+        "pending": each.pending,
+        "failed": each.failed,
+        "created_at": iso(each.created_at),
+        "updated_at": iso(each.updated_at),
+    }
+
+
+def _task_document(task: Task) -> Mapping[str, object]:
+    return {
+        "id": task.id,
+        "revision": str(task.task_definition),
+        "last_status": task.last_status,
+        "desired_status": task.desired_status,
+        "health": task.health,
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "containers": [
+            {
+                "name": each.name,
+                "status": each.status,
+                "image": each.image,
+                "digest": str(each.image_digest) if each.image_digest else None,
+            }
+            for each in task.containers
+        ],
+    }
+
+
+def _target_document(target: TargetHealth) -> Mapping[str, object]:
+    return {
+        "target_group": target.target_group,
+        "address": target.address,
+        "port": target.port,
+        "state": target.state,
+        "reason": target.reason,
+        "description": target.description,
+    }
