@@ -24,9 +24,7 @@ _OLD_BOOLEANS: Final = {
 
 # 18 digits are more than any count, port or size here needs.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
-_FLOAT: Final = re.compile(
-    r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+][0-9]{1,3})?"
-)
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+][0-9]{1,3})?")
 
 _NUMBER_OR_TEXT: Final = "is a number to some YAML readers and text to others"
 _NUMBER_TRAPS: Final = (

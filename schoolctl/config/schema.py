@@ -77,12 +77,21 @@ def write_schema(directory: Path) -> Path:
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Let `null` stand, which brings the default back."""
-    inner = schema.get("additionalProperties")
-    if isinstance(inner, dict):
-        schema = {**schema, "additionalProperties": _nullable(inner)}
+    schema = _with_nullable_entries(schema)
     options = schema.get("anyOf") or schema.get("oneOf") or ()
     if any(option.get("type") == "null" for option in options):
         return schema
     kept = {key: value for key, value in schema.items() if key in {"description", "default"}}
     rest = {key: value for key, value in schema.items() if key not in kept}
     return {**kept, "anyOf": [rest, {"type": "null"}]}
+
+
+def _with_nullable_entries(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let `null` stand for the entries of mappings such as `parameters`, too."""
+    changed = dict(schema)
+    if isinstance(schema.get("additionalProperties"), dict):
+        changed["additionalProperties"] = _nullable(schema["additionalProperties"])
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            changed[choice] = [_with_nullable_entries(option) for option in schema[choice]]
+    return changed

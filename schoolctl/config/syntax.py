@@ -24,6 +24,7 @@ _CURES: Final = (
         "this line is not indented like its neighbours",
     ),
     ("while scanning a quoted scalar", "the quote that opens here is not closed"),
+    ("while parsing a flow node", "a value is missing, or a bracket is not closed"),
     ("while parsing a flow", "the bracket that opens here is not closed, or lacks a `,` inside"),
     ("that cannot start any token", "text that begins with this character must be in quotes"),
 )
@@ -31,7 +32,8 @@ _CURES: Final = (
 _AT_CONTEXT: Final = (
     "could not find expected ':'",
     "while scanning a quoted scalar",
-    "while parsing a flow",
+    "while parsing a flow sequence",
+    "while parsing a flow mapping",
 )
 
 

@@ -36,8 +36,8 @@ def parse(text: str | bytes) -> ConfigFile:
 
 
 def resolve(text: str, environment: str = "dev") -> ResolvedConfig:
-    """Parse a text and resolve one of its environments."""
-    return parse(text).resolve(environment)
+    """Parse a text and resolve one of its environments; with "", the one that is chosen then."""
+    return parse(text).resolve(environment or None)
 
 
 def problems(text: str | bytes) -> list[str]:

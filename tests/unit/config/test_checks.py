@@ -28,12 +28,12 @@ def test_all_problems_come_at_once_sorted_by_line() -> None:
     assert caught.value.exit_code == ExitCode.USAGE
     assert caught.value.why.splitlines() == [
         (
-            "schoolctl.yaml:3:13  image.platform: expected linux/amd64 or linux/arm64, found the text"
-            ' "linux/amd46"; did you mean linux/amd64?'
+            "schoolctl.yaml:3:13  image.platform: expected linux/amd64 or linux/arm64, found the"
+            ' text "linux/amd46"; did you mean linux/amd64?'
         ),
         (
-            'schoolctl.yaml:6:9  task.port: expected a whole number, found the text "3000"; write it'
-            " without quotes"
+            'schoolctl.yaml:6:9  task.port: expected a whole number, found the text "3000"; write'
+            " it without quotes"
         ),
         "schoolctl.yaml:10:3  service.regoin: unknown key; did you mean region?",
         (
@@ -113,8 +113,8 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "task",
             "environment: {1A: x}",
             (
-                '5:17  task.environment.1A: "1A" cannot be a variable\'s name: letters, digits and _,'
-                " not beginning with a digit"
+                '5:17  task.environment.1A: "1A" cannot be a variable\'s name: letters, digits and'
+                " _, not beginning with a digit"
             ),
         ),
         (
@@ -134,8 +134,8 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "service",
             f"target_group: {'a' * 33}",
             (
-                f'8:17  service.target_group: "{"a" * 33}" has 33 characters; a target group has 1 to'
-                " 32"
+                f'8:17  service.target_group: "{"a" * 33}" has 33 characters; a target group has 1'
+                " to 32"
             ),
         ),
         (
@@ -180,16 +180,16 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "service",
             'assign_public_ip: "true"',
             (
-                '8:21  service.assign_public_ip: expected true or false, found the text "true"; write'
-                " it without quotes"
+                '8:21  service.assign_public_ip: expected true or false, found the text "true";'
+                " write it without quotes"
             ),
         ),
         (
             "service",
             "release_command: python -m x",
             (
-                '8:20  service.release_command: expected a list, found the text "python -m x"; write'
-                " [python, -m, x]"
+                '8:20  service.release_command: expected a list, found the text "python -m x";'
+                " write [python, -m, x]"
             ),
         ),
         (
@@ -213,8 +213,8 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "root",
             "parameters: {a b: {}}",
             (
-                '13:14  parameters.a b: "a b" cannot be a parameter\'s key: letters, digits, _ . - and'
-                " / inside"
+                '13:14  parameters.a b: "a b" cannot be a parameter\'s key: letters, digits, _ . -'
+                " and / inside"
             ),
         ),
         (
@@ -252,8 +252,8 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "dev",
             'account: "12345678901x"',
             (
-                '11:18  environments.dev.account: "12345678901x" cannot be an account id: 12 digits,'
-                " in quotes"
+                '11:18  environments.dev.account: "12345678901x" cannot be an account id: 12'
+                " digits, in quotes"
             ),
         ),
         (
@@ -273,8 +273,8 @@ def test_the_error_carries_its_problems_for_json() -> None:
             "dev",
             "registry: https://host",
             (
-                '11:19  environments.dev.registry: "https://host" cannot be a registry: a host and a'
-                " port, such as 127.0.0.1:4566, without https://"
+                '11:19  environments.dev.registry: "https://host" cannot be a registry: a host and'
+                " a port, such as 127.0.0.1:4566, without https://"
             ),
         ),
         (
@@ -408,8 +408,8 @@ def test_credentials_do_not_belong_in_the_committed_file() -> None:
     found = problems(small(dev=keys, root=keys))
     assert [line.split(";")[0] for line in found] == [
         (
-            "schoolctl.yaml:11:9  environments.dev.credentials: keys do not belong in schoolctl.yaml,"
-            " which is committed"
+            "schoolctl.yaml:11:9  environments.dev.credentials: keys do not belong in"
+            " schoolctl.yaml, which is committed"
         ),
         (
             "schoolctl.yaml:13:1  credentials: keys do not belong in schoolctl.yaml, which is"
@@ -441,8 +441,8 @@ def test_an_environment_with_nothing_of_its_own_is_one() -> None:
 def test_the_default_environment_must_exist() -> None:
     assert problems(small(root="default_environment: pord")) == [
         (
-            'schoolctl.yaml:13:22  default_environment: there is no environment "pord"; did you mean'
-            " prod?"
+            'schoolctl.yaml:13:22  default_environment: there is no environment "pord"; did you'
+            " mean prod?"
         )
     ]
 

@@ -25,8 +25,8 @@ def test_a_task_has_a_size_that_fargate_has(cpu: int, memory: int) -> None:
 def test_a_size_that_goes_wrong_in_one_environment_is_reported_there() -> None:
     assert problems(small(prod="task: {cpu: 4096}")) == [
         (
-            "schoolctl.yaml:12:22  environments.prod.task.cpu: Fargate has no task with cpu 4096 and"
-            " memory 512; cpu 4096 takes memory 8192 to 30720 in steps of 1024"
+            "schoolctl.yaml:12:22  environments.prod.task.cpu: Fargate has no task with cpu 4096"
+            " and memory 512; cpu 4096 takes memory 8192 to 30720 in steps of 1024"
         )
     ]
 
@@ -109,7 +109,7 @@ def test_a_variable_is_set_only_once() -> None:
             " secrets.s.env"
         ),
         (
-            "schoolctl.yaml:15:34  secrets.t.env: Z is set twice: by secrets.t.env and by"
+            "schoolctl.yaml:15:33  secrets.t.env: Z is set twice: by secrets.t.env and by"
             " task.environment.Z"
         ),
     ]
@@ -118,8 +118,8 @@ def test_a_variable_is_set_only_once() -> None:
 def test_the_region_variable_is_not_for_the_file() -> None:
     assert problems(small(task="environment: {AWS_REGION: us-east-1}")) == [
         (
-            "schoolctl.yaml:5:29  task.environment.AWS_REGION: AWS_REGION is set to the environment's"
-            " region anyway; remove it"
+            "schoolctl.yaml:5:29  task.environment.AWS_REGION: AWS_REGION is set to the"
+            " environment's region anyway; remove it"
         )
     ]
 
