@@ -149,6 +149,10 @@ class MissingThingsError(SchoolctlError):
         super().__init__(what, why="\n".join(missing), hint=hint)
         self.missing = tuple(missing)
 
+    def document(self) -> dict[str, object]:
+        """Give the error as it stands in the one JSON document of `--json`."""
+        return {**super().document(), "missing": list(self.missing)}
+
 
 class Terminated(KeyboardInterrupt):  # a sibling of KeyboardInterrupt
     """SIGTERM, made to stop a run the way Ctrl-C does."""

@@ -356,6 +356,34 @@ class TargetHealth:
 
 
 @dataclass(frozen=True)
+class TargetGroup:
+    """A target group; `target_type` is `ip` for tasks of awsvpc, which Fargate runs."""
+
+    arn: str
+    name: str
+    target_type: str
+    vpc_id: str
+    load_balancer_arns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet of a VPC."""
+
+    id: str
+    vpc_id: str
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group; its name is unique in its VPC only."""
+
+    id: str
+    name: str
+    vpc_id: str
+
+
+@dataclass(frozen=True)
 class Revision:
     """One revision of a family with what schoolctl noted on it.
 
