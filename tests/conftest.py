@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from typer.testing import CliRunner, Result
 
 from schoolctl.cli import click_app
 from schoolctl.cli.run import Services
 from tests.fakes import FakeClock
+from tests.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +79,16 @@ def aws(_moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return Aws(_moto_server)
 
 
+@pytest.fixture
+def faults(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """Give a proxy before the empty account that fails chosen calls; all calls go through it."""
+    proxy = Faults(aws.endpoint_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    yield proxy
+    proxy.close()
+    assert proxy.unused() == [], "calls that were to fail never came"
+
+
 CONFIG = """\
 app: schoolapp
 default_environment: dev
@@ -110,22 +122,54 @@ environments:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a run of the command left: both streams, apart and in the order of writing."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    output: str
+
+
+class _Tee(io.BytesIO):
+    """Keeps what is written to it, and adds it to `both`."""
+
+    def __init__(self, both: io.BytesIO) -> None:
+        super().__init__()
+        self._both = both
+
+    def write(self, data: Any) -> int:
+        self._both.write(data)
+        return super().write(data)
+
+
+@dataclass(frozen=True)
 class Project:
     """A directory with a schoolctl.yaml, and the command run in it, in process."""
 
     directory: Path
     services: Services
 
-    def invoke(self, *args: str, stdin: str | None = None, **services: Any) -> Result:
+    def invoke(self, *args: str, stdin: str | bytes | None = None, **services: Any) -> Result:
         """Run `schoolctl args...`; standard input is no terminal. Both streams are kept apart."""
         given = replace(self.services, **services) if services else self.services
-        return CliRunner().invoke(
-            click_app(),  # type: ignore[arg-type]  # the runner takes the made command, too
-            list(args),
-            input=stdin,
-            obj=given,
-            prog_name="schoolctl",
-        )
+        content = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        both = io.BytesIO()
+        out, err = _Tee(both), _Tee(both)
+        code: object = None
+        before = sys.stdin, sys.stdout, sys.stderr
+        sys.stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+        sys.stdout = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
+        sys.stderr = io.TextIOWrapper(err, encoding="utf-8", write_through=True)
+        try:
+            click_app().main(list(args), obj=given, prog_name="schoolctl")
+        except SystemExit as leaving:
+            code = leaving.code
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = before
+        assert isinstance(code, int)
+        texts = (each.getvalue().decode() for each in (out, err, both))
+        return Result(code, *texts)
 
 
 @pytest.fixture

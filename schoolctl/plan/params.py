@@ -144,12 +144,13 @@ def plan_values(
         for step in _steps(entry, value, stored[entry])
     ]
     changed = [entry for entry in given if entry not in equal]
+    verb = "is" if len(equal) == 1 else "are"
     return Plan(
         summary=f"set {describe_entries(changed)} of environment {environment}",
         steps=tuple(steps),
         nothing=f"nothing to do: {describe_entries(equal)} of environment {environment}"
-        f" {'has' if len(equal) == 1 else 'have'} the given value already",
-        notes=tuple(f"{each}: unchanged" for each in equal) if steps else (),
+        f" {verb} as given",
+        notes=(*_unchanged(equal, steps), *_freshness(steps)),
         quiet=True,
     )
 
@@ -183,6 +184,20 @@ def refuse_unwritable(entry: Entry, stored: Stored, *, restore: bool = False) ->
             f"{entry} does not exist",
             why="schoolctl.yaml names it by `arn:`, and AWS gives a new secret an ARN of its own",
             hint=f"correct `secrets.{entry.key}.arn`, or take it out and set the secret again",
+        )
+
+
+def _unchanged(equal: Sequence[Entry], steps: Sequence[Step]) -> Iterator[str]:
+    """Name what is not written beside what is; where nothing is, the plan says so itself."""
+    if steps:
+        yield from (f"{entry}: unchanged" for entry in equal)
+
+
+def _freshness(steps: Sequence[Step]) -> Iterator[str]:
+    if any(isinstance(step, PutParameter) and step.overwrite for step in steps):
+        yield (
+            "running tasks keep the parameters that they read when they started;"
+            " `schoolctl deploy --force` starts new ones"
         )
 
 
