@@ -68,7 +68,8 @@ class MariaDb:
         """Run a statement as root inside the container; gives the rows, tab separated."""
         command = ["mariadb", "--batch", "--skip-column-names", DATABASE, "--execute", statement]
         code, output = self.container.exec_run(command)
-        text = bytes(output).decode().strip()
+        assert isinstance(output, bytes)
+        text = output.decode().strip()
         assert code == 0, text
         return text
 

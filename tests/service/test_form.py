@@ -58,7 +58,7 @@ def test_the_page_has_no_inline_code_as_its_policy_demands(client: FlaskClient) 
         page = Page(response.text)
         assert not [tag for tag, attributes in page.elements if "style" in attributes]
         assert not [
-            name for _, attributes in page.elements for name in attributes if "on" == name[:2]
+            name for _, attributes in page.elements for name in attributes if name.startswith("on")
         ]
         assert all(attributes.get("src") for tag, attributes in page.elements if tag == "script")
         assert not [tag for tag, _ in page.elements if tag == "style"]

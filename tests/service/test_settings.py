@@ -14,8 +14,11 @@ from service.settings import MySqlSettings, Settings, SettingsError, SqliteSetti
 from service.tls import RDS_BUNDLE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Aws
 
+PASSWORD = "canary-password"
 SQLITE = {"DATABASE_URL": "sqlite:///dev.db"}
 ENVIRON = {
     "AWS_REGION": "us-east-1",
@@ -26,7 +29,7 @@ ENVIRON = {
 }
 
 
-def seed(aws: Aws, secret: str = "canary-password") -> None:
+def seed(aws: Aws, secret: str = PASSWORD) -> None:
     ssm = aws.client("ssm")
     for name, value in (("host", "db.example.com"), ("name", "school"), ("user", "admin")):
         ssm.put_parameter(Name=f"/schoolapp/dev/db_{name}", Value=value, Type="SecureString")
@@ -229,10 +232,10 @@ def test_tls_is_off_only_when_asked(aws: Aws) -> None:
     assert mysql({**ENVIRON, "DB_TLS": "off"}).tls.context() is None
 
 
-def test_the_authority_may_come_as_pem_base64_escaped_or_file(aws: Aws, tmp_path: object) -> None:
+def test_the_authority_may_come_as_pem_base64_escaped_or_file(aws: Aws, tmp_path: Path) -> None:
     seed(aws)
     pem = issue(["db.example.com"], datetime.now(UTC)).authority
-    file = tmp_path / "ca.pem"  # type: ignore[operator]  # pytest's own type is not imported here
+    file = tmp_path / "ca.pem"
     file.write_text(pem)
     for environ in (
         {"DB_CA_PEM": pem},
