@@ -29,9 +29,9 @@ def init(
         typer.Option("--app", metavar="NAME", help="Name of the app, else that of the folder."),
     ] = None,
 ) -> None:
-    """Write a commented schoolctl.yaml; one that is there is left as it is.
+    """Write a commented schoolctl.yaml.
 
-    --region and --profile are written to the environment dev.
+    One that is there is left as it is. --region and --profile are written to the environment dev.
     """
     run = Run.of(context)
     path = run.services.directory / (run.options.config or "schoolctl.yaml")
