@@ -1,0 +1,212 @@
+"""What uses the images of a repository: tasks, services and revisions, over the whole account.
+
+Every cluster and every family of the region is looked at, not only those of the configuration:
+who else uses the repository is not known. A look-up that fails is an error, never "no use".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schoolctl.aws import ecs
+from schoolctl.errors import SchoolctlError
+from schoolctl.model import ImageRef
+from schoolctl.plan.prune import Use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeVar
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.model import Digest, Revision, ServiceState, Task, TaskDefinitionRef
+
+    T = TypeVar("T")
+    R = TypeVar("R")
+
+_SIDE_BY_SIDE = 8
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """What was found.
+
+    Attributes:
+        uses: what needs an image of the repository.
+        outside: the images that ACTIVE revisions name which are neither in use nor among those
+            that a rollback may go to.
+    """
+
+    uses: tuple[Use, ...]
+    outside: tuple[Use, ...]
+
+
+def observe_image_use(clients: Clients, repository: str, *, window: int) -> ImageUse:
+    """Find everything in the account and region that uses a repository's images.
+
+    Args:
+        clients: AWS.
+        repository: its name. The registry's host is not compared: an image of the same name
+            elsewhere may be a copy, and what is not known is kept.
+        window: how many of the newest, and of the newest completed, revisions of a family count as
+            what a rollback may go to.
+
+    Raises:
+        SchoolctlError: something could not be looked up.
+
+    Source: ECS ListClusters, ListServices, DescribeServices, ListTasks, DescribeTasks,
+        ListTaskDefinitionFamilies, ListTaskDefinitions, DescribeTaskDefinition.
+    """
+    # The calls below wait for calls in the clients' own threads; waiting in those same threads
+    # could take all of them.
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="image-use") as threads:
+        families = threads.submit(ecs.list_families, clients)
+        clusters = ecs.list_clusters(clients)
+        services = _each(threads, lambda cluster: _services(clients, cluster), clusters)
+        tasks = _each(threads, lambda cluster: ecs.list_tasks(clients, cluster), clusters)
+        refs = _each(threads, lambda family: ecs.list_revisions(clients, family), families.result())
+        running = _running(services, tasks)
+        revisions = _revisions(clients, repository, refs, running, window)
+    named = {revision.ref: revision for revision in revisions}
+    missing = [str(ref) for ref in running if ref not in named]
+    if missing:
+        raise SchoolctlError(
+            f"could not find out which images are in use: {missing[0]} cannot be read",
+            why=f"{_what_runs(running, missing[0])} is at it, and ECS has no such task definition",
+            hint="run it again; nothing was deleted",
+        )
+    kept = _kept_by_rollbacks(revisions, window)
+    uses = [*_task_uses(repository, tasks)]
+    for revision in revisions:
+        names = [*running.get(revision.ref, ())]
+        uses += _uses(
+            repository, revision, [(each, f"{each} is at {revision.ref}") for each in names]
+        )
+        uses += _uses(repository, revision, kept.get(revision.ref, ()), running=False)
+    outside = [
+        use
+        for revision in revisions
+        if revision.active and revision.ref not in kept and revision.ref not in running
+        for use in _uses(repository, revision, [(str(revision.ref), "")], running=False)
+    ]
+    return ImageUse(tuple(uses), tuple(outside))
+
+
+def _what_runs(running: Mapping[TaskDefinitionRef, Sequence[str]], name: str) -> str:
+    """Give what runs the revision called `name`."""
+    return next(names[0] for ref, names in running.items() if str(ref) == name)
+
+
+def _each(
+    threads: ThreadPoolExecutor, call: Callable[[T], Sequence[R]], items: Iterable[T]
+) -> list[Sequence[R]]:
+    return list(threads.map(call, items))
+
+
+def _services(clients: Clients, cluster: str) -> list[ServiceState]:
+    return ecs.describe_services(clients, cluster, ecs.list_services(clients, cluster))
+
+
+def _short(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _running(
+    services: Iterable[Sequence[ServiceState]], tasks: Iterable[Sequence[Task]]
+) -> dict[TaskDefinitionRef, list[str]]:
+    """Give each revision that a service, a deployment or a task is at, with what that is."""
+    found: dict[TaskDefinitionRef, list[str]] = defaultdict(list)
+    for service in (each for group in services for each in group):
+        name = f"service {_short(service.cluster)}/{service.name}"
+        found[service.task_definition].append(name)
+        for deployment in service.deployments:
+            found[deployment.task_definition].append(name)
+    for task in (each for group in tasks for each in group):
+        found[task.task_definition].append(_task_name(task))
+    return {ref: list(dict.fromkeys(names)) for ref, names in found.items()}
+
+
+def _task_name(task: Task) -> str:
+    return f"task {task.id[:12]}"
+
+
+def _revisions(
+    clients: Clients,
+    repository: str,
+    refs: Iterable[Sequence[TaskDefinitionRef]],
+    running: Mapping[TaskDefinitionRef, object],
+    window: int,
+) -> list[Revision]:
+    """Read the revisions that matter: all of a family that uses the repository, else its newest."""
+    families = {group[0].family: group for group in refs if group}
+    first = {*running, *(ref for group in families.values() for ref in group[:window])}
+    read = ecs.describe_revisions(clients, sorted(first))
+    ours = {
+        revision.ref.family
+        for revision in read
+        if any(_named(repository, image) for image in revision.images)
+    }
+    rest = [ref for family in ours for ref in families.get(family, ()) if ref not in first]
+    read += ecs.describe_revisions(clients, rest)
+    return sorted(read, key=lambda revision: revision.ref, reverse=True)
+
+
+def _named(repository: str, image: str) -> tuple[Digest | None, str | None] | None:
+    """Give the digest, or else the tag, that an image's name has; None for another repository's."""
+    ref = ImageRef.parse(image)
+    if ref is None or ref.repository.name != repository:
+        return None
+    # Without a tag and a digest, Docker means `latest`.
+    return (ref.digest, None) if ref.digest else (None, ref.tag or "latest")
+
+
+def _task_uses(repository: str, tasks: Iterable[Sequence[Task]]) -> Iterator[Use]:
+    for task in (each for group in tasks for each in group):
+        for container in task.containers:
+            digest, tag = _named(repository, container.image) or (None, None)
+            # The digest says which image it is, whatever name it was pulled by.
+            digest = container.image_digest or digest
+            if digest is None and tag is None:
+                continue
+            reason = f"task {task.id} of {task.task_definition} is {task.last_status}"
+            yield Use(_task_name(task), reason, digest=digest, tag=tag)
+
+
+def _kept_by_rollbacks(
+    revisions: Iterable[Revision], window: int
+) -> dict[TaskDefinitionRef, list[tuple[str, str]]]:
+    """Give the revisions that a rollback may go to, each with its name and the reasons."""
+    families: dict[str, list[Revision]] = defaultdict(list)
+    for revision in revisions:
+        if revision.active:
+            families[revision.ref.family].append(revision)
+    kept: dict[TaskDefinitionRef, list[tuple[str, str]]] = defaultdict(list)
+    for family in families.values():
+        newest = sorted(family, key=lambda each: each.ref, reverse=True)[:window]
+        completed = sorted(
+            ((each.completed_at, each) for each in family if each.completed_at is not None),
+            key=lambda pair: (pair[0], pair[1].ref),
+            reverse=True,
+        )[:window]
+        for revision in newest:
+            reason = f"{revision.ref} is among the newest {window} revisions"
+            kept[revision.ref].append((str(revision.ref), reason))
+        for _, revision in completed:
+            reason = f"{revision.ref} is among the last {window} that completed"
+            kept[revision.ref].append((str(revision.ref), reason))
+    return kept
+
+
+def _uses(
+    repository: str,
+    revision: Revision,
+    reasons: Iterable[tuple[str, str]],
+    *,
+    running: bool = True,
+) -> Iterator[Use]:
+    named = [found for image in revision.images if (found := _named(repository, image))]
+    for by, reason in reasons:
+        for digest, tag in named:
+            yield Use(by, reason, digest=digest, tag=tag, running=running)
