@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.ecs import describe_service
+from schoolctl.aws.ecs import describe_service, list_tasks
 from schoolctl.aws.observe_failure import observe_failure
 from schoolctl.errors import SchoolctlError, UnavailableError, interrupted
-from schoolctl.plan.failure import events_since
+from schoolctl.plan.diagnosis import diagnose
+from schoolctl.plan.failure import events_since, tasks_of
 from schoolctl.plan.rollout import (
     Completed,
     Failed,
@@ -109,9 +110,27 @@ class _Watch:
             return InProgress("AWS does not answer")
         elapsed = self._elapsed
         self._history = self._history.after(self._service, self._started, elapsed)
+        if self._history.unsteady_after_seconds is not None:
+            self._count_stops()
         verdict = judge(self._service, self._started, self._history, elapsed)
         self._show(view, verdict)
         return verdict
+
+    def _count_stops(self) -> None:
+        step = self._step
+        try:
+            stopped = list_tasks(
+                self._tools.clients, step.cluster, service=step.service, stopped=True
+            )
+        except SchoolctlError as error:
+            self._tools.reporter.detail(f"{error.what}: {error.why}")
+            return
+        trouble = [
+            each
+            for each in tasks_of(self._started, stopped)
+            if diagnose(each, container=self._tools.config.task.container).trouble
+        ]
+        self._history = self._history.with_stops(len(trouble), self._elapsed)
 
     def _show(self, view: View, verdict: Verdict) -> None:
         service = self._service

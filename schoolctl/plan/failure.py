@@ -97,11 +97,7 @@ class FailureReport:
         revision, number = self.deployment.task_definition, len(self.stopped)
         kinds = Counter(_outcome(each, self.container) for each in self.stopped)
         lines = [f"{count(number, 'task')} of {revision} stopped:"]
-        for kind, times in kinds.items():
-            ids = [
-                short_id(each.id) for each in self.stopped if _outcome(each, self.container) == kind
-            ]
-            lines.append(f"  {times} x {kind} ({', '.join(ids)})")
+        lines += [f"  {times} x {kind}" for kind, times in kinds.items()]
         return lines
 
     def _log_lines(self) -> list[str]:
@@ -162,7 +158,7 @@ def events_since(
     deployment: Deployment, events: Sequence[ServiceEvent]
 ) -> tuple[ServiceEvent, ...]:
     """Give the newest events since a deployment began, those that mean trouble first in line."""
-    since = [each for each in events if each.at >= deployment.created_at - _SLACK]
+    since = [each for each in events if each.at >= deployment.created_at]
     trouble = [each for each in since if diagnose_event(each.message) is not None]
     return tuple((trouble or since)[:_EVENTS])
 

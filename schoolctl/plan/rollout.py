@@ -6,6 +6,7 @@ revision was rolled back by the circuit breaker is stable, too.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ VISIBLE_WITHIN_SECONDS = 30.0
 """How long an answer may lack what we have just made: DescribeServices is eventually consistent."""
 ROLLBACK_WITHIN_SECONDS = 15.0
 """How long ECS may take from marking a deployment FAILED to starting the way back."""
+STEADY_SECONDS = 5.0
+"""How long all tasks must have stayed up where COMPLETED was said before they were."""
+_FEWEST_STOPS, _MOST_STOPS = 3, 200
 _GONE_STATUSES = {"INACTIVE", "DRAINING"}
 _WAY_BACK = re.compile(r"roll(ed|ing)?[ -]?back", re.IGNORECASE)
 
@@ -58,6 +62,8 @@ class Failed:
     reason: str
     still_running: tuple[TaskDefinitionRef, ...]
     """Other revisions of which tasks are still running, newest deployment first."""
+    first: bool = False
+    """Whether the service has no deployment before it, and so nothing to go back to."""
     replaced_by: TaskDefinitionRef | None = None
     """The revision of a deployment that somebody started since."""
 
@@ -102,6 +108,16 @@ class History:
     failed_reason: str = ""
     others: Mapping[str, TaskDefinitionRef] = field(default_factory=dict)
     """Every other deployment id seen, with its revision."""
+    unsteady_after_seconds: float | None = None
+    """When our deployment was last seen COMPLETED without all its tasks up."""
+    stops: int = 0
+    """How many tasks of our deployment have stopped with trouble, as far as was looked."""
+
+    def with_stops(self, stops: int, elapsed_seconds: float) -> History:
+        """Give the history with the number of tasks that have stopped so far."""
+        if stops <= self.stops:
+            return self
+        return replace(self, stops=stops, unsteady_after_seconds=elapsed_seconds)
 
     def after(
         self, service: ServiceState | None, started: Deployment, elapsed_seconds: float
@@ -118,6 +134,11 @@ class History:
             return history
         first = service.desired if self.first_desired is None else self.first_desired
         history = replace(history, seen=True, first_desired=first)
+        said = RolloutState.COMPLETED
+        if ours.rollout_state is said and ours.running < service.desired:
+            history = replace(history, unsteady_after_seconds=elapsed_seconds)
+        elif not self.seen and started.rollout_state is said and started.running < service.desired:
+            history = replace(history, unsteady_after_seconds=0.0)
         if ours.rollout_state is not RolloutState.FAILED:
             return history
         at = elapsed_seconds if self.failed_after_seconds is None else self.failed_after_seconds
@@ -132,6 +153,10 @@ def judge(
     elapsed_seconds: float,
 ) -> Verdict:
     """Say what has become of the deployment `started`.
+
+    COMPLETED counts when it is said of tasks that run. Where it is said before they do (the
+    emulator says it of a service's first deployment), or where tasks stop after it, they have to
+    stay up for a while.
 
     Args:
         service: the newest answer; None where ECS knows no such service.
@@ -187,8 +212,17 @@ def _while_primary(
         complete = complete and ours.pending == 0 and len(service.deployments) == 1
     elif ours.rollout_state is not RolloutState.COMPLETED:
         return InProgress(ours.rollout_reason)
+    if history.stops >= too_many_stops(service.desired):
+        return Failed(
+            f"ECS calls the deployment completed, but {history.stops} of its tasks have stopped",
+            _still_running(service, ours.id),
+            first=not history.others,
+        )
     if not complete:
         return InProgress(f"{ours.running} of {service.desired} tasks are running")
+    unsteady = history.unsteady_after_seconds
+    if unsteady is not None and elapsed_seconds - unsteady < STEADY_SECONDS:
+        return InProgress("all tasks are running; watching whether they stay")
     return Completed(ours.running, service.desired, ours.rollout_reason)
 
 
@@ -198,7 +232,7 @@ def _while_failed(
     since = elapsed_seconds - (history.failed_after_seconds or 0.0)
     if history.others and rolls_back(service) and since < ROLLBACK_WITHIN_SECONDS:
         return InProgress("the deployment failed; ECS is about to go back")
-    return Failed(ours.rollout_reason, _still_running(service, ours.id))
+    return Failed(ours.rollout_reason, _still_running(service, ours.id), first=not history.others)
 
 
 def _after_primary(
@@ -217,7 +251,9 @@ def _after_primary(
         )
     if failed:
         return Failed(
-            history.failed_reason, _still_running(service, started.id), primary.task_definition
+            history.failed_reason,
+            _still_running(service, started.id),
+            replaced_by=primary.task_definition,
         )
     ours = _find(service, started)
     completed = ours is not None and ours.rollout_state is RolloutState.COMPLETED
@@ -248,6 +284,16 @@ def _still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRe
     return tuple(
         each.task_definition for each in service.deployments if each.id != our_id and each.running
     )
+
+
+def too_many_stops(desired: int) -> int:
+    """Give how many stopped tasks make a failure of a deployment that was called COMPLETED.
+
+    ECS's circuit breaker no longer watches such a one; its threshold is taken for it.
+
+    Source: ECS guide, deployment circuit breaker: half the desired count, at least 3, at most 200.
+    """
+    return min(_MOST_STOPS, max(_FEWEST_STOPS, math.ceil(desired / 2)))
 
 
 def breaker(service: ServiceState) -> Mapping[str, object]:

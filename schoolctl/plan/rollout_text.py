@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.rollout import Verdict
 
 GOES_ON = "the rollout goes on: watch it with `schoolctl status`, undo it with `schoolctl rollback`"
+AGAIN = "when it is mended: `schoolctl push`, then `schoolctl deploy`"
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -72,7 +73,7 @@ def failure(
             error: SchoolctlError = RolloutError(
                 f"{of_ours} failed and {way} rolled back to {_name(to, started)}",
                 why=reason,
-                hint=_sentences(fix, "then push and deploy again"),
+                hint=_lines(fix, AGAIN),
             )
         case rollout.Failed():
             error = _failed(verdict, of_ours, fix)
@@ -98,7 +99,7 @@ def failure(
             error = TimedOutError(
                 f"{of_ours} was not decided within {duration(seconds)}",
                 why=_sentences("ECS is still at work", reason),
-                hint=_sentences(fix, GOES_ON),
+                hint=_lines(fix, GOES_ON),
             )
         case _:
             assert_never(verdict)
@@ -113,20 +114,18 @@ def _failed(verdict: rollout.Failed, of_ours: str, fix: str) -> RolloutError:
             why=verdict.reason,
             hint="`schoolctl status` shows what runs now",
         )
-    if verdict.still_running:
-        still = _list(verdict.still_running)
+    if verdict.first:
         return RolloutError(
-            f"{of_ours} failed and was not rolled back; {still} still has running tasks",
-            why=verdict.reason,
-            hint=_sentences(fix, "`schoolctl rollback` goes back now"),
+            f"{of_ours} failed, and there is nothing to roll back to",
+            why=_sentences(verdict.reason, "it is the first deployment of this service"),
+            hint=_lines(fix, AGAIN, "or stop its tasks: `schoolctl deploy --desired-count 0`"),
         )
+    still = _list(verdict.still_running)
+    runs = f"{still} still has running tasks" if still else "no other revision has running tasks"
     return RolloutError(
-        f"{of_ours} failed, and there is nothing to roll back to",
-        why=_sentences(verdict.reason, "no earlier deployment of this service has completed"),
-        hint=_sentences(
-            fix,
-            "then push and deploy again, or stop it: `schoolctl deploy --desired-count 0`",
-        ),
+        f"{of_ours} failed and was not rolled back; {runs}",
+        why=verdict.reason,
+        hint=_lines(fix, "`schoolctl rollback` goes back now"),
     )
 
 
@@ -174,6 +173,10 @@ def _name(ref: TaskDefinitionRef, started: Deployment) -> str:
 
 def _list(refs: Iterable[TaskDefinitionRef]) -> str:
     return ", ".join(dict.fromkeys(str(each) for each in refs))
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
 
 
 def _sentences(*parts: str) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schoolctl.model import Deployment, RolloutState, ServiceState
 from schoolctl.plan.rollout import (
     ROLLBACK_WITHIN_SECONDS,
+    STEADY_SECONDS,
     VISIBLE_WITHIN_SECONDS,
     Completed,
     Failed,
@@ -19,6 +20,7 @@ from schoolctl.plan.rollout import (
     Superseded,
     Verdict,
     judge,
+    too_many_stops,
 )
 from tests.unit.scenes import (
     BREAKER_ALONE,
@@ -133,7 +135,7 @@ def test_a_breaker_without_rollback_fails_and_names_what_still_runs() -> None:
 
 def test_a_first_deployment_fails_at_once_as_there_is_nothing_to_go_back_to() -> None:
     verdicts = play(service(deployment(failed=2)), service(deployment(state=FAILED, failed=3)))
-    assert verdicts[-1] == Failed("", ())
+    assert verdicts[-1] == Failed("", (), first=True)
 
 
 def test_a_failed_deployment_is_given_time_to_begin_its_way_back() -> None:
@@ -159,7 +161,7 @@ def test_a_deployment_that_replaced_ours_after_it_failed_is_no_rollback() -> Non
         service(deployment(state=FAILED, reason="tasks failed to start."), old()),
         service(fix, failed, old()),
     )
-    assert verdicts[-1] == Failed("tasks failed to start.", (OLD,), OTHER)
+    assert verdicts[-1] == Failed("tasks failed to start.", (OLD,), replaced_by=OTHER)
 
 
 @pytest.mark.parametrize("status", ["DRAINING", "INACTIVE"])
@@ -221,7 +223,38 @@ def test_a_missing_image_fails_as_any_task_that_does_not_start() -> None:
         service(deployment(failed=1, pending=1)),
         service(deployment(state=FAILED, failed=3, reason=reason)),
     )
-    assert verdicts[-1] == Failed(reason, ())
+    assert verdicts[-1] == Failed(reason, (), first=True)
+
+
+def test_completed_said_before_the_tasks_run_counts_once_they_have_stayed_up() -> None:
+    """The emulator says COMPLETED of a service's first deployment from its beginning."""
+    early = service(deployment(state=COMPLETED))
+    up = service(deployment(state=COMPLETED, running=2))
+    polls = int(STEADY_SECONDS / POLL_SECONDS) + 1
+    assert names(play(early, *[up] * polls)) == ["InProgress"] * polls + ["Completed"]
+
+
+def test_completed_in_the_answer_that_started_it_counts_once_the_tasks_have_stayed_up() -> None:
+    up = service(deployment(state=COMPLETED, running=2))
+    verdicts = play(*[up] * 4, started=deployment(state=COMPLETED))
+    assert names(verdicts) == ["InProgress", "InProgress", "InProgress", "Completed"]
+
+
+def test_a_completed_deployment_whose_tasks_keep_stopping_has_failed() -> None:
+    """Crash after health: ECS no longer counts the failures, so nobody else would tell."""
+    history = History()
+    verdicts = []
+    for number, running in enumerate([2, 1, 2, 1]):
+        answer = service(deployment(state=COMPLETED, running=running))
+        elapsed = number * POLL_SECONDS
+        history = history.after(answer, STARTED, elapsed).with_stops(number, elapsed)
+        verdicts.append(judge(answer, STARTED, history, elapsed))
+    assert names(verdicts) == ["Completed", "InProgress", "InProgress", "Failed"]
+
+
+@pytest.mark.parametrize(("desired", "stops"), [(1, 3), (6, 3), (7, 4), (50, 25), (1000, 200)])
+def test_too_many_stops_is_the_circuit_breakers_threshold(desired: int, stops: int) -> None:
+    assert too_many_stops(desired) == stops
 
 
 @pytest.mark.parametrize(
