@@ -144,7 +144,8 @@ class _Writer:
         if not _is_shown(path):
             verb = "added" if before is None else "removed" if after is None else "changed"
             return f"{name} {verb}"
-        return f"{name} {self._text(path, before)} -> {self._text(path, after)}"
+        old, new = self._text(path, before, after), self._text(path, after, before)
+        return f"{name} {old} -> {new}"
 
     def _name(self, path: Sequence[str]) -> str:
         parts = list(path)
@@ -157,8 +158,10 @@ class _Writer:
         said = [_SAID.get(each, each) for each in parts if each not in _SILENT] or parts[-1:]
         return prefix + " ".join(said)
 
-    def _text(self, path: Sequence[str], value: Canonical | None) -> str:
+    def _text(self, path: Sequence[str], value: Canonical | None, other: Canonical | None) -> str:
         match value:
+            case None if isinstance(other, bool):
+                return "no"
             case None:
                 return "true" if path[-1] == "essential" else _ABSENT
             case bool():

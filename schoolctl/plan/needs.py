@@ -1,0 +1,47 @@
+"""What is missing, and what could not be seen: collected, so that the user reads it all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schoolctl.errors import AccessDeniedError, MissingThingsError
+from schoolctl.text import count
+
+
+@dataclass(frozen=True)
+class Denied:
+    """AWS refused to tell; it is not an error until the answer is needed."""
+
+    error: AccessDeniedError
+
+
+@dataclass
+class Gaps:
+    """What is missing, each with the command that makes it, and what could not be verified."""
+
+    environment_option: str = ""
+    """What a command needs to work on this environment, such as ` -e prod`."""
+    missing: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def lacks(self, what: str, cure: str) -> None:
+        """Note that `what` is missing."""
+        self.missing.append(f"{what}: {cure}")
+
+    def lacks_for(self, what: str, command: str) -> None:
+        """Note that `what` is missing and that one of our own commands makes it."""
+        self.lacks(what, f"`schoolctl {command}{self.environment_option}`")
+
+    def unverified(self, what: str, denied: Denied) -> None:
+        """Note that AWS refused a read that we can do without."""
+        action = denied.error.action or "the read"
+        self.warnings.append(f"{what} was not verified: {action} is denied")
+
+    def refuse(self, doing: str) -> None:
+        """Raise if anything is missing. `doing` is what cannot be done: `deploy web`."""
+        if self.missing:
+            raise MissingThingsError(
+                f"cannot {doing}: {count(len(self.missing), 'thing')} missing; nothing was changed",
+                self.missing,
+                hint="make what is missing, then run it again",
+            )

@@ -1,0 +1,203 @@
+"""What a service needs besides its task definition: cluster, parameters, network, target group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schoolctl.model import TargetGroup
+from schoolctl.plan.needs import Denied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from schoolctl.config import Config
+    from schoolctl.model import SecurityGroup, Subnet
+    from schoolctl.plan.needs import Gaps
+
+
+@dataclass(frozen=True)
+class ServiceNeeds:
+    """What a service needs besides its task definition, as it was found."""
+
+    parameters: frozenset[str] | Denied
+    """The names of the parameters that exist."""
+    cluster: bool
+    target_group: TargetGroup | Denied | None
+    subnets: tuple[Subnet, ...] | Denied
+    security_groups: tuple[SecurityGroup, ...] | Denied
+    log_group: bool | Denied
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the tasks of the service run and are reached.
+
+    Attributes:
+        network: the `networkConfiguration` that is wanted; a `Denied` where it cannot be known.
+        target_group_arn: None where the service has no load balancer.
+        create_log_group: whether the log group has to be made first.
+    """
+
+    network: Mapping[str, object] | Denied
+    target_group_arn: str | Denied | None
+    create_log_group: bool
+
+
+def resolve_service(config: Config, found: ServiceNeeds, gaps: Gaps, *, creating: bool) -> Places:
+    """Give where the service runs; what is missing goes to `gaps`.
+
+    Args:
+        config: the configuration of the environment.
+        found: what was observed.
+        gaps: collects.
+        creating: whether the service is about to be created: ECS then checks more.
+    """
+    if not found.cluster:
+        name = config.service.cluster
+        gaps.lacks(f"cluster {name}", f"`aws ecs create-cluster --cluster-name {name}`")
+    _check_parameters(config, found.parameters, gaps)
+    network = _network(config, found, gaps)
+    target_group = _target_group(config, found.target_group, gaps, creating=creating)
+    if isinstance(found.log_group, Denied):
+        gaps.unverified(f"log group {config.task.log_group}", found.log_group)
+    return Places(network, target_group, create_log_group=found.log_group is False)
+
+
+def _check_parameters(config: Config, found: frozenset[str] | Denied, gaps: Gaps) -> None:
+    if isinstance(found, Denied):
+        gaps.unverified("that the parameters exist", found)
+        return
+    for key in config.parameters:
+        if config.parameter_name(key) not in found:
+            gaps.lacks_for(f"parameter {config.parameter_name(key)}", f"params set {key}")
+
+
+def _target_group(
+    config: Config, found: TargetGroup | Denied | None, gaps: Gaps, *, creating: bool
+) -> str | Denied | None:
+    wanted = config.service.target_group
+    if wanted is None:
+        return None
+    match found:
+        case Denied():
+            if not wanted.startswith("arn:"):
+                return found
+            gaps.unverified(f"target group {wanted}", found)
+            return wanted
+        case None:
+            gaps.lacks(
+                f"target group {wanted}",
+                f"`aws elbv2 create-target-group --name {wanted} --protocol HTTP"
+                f" --port {config.task.port} --target-type ip --vpc-id VPC"
+                f" --health-check-path {config.task.health_path}`, and a listener that forwards"
+                " to it",
+            )
+            return None
+        case TargetGroup():
+            _check_target_group(found, gaps, creating=creating)
+            return found.arn
+
+
+def _check_target_group(found: TargetGroup, gaps: Gaps, *, creating: bool) -> None:
+    if found.target_type != "ip":
+        gaps.lacks(
+            f"target group {found.name} of type `ip` (it has type `{found.target_type}`)",
+            "tasks on Fargate are reached by address; make another target group",
+        )
+    if not found.load_balancer_arns:
+        what = f"a listener that forwards to target group {found.name}"
+        if creating:
+            gaps.lacks(
+                what,
+                "`aws elbv2 create-listener --load-balancer-arn ARN --protocol HTTP --port 80"
+                f" --default-actions Type=forward,TargetGroupArn={found.arn}`",
+            )
+        else:
+            gaps.warnings.append(f"there is no load balancer with {what}: nobody is served")
+
+
+# The network
+
+
+def _network(config: Config, found: ServiceNeeds, gaps: Gaps) -> Mapping[str, object] | Denied:
+    subnets = _subnet_ids(config, found.subnets, gaps)
+    if isinstance(subnets, Denied):
+        return subnets
+    groups = _group_ids(config, found, gaps)
+    if isinstance(groups, Denied):
+        return groups
+    public = "ENABLED" if config.service.assign_public_ip else "DISABLED"
+    made: dict[str, object] = {"subnets": subnets, "assignPublicIp": public}
+    if groups:
+        made["securityGroups"] = groups
+    return {"awsvpcConfiguration": made}
+
+
+def _subnet_ids(
+    config: Config, found: tuple[Subnet, ...] | Denied, gaps: Gaps
+) -> list[str] | Denied:
+    wanted = config.service.subnets
+    if isinstance(found, Denied):
+        if not isinstance(wanted, tuple):
+            return found
+        gaps.unverified("that the subnets exist", found)
+        return list(wanted)
+    there = [each.id for each in found]
+    if isinstance(wanted, tuple):
+        for missing in [each for each in wanted if each not in there]:
+            gaps.lacks(f"subnet {missing}", "correct `service.subnets`")
+    elif not there and isinstance(wanted, str):
+        gaps.lacks(
+            "default subnets",
+            "`aws ec2 create-default-vpc`, or name subnets in `service.subnets`",
+        )
+    elif not there and isinstance(wanted, dict):
+        tags = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        gaps.lacks(f"subnets with the tags {tags}", "correct `service.subnets`, or tag subnets")
+    vpcs = sorted({each.vpc_id for each in found})
+    if len(vpcs) > 1:
+        gaps.lacks(
+            f"subnets of one VPC (these are of {', '.join(vpcs)})", "narrow `service.subnets` down"
+        )
+    return there
+
+
+def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | Denied:
+    wanted = config.service.security_groups
+    groups = found.security_groups
+    if isinstance(groups, Denied):
+        if wanted and not all(each.startswith("sg-") for each in wanted):
+            return groups
+        gaps.unverified("that the security groups exist", groups)
+        return list(wanted)
+    vpcs = {each.vpc_id for each in found.subnets} if isinstance(found.subnets, tuple) else set()
+    ids = []
+    for name in wanted:
+        match = _group(name, groups, vpcs)
+        if match is not None:
+            ids.append(match)
+            continue
+        if name.startswith("sg-"):
+            gaps.lacks(f"security group {name}", "correct `service.security_groups`")
+            continue
+        vpc = min(vpcs, default="VPC")
+        gaps.lacks(
+            f"security group {name} in {vpc}",
+            f"`aws ec2 create-security-group --group-name {name} --vpc-id {vpc}"
+            f' --description "tasks of {config.app}"`',
+        )
+    return ids
+
+
+def _group(name: str, groups: Sequence[SecurityGroup], vpcs: set[str]) -> str | None:
+    """Give the id of the group with that id or name in the VPC of the subnets.
+
+    Where the VPC is not known, a name that several VPCs have names none of them.
+    """
+    found = [
+        each.id
+        for each in groups
+        if name in {each.id, each.name} and each.vpc_id in (vpcs or {each.vpc_id})
+    ]
+    return found[0] if len(found) == 1 else None
