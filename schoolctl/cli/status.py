@@ -87,7 +87,7 @@ def logs(
 def _task_prefix(task: str | None) -> str:
     """Give the task's id, or its beginning, out of an id or an ARN."""
     found = (task or "").rpartition("/")[2]
-    if task is not None and not found.isalnum():
+    if task is not None and not found.replace("-", "").isalnum():
         raise UsageError(
             f"--task {task!r} is no task id",
             why="an id is 32 letters and digits",

@@ -48,8 +48,8 @@ def run_task(step: RunTask, tools: Tools, outcome: Outcome) -> str:
         InterruptedRunError: it was stopped by Ctrl-C.
     """
     ref = outcome.revision(step.task_definition)
-    place = _place(_revision(ref, step, tools), step)
     try:
+        place = log_place(_revision(ref, step, tools).definition, step.container)
         task = start_task(
             tools.clients,
             cluster=step.cluster,
@@ -78,10 +78,6 @@ def _revision(ref: TaskDefinitionRef, step: RunTask, tools: Tools) -> Revision:
     return found
 
 
-def _place(revision: Revision, step: RunTask) -> LogPlace | None:
-    return log_place(revision.definition, step.container)
-
-
 def _never_began(step: RunTask, error: SchoolctlError) -> SchoolctlError:
     if error.exit_code not in {ExitCode.FAILED, ExitCode.NEVER_RAN}:
         return error
@@ -106,6 +102,7 @@ class _OneOff:
         self._log = TaskLog(tools.clients, place, task.id) if place else None
         self._lines: list[LogLine] = []
         self._begun = tools.clock.monotonic()
+        self._seconds: float | None = None
         tools.reporter.note(f"task {short_id(task.id)} of {task.task_definition} started")
         if place is None:
             tools.reporter.warn(
@@ -114,12 +111,16 @@ class _OneOff:
 
     @property
     def _elapsed(self) -> float:
+        """Seconds since the start; once the task has stopped, until then."""
+        if self._seconds is not None:
+            return self._seconds
         return self._tools.clock.monotonic() - self._begun
 
     def follow(self) -> str:
         """Wait for the end, and say or raise what it was."""
         try:
             self._until_stopped()
+            self._seconds = self._elapsed
             self._drain()
         except KeyboardInterrupt as stop:
             self._stop("schoolctl was interrupted")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOG_LINES = 10
 """How many of a task's last lines are shown."""
 _EVENTS = 5
+_TASKS = 10
 # The clocks of a task and of its deployment are ECS's own, but not one and the same.
 _SLACK = timedelta(seconds=2)
 
@@ -73,7 +74,8 @@ class FailureReport:
         return {
             "cause": found.cause if found else None,
             "fix": found.fix if found else None,
-            "stopped_tasks": [self._task_document(each) for each in self.stopped],
+            "stopped": len(self.stopped),
+            "stopped_tasks": [self._task_document(each) for each in self.stopped[:_TASKS]],
             "log": [{"at": moment(each.at), "message": each.message} for each in self.log],
             "log_task": self.stopped[0].id if self.log else None,
             "events": [{"at": iso(each.at), "message": each.message} for each in self.events],
