@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from schoolctl.sandbox import database, emulator, images, overlay
-from schoolctl.sandbox.engine import own_containers, remove_containers
+from schoolctl.sandbox.engine import has_neighbours, own_containers, remove_containers
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.lock import locked
 from schoolctl.sandbox.state import load_state
@@ -38,8 +38,8 @@ def down(
         layout: which sandbox.
         clock: for the waits.
         tell: shows a line of progress.
-        with_images: also remove the base images and those of the sandbox's registry, which are
-            otherwise kept for the next time.
+        with_images: also remove the images of the sandbox's registry and, unless another sandbox
+            is there, the base images, which are otherwise kept for the next time.
 
     Returns:
         A line for each thing that was removed; empty when there was nothing.
@@ -51,8 +51,7 @@ def down(
         removed = _stop_emulator(layout, port, clock, tell)
         removed += _remove_containers(docker, layout, tell)
         if with_images:
-            count = images.remove_images(docker, port)
-            removed += [f"{count} image names"] if count else []
+            removed += _remove_images(docker, layout, port, tell)
         removed += _remove_files(layout)
     _remove_if_empty(layout.root)
     return tuple(removed)
@@ -87,11 +86,21 @@ def _remove_containers(
     containers = own_containers(docker, layout)
     if containers:
         tell("removing the database")
-    remove_containers(containers)
+    remove_containers(docker, containers)
     removed = [f"container {each.name}" for each in containers]
     if database.remove_volume(docker, layout):
         removed.append(f"volume {database.container_name(layout)}")
     return removed
+
+
+def _remove_images(
+    docker: DockerClient, layout: Layout, port: int | None, tell: Callable[[str], None]
+) -> list[str]:
+    shared = has_neighbours(docker, layout)
+    if shared:
+        tell("keeping the base images: another sandbox on this machine builds on them")
+    count = images.remove_images(docker, port=port, base_images=not shared)
+    return [f"{count} image names"] if count else []
 
 
 def _remove_files(layout: Layout) -> list[str]:

@@ -56,13 +56,18 @@ def ensure_database_image(docker: DockerClient, tell: Callable[[str], None]) -> 
     return _ensure(docker, MARIADB, debian.ensure_mariadb, "mariadb", tell)
 
 
-def remove_images(docker: DockerClient, port: int | None) -> int:
-    """Remove the images made from Debian packages, and those of this sandbox's registry.
+def remove_images(docker: DockerClient, *, port: int | None, base_images: bool) -> int:
+    """Remove the images of a sandbox's registry, and those made from Debian packages.
+
+    Args:
+        docker: the engine.
+        port: the registry's port; None where it is not known any more.
+        base_images: also remove those made from Debian packages, which all sandboxes share.
 
     Returns:
         How many names were removed; an image that something still uses is left.
     """
-    prefixes = [f"{debian.REPOSITORY}/"]
+    prefixes = [f"{debian.REPOSITORY}/"] if base_images else []
     if port is not None:
         prefixes.append(f"127.0.0.1:{port}/")
     removed = 0

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.sandbox import database, emulator
-from schoolctl.sandbox.engine import task_containers
+from schoolctl.sandbox.engine import own_containers
 from schoolctl.sandbox.names import account_names
 from schoolctl.sandbox.state import load_state
 from schoolctl.sandbox.up import service_url
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
-    from docker.models.containers import Container
 
     from schoolctl.config import Config
+    from schoolctl.sandbox.engine import OwnContainer
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.state import State
 
@@ -73,7 +73,7 @@ def observe_status(docker: DockerClient, layout: Layout, config: Config) -> Stat
     state = load_state(layout.state_file)
     parts = (_emulator(layout, state), _database(docker, layout, state))
     url = service_url(account_names(config), state.port) if state is not None else None
-    tasks = tuple(_task(each) for each in task_containers(docker, layout))
+    tasks = tuple(_task(each) for each in own_containers(docker, layout) if each.is_task)
     return Status(parts, tuple(sorted(tasks, key=lambda task: task.task_id)), url)
 
 
@@ -99,11 +99,11 @@ def _database(docker: DockerClient, layout: Layout, state: State | None) -> Part
     return Part("database", "up" if reason is None else reason, address, log)
 
 
-def _task(container: Container) -> TaskContainer:
+def _task(container: OwnContainer) -> TaskContainer:
     labels = container.labels
     return TaskContainer(
-        container=str(container.name),
+        container=container.name,
         revision=f"{labels.get(_FAMILY, '?')}:{labels.get(_REVISION, '?')}",
         task_id=labels.get(_TASK, "?").rpartition("/")[2],
-        state=container.status,
+        state=container.state,
     )

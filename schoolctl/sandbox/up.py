@@ -186,8 +186,9 @@ class _Raising:
         emulator_left = emulator.running(self.layout)
         if emulator_left is not None:
             emulator.stop(self.layout, emulator_left, self.tools.clock)
-        remove_containers(own_containers(self.tools.docker, self.layout))
-        database.remove_volume(self.tools.docker, self.layout)
+        docker = self.tools.docker
+        remove_containers(docker, own_containers(docker, self.layout))
+        database.remove_volume(docker, self.layout)
 
     def _ensure_base_image(self) -> str | None:
         ordinary = images.default_base(self.layout.directory / self.config.image.dockerfile)
@@ -213,7 +214,7 @@ class _Raising:
         image_id = str(docker.images.get(image).id)
         container = database.find(docker, self.layout)
         if container is not None and not database.fits(container, state, image_id, certificates):
-            remove_containers([container])
+            container.remove(force=True, v=True)
             container = None
         if container is None:
             self.tools.tell("starting the database")
