@@ -59,6 +59,10 @@ Source: ECS RegisterTaskDefinition, member `memory`.
 """
 
 
+SUBNETS_PATH: Final = ("service", "subnets")
+"""The one value of several forms: pydantic adds the form's tag to the path of its errors."""
+
+
 class ParameterType(StrEnum):
     """The type of an SSM parameter, as AWS spells it."""
 
@@ -91,7 +95,6 @@ def _hide(text: str) -> SecretValue:
 
 
 def _subnets_tag(value: object) -> str | None:
-    # The angle brackets keep the tags out of the paths that errors show.
     match value:
         case dict():
             return "<tags>"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
-from schoolctl.config.keys import FREE_FORM, sibling_keys, suggest, suggest_elsewhere
+from schoolctl.config.keys import FILE_KEYS, FREE_FORM, sibling_keys, suggest, suggest_elsewhere
 from schoolctl.config.merge import merge
 from schoolctl.config.messages import describe_fault
-from schoolctl.config.models import Config, Settings
+from schoolctl.config.models import SUBNETS_PATH, Config, Settings
 from schoolctl.config.problems import Problem
 from schoolctl.config.rules import find_contradictions
 from schoolctl.config.tree import (
@@ -121,13 +121,13 @@ def _find_faults(
         model.model_validate(plain, context=names)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            yield _fault(detail, tree, file_level=file_level)
+            # Only says that a default which follows from another value could not be found.
+            if detail["type"] != "default_factory_not_called":
+                yield _fault(detail, tree, file_level=file_level)
 
 
 def _fault(detail: ErrorDetails, tree: MapNode, *, file_level: bool) -> _Fault:
-    steps = [step for step in detail["loc"] if not str(step).startswith("<")]
-    at_key = steps[-1:] == ["[key]"]
-    path = tuple(steps[:-1] if at_key else steps)
+    path, at_key = _path(detail["loc"], tree)
     kind = detail["type"]
     if kind == _UNKNOWN_KEY:
         return _unknown_key(path, file_level=file_level)
@@ -138,13 +138,25 @@ def _fault(detail: ErrorDetails, tree: MapNode, *, file_level: bool) -> _Fault:
     return _Fault(path, kind, message, at_key=at_key)
 
 
+def _path(location: Path_, tree: MapNode) -> tuple[Path_, bool]:
+    """Give the path in the file of an error's location, and whether it is about a key."""
+    form = len(SUBNETS_PATH)
+    if location[:form] == SUBNETS_PATH:
+        location = location[:form] + location[form + 1 :]
+    # A key may itself be called `[key]`; then there is a value at that path.
+    at_key = location[-1] == "[key]" and node_at(tree, location) is None
+    return (location[:-1] if at_key else location), at_key
+
+
 def _unknown_key(path: Path_, *, file_level: bool) -> _Fault:
     parent, key = path[:-1], str(path[-1])
     siblings = sibling_keys(parent, file_level=file_level)
     meant = suggest(key, siblings)
     elsewhere = None if meant else suggest_elsewhere(key)
     shown = [sibling for sibling in siblings if sibling != _HIDDEN]
-    if meant or elsewhere:
+    if key in FILE_KEYS:
+        message = "unknown key; it belongs at the top level of schoolctl.yaml"
+    elif meant or elsewhere:
         message = f"unknown key; did you mean {meant or elsewhere}?"
     else:
         message = f"unknown key; there are {', '.join(shown)}"

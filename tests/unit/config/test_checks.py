@@ -178,6 +178,14 @@ def test_the_error_carries_its_problems_for_json() -> None:
         ),
         (
             "service",
+            "deployment: {circuit_breaker: 1}",
+            (
+                "8:33  service.deployment.circuit_breaker: expected true or false, found the"
+                " number 1"
+            ),
+        ),
+        (
+            "service",
             'assign_public_ip: "true"',
             (
                 '8:21  service.assign_public_ip: expected true or false, found the text "true";'
@@ -327,6 +335,14 @@ def test_a_wrong_value_is_refused_with_its_place(section: str, line: str, proble
             (
                 "11:32  environments.dev.service.deployment.rolback: unknown key; did you mean"
                 " rollback?"
+            ),
+        ),
+        (
+            "dev",
+            "default_environment: dev",
+            (
+                "11:9  environments.dev.default_environment: unknown key; it belongs at the top"
+                " level of schoolctl.yaml"
             ),
         ),
         ("dev", "regoin: ", "11:9  environments.dev.regoin: unknown key; did you mean region?"),
