@@ -37,11 +37,14 @@ docs: setup ## docs/commands.md, from the commands themselves
 	@$(BIN)/python -m schoolctl.cli.reference > docs/commands.md.new
 	@mv docs/commands.md.new docs/commands.md
 
-lock: setup ## requirements/dev.txt anew, from pyproject.toml
+lock: setup ## the locked requirements anew: requirements/dev.txt and the service's
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	    --python-version 3.11 --extra sandbox --extra dev \
 	    --custom-compile-command "make lock" pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	    --python-version 3.11 --no-annotate --no-emit-find-links \
+	    --custom-compile-command "make lock" service/requirements.in -o service/requirements.txt
 
 clean: ## take the sandbox down, and remove what the other targets made
 	@if [ -d .schoolctl ] && [ -x $(BIN)/schoolctl ]; then $(BIN)/schoolctl sandbox down; fi

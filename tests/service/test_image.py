@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.images import Image
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("service-image")]
 
 NAME = "service-test/image"
 MOST_BYTES_OVER_BASE = 60_000_000

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Aws
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("service-mariadb")]
 
 SECRET = "schoolapp/test/db_password"
 RECOVERY_SECONDS = 5
