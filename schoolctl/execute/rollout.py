@@ -45,9 +45,11 @@ def wait_for_rollout(step: WaitForRollout, tools: Tools, outcome: Outcome) -> st
         TimedOutError: it was not decided within the step's limit.
         InterruptedRunError: Ctrl-C; the rollout goes on.
     """
-    if outcome.deployment is None:
+    started = step.deployment or outcome.deployment
+    if started is None:
         raise AssertionError("the plan waits for a rollout before it starts one")
-    return _Watch(step, tools, outcome, outcome.deployment).follow()
+    outcome.deployment = started
+    return _Watch(step, tools, outcome, started).follow()
 
 
 class _Watch:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.model import ImageRef, RolloutState
 from schoolctl.plan.diagnosis import diagnose_event, diagnose_target
 from schoolctl.plan.logs import short_id
+from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG
 from schoolctl.text import ago, iso, local_time
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     )
 
 _EVENTS = 5
-TAG_TAG, COMMIT_TAG, BY_TAG = "schoolctl:tag", "schoolctl:commit", "schoolctl:by"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from schoolctl.builder import Builder
     from schoolctl.model import (
+        Deployment,
         Digest,
         ImageRef,
         RegistryLogin,
@@ -286,11 +287,13 @@ class StopDeployment:
 
 @dataclass(frozen=True)
 class WaitForRollout:
-    """Follow the deployment that this plan started until it is decided."""
+    """Follow a deployment until it is decided: the one that this plan started, or `deployment`."""
 
     cluster: str
     service: str
     timeout_seconds: float
+    deployment: Deployment | None = None
+    """What to follow where this plan starts none: a deployment of an earlier run."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""

@@ -1,0 +1,305 @@
+"""Which steps bring the service to a target. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from schoolctl.errors import BusyError, ConflictError
+from schoolctl.model import RolloutState
+from schoolctl.plan.changes import settings_changes
+from schoolctl.plan.needs import Denied
+from schoolctl.plan.service_request import create_request, update_request
+from schoolctl.plan.steps import (
+    CreateLogGroup,
+    CreateService,
+    MarkCompleted,
+    Plan,
+    RunTask,
+    UpdateService,
+    WaitForRollout,
+)
+from schoolctl.plan.task_definition import container_image
+from schoolctl.text import ago, count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from schoolctl.config import Config
+    from schoolctl.model import Deployment, Revision, ServiceState
+    from schoolctl.plan.service_needs import Places
+    from schoolctl.plan.steps import Step
+    from schoolctl.plan.target import Target
+
+WATCH = "follow it with `schoolctl status`; `schoolctl deploy` again waits for it"
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What the command line asks for besides the target."""
+
+    wait: bool = True
+    timeout_seconds: float = 1200
+    force: bool = False
+    desired_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Present:
+    """The service as it is: None where there is none, and what its PRIMARY deployment runs."""
+
+    service: ServiceState | None
+    running: Revision | None
+
+
+def plan_deploy(
+    config: Config,
+    target: Target,
+    present: Present,
+    places: Places,
+    options: DeployOptions,
+    now: datetime,
+) -> Plan:
+    """Decide the steps that bring the service to `target`; none where it is there already.
+
+    Args:
+        config: the configuration of the environment.
+        target: what the service is to run.
+        present: the service as it was observed.
+        places: where it is to run.
+        options: what the command line asks for.
+        now: the present time, for ages in messages.
+
+    Raises:
+        BusyError: another deployment is in progress, or the service is being deleted.
+        ConflictError: something else than ECS's own controller deploys the service.
+        AccessDeniedError: the service has to be created, and AWS hides what that takes.
+    """
+    service = usable(present.service, config)
+    log_group = (CreateLogGroup(config.task.log_group),) if places.create_log_group else ()
+    if service is None:
+        change: tuple[Step, ...] = _creation(config, target, places, options)
+        name = f"create {config.service.name} with {target.label}"
+        return Plan(name, (*log_group, *change, *_follow(config, target, options)))
+    return _Update(config, target, present, service, places, options, now).plan(log_group)
+
+
+def usable(service: ServiceState | None, config: Config) -> ServiceState | None:
+    """Give the service if it can be updated; None where it is to be created.
+
+    Raises:
+        BusyError: it is being deleted.
+        ConflictError: ECS's own deployment controller does not deploy it.
+    """
+    name = f"{config.service.cluster}/{config.service.name}"
+    if service is None or service.status == "INACTIVE":
+        return None
+    if service.status == "DRAINING":
+        raise BusyError(
+            f"service {name} is being deleted",
+            why="it is DRAINING: its tasks are still stopping",
+            hint="run it again in a minute; the service is then created anew",
+        )
+    controller = cast("Mapping[str, object]", service.settings.get("deploymentController") or {})
+    if controller.get("type", "ECS") != "ECS":
+        raise ConflictError(
+            f"service {name} is deployed by {controller['type']}",
+            why="only ECS's own deployment controller takes a task definition by UpdateService",
+            hint="create a service of another name, and set `service.name`",
+        )
+    return service
+
+
+def _creation(
+    config: Config, target: Target, places: Places, options: DeployOptions
+) -> tuple[Step, ...]:
+    wanted = config.service.desired_count
+    create = CreateService(
+        config.service.cluster,
+        config.service.name,
+        target.ref,
+        create_request(config, places),
+        wanted if options.desired_count is None else options.desired_count,
+    )
+    network = places.network
+    release = () if isinstance(network, Denied) else _release(config, target, network)
+    return (*target.registration(), *release, create)
+
+
+def _release(config: Config, target: Target, network: Mapping[str, object]) -> tuple[RunTask, ...]:
+    command = config.service.release_command
+    if command is None:
+        return ()
+    return (
+        RunTask(
+            config.service.cluster,
+            config.task.container,
+            target.ref,
+            command,
+            network,
+            purpose="release command",
+            log_group=config.task.log_group,
+        ),
+    )
+
+
+def _follow(config: Config, target: Target, options: DeployOptions) -> tuple[Step, ...]:
+    if not options.wait:
+        return ()
+    wait = WaitForRollout(config.service.cluster, config.service.name, options.timeout_seconds)
+    return (wait, *_mark(target))
+
+
+def _mark(target: Target) -> tuple[MarkCompleted, ...]:
+    """Mark a revision when it completes for the first time.
+
+    A later mark would be newer than those of the revisions after it, and a rollback from it would
+    go forward.
+    """
+    marked = target.revision is not None and target.revision.completed_at is not None
+    return () if marked else (MarkCompleted(target.ref),)
+
+
+def in_progress(service: ServiceState) -> Deployment | None:
+    """Give the newest deployment whose rollout is not decided yet; None without one."""
+    return next(
+        (each for each in service.deployments if each.rollout_state is RolloutState.IN_PROGRESS),
+        None,
+    )
+
+
+@dataclass(frozen=True)
+class _Update:
+    """Decides for a service that is there."""
+
+    config: Config
+    target: Target
+    present: Present
+    service: ServiceState
+    places: Places
+    options: DeployOptions
+    now: datetime
+
+    def plan(self, before: tuple[Step, ...]) -> Plan:
+        """Give the plan; `before` are steps that come first in any case."""
+        moving = in_progress(self.service)
+        if moving is not None and not self._is_target(moving) and not self.options.force:
+            raise self._busy(moving)
+        update = self._update()
+        if update is not None:
+            return self._updating(before, update)
+        if moving is not None:
+            return self._waiting(before, moving)
+        return self._unchanged(before)
+
+    def _is_target(self, deployment: Deployment | None) -> bool:
+        revision = self.target.revision
+        return (
+            deployment is not None
+            and revision is not None
+            and deployment.task_definition == revision.ref
+        )
+
+    @property
+    def _failed(self) -> bool:
+        primary = self.service.primary
+        return primary is not None and primary.rollout_state is RolloutState.FAILED
+
+    def _update(self) -> UpdateService | None:
+        """Give the update that brings the service to the target; None where it is there."""
+        service, config = self.service, self.config
+        request = update_request(config, self.places, service.settings)
+        changes = settings_changes({name: service.settings.get(name) for name in request}, request)
+        wanted = self.options.desired_count
+        if wanted is not None and wanted != service.desired:
+            request["desiredCount"] = wanted
+            changes = (*changes, f"desiredCount {service.desired} -> {wanted}")
+        there = self._is_target(service.primary)
+        again = there and (self.options.force or self._failed)
+        if there and not again and not request:
+            return None
+        if self.target.revision is not None and not there:
+            changes = (*self.target.changes, *changes)  # else they stand with the registration
+        return UpdateService(
+            config.service.cluster,
+            config.service.name,
+            self.target.ref,
+            request,
+            running=service.task_definition,
+            changes=changes,
+            force=again,
+        )
+
+    def _updating(self, before: tuple[Step, ...], update: UpdateService) -> Plan:
+        notes = []
+        if self._is_target(self.service.primary) and self._failed:
+            notes.append(f"the last rollout of {self.target.ref} failed; it is tried again")
+        desired = self.service.desired
+        if self.options.desired_count is not None:
+            desired = self.options.desired_count
+        warnings: tuple[str, ...] = ()
+        if desired == 0:
+            warnings = (f"the desired count of {self.config.service.name} is 0: no task will run",)
+        return Plan(
+            f"deploy {self.target.label} to {self.config.service.name}",
+            (
+                *before,
+                *self.target.registration(),
+                *self._release_if_new_image(),
+                update,
+                *_follow(self.config, self.target, self.options),
+            ),
+            notes=tuple(notes),
+            warnings=warnings,
+        )
+
+    def _release_if_new_image(self) -> tuple[RunTask, ...]:
+        container = self.config.task.container
+        running = self.present.running
+        if running is not None and container_image(
+            running.definition, container
+        ) == container_image(self.target.definition, container):
+            return ()
+        network = self.places.network
+        if isinstance(network, Denied):
+            told = self.service.settings.get("networkConfiguration") or {}
+            network = cast("Mapping[str, object]", told)
+        return _release(self.config, self.target, network)
+
+    def _waiting(self, before: tuple[Step, ...], moving: Deployment) -> Plan:
+        name = self.config.service.name
+        started = f"{moving.task_definition} is being deployed already, {self._age(moving)}"
+        if not self.options.wait:
+            return Plan(f"deploy to {name}", before, nothing=f"nothing to do: {started}")
+        wait = WaitForRollout(
+            self.config.service.cluster, name, self.options.timeout_seconds, deployment=moving
+        )
+        steps = (*before, wait, *_mark(self.target))
+        return Plan(f"follow the rollout of {self.target.label} on {name}", steps, notes=(started,))
+
+    def _unchanged(self, before: tuple[Step, ...]) -> Plan:
+        name, primary = self.config.service.name, self.service.primary
+        revision = self.target.revision
+        at = revision.completed_at if revision and revision.completed_at else None
+        if at is None and primary is not None:
+            at = primary.created_at
+        since = f", deployed {ago(at, self.now)}" if at else ""
+        nothing = f"nothing to do: {name} runs {self.target.label} ({self.target.ref}){since}"
+        steps: tuple[Step, ...] = before
+        if primary is not None and primary.rollout_state is RolloutState.COMPLETED:
+            proven = self.service.desired > 0 and self.service.running >= self.service.desired
+            steps = (*before, *(_mark(self.target) if proven else ()))
+        return Plan(nothing, steps, nothing=nothing)
+
+    def _busy(self, moving: Deployment) -> BusyError:
+        name = f"{self.config.service.cluster}/{self.config.service.name}"
+        return BusyError(
+            f"another deployment of {name} is in progress: {moving.task_definition},"
+            f" started {self._age(moving)}",
+            why=f"{moving.running} of {count(moving.desired, 'task')} run (deployment {moving.id})",
+            hint="wait until it is decided (`schoolctl status`), or go over it with --force",
+        )
+
+    def _age(self, deployment: Deployment) -> str:
+        return ago(deployment.created_at, self.now)

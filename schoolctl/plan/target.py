@@ -1,0 +1,206 @@
+"""What the service is to run: an image that was chosen, and the revision that means it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schoolctl.errors import NotFoundError, UsageError
+from schoolctl.model import ImageRef
+from schoolctl.plan.changes import definition_changes, same_definition
+from schoolctl.plan.steps import Registered, RegisterTaskDefinition
+from schoolctl.plan.task_definition import container_image
+from schoolctl.text import ago
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from schoolctl.config import Config
+    from schoolctl.model import Image, Repository, Revision, TaskDefinitionRef
+
+TAG_TAG = "schoolctl:tag"
+COMMIT_TAG = "schoolctl:commit"
+BY_TAG = "schoolctl:by"
+_REFUSED_TAG = "latest"
+
+
+@dataclass(frozen=True)
+class ChosenImage:
+    """The image to deploy. `tag` and `commit` are None where nothing tells of them."""
+
+    reference: ImageRef
+    """By digest."""
+    pushed_at: datetime
+    tag: str | None = None
+    commit: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call it: its tag, else the first digits of its digest."""
+        return self.tag or image_label(str(self.reference))
+
+    def describe(self, now: datetime) -> str:
+        """Name it with tag, age and commit."""
+        digest = self.reference.digest
+        parts = [f"image {self.label}"]
+        if self.tag is not None and digest is not None:
+            parts.append(f"digest {digest.short}")
+        parts.append(f"pushed {ago(self.pushed_at, now)}")
+        if self.commit is not None:
+            parts.append(f"commit {self.commit[:12]}")
+        return ", ".join(parts)
+
+
+def image_label(reference: str) -> str:
+    """Give an image reference as short as it stays clear: its tag, else digits of its digest."""
+    image = ImageRef.parse(reference)
+    if image is None:
+        return reference
+    return image.tag or (image.digest.short if image.digest else reference)
+
+
+def choose_newest(images: Iterable[Image], repository: Repository) -> ChosenImage:
+    """Choose the newest image that has a tag, as a deploy without a choice does.
+
+    Raises:
+        NotFoundError: no image of the repository has a tag.
+    """
+    tagged = [image for image in images if release_tag(image) is not None and not image.subject]
+    if not tagged:
+        raise NotFoundError(
+            f"repository {repository.name} has no image with a tag",
+            why="without --tag or --digest the newest tagged image is deployed",
+            hint="push one: `schoolctl push --tag 1.0`",
+        )
+    return chosen(max(tagged, key=lambda image: (image.pushed_at, image.digest)), repository)
+
+
+def chosen(image: Image, repository: Repository, tag: str | None = None) -> ChosenImage:
+    """Give `image` as a choice, under the tag that was asked for or the first that it has."""
+    return ChosenImage(repository.uri.at(image.digest), image.pushed_at, tag or release_tag(image))
+
+
+def release_tag(image: Image) -> str | None:
+    """Give the first of an image's tags that names a release; `latest` names none."""
+    return next((tag for tag in image.tags if tag != _REFUSED_TAG), None)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the service is to run.
+
+    Attributes:
+        definition: the task definition, in the shape of RegisterTaskDefinition.
+        label: what people call the image.
+        revision: the revision that means just this; None where it has to be registered.
+        changes: what differs from the revision before, a line each.
+        tags: what is noted on a revision that is registered.
+    """
+
+    definition: Mapping[str, object]
+    label: str
+    revision: Revision | None
+    changes: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> TaskDefinitionRef | Registered:
+        """The revision, or the placeholder for the one that the plan registers."""
+        if self.revision is not None:
+            return self.revision.ref
+        return Registered(str(self.definition.get("family", "")))
+
+    def registration(self) -> tuple[RegisterTaskDefinition, ...]:
+        """Give the step that registers it, if it has to be."""
+        if self.revision is not None:
+            return ()
+        family = str(self.definition.get("family", ""))
+        return (RegisterTaskDefinition(family, self.definition, self.tags, self.changes),)
+
+
+def image_target(
+    definition: Mapping[str, object],
+    image: ChosenImage,
+    container: str,
+    *,
+    running: Revision | None,
+    newest: Revision | None,
+) -> Target:
+    """Give the target for an image: a revision that means the same is used, not made again.
+
+    Args:
+        definition: what `render_task_definition` made of the configuration and the image.
+        image: the chosen image.
+        container: the name of the service's container.
+        running: what the service is at; None where there is no service.
+        newest: the newest ACTIVE revision of the family; None where there is none.
+    """
+    same_family = [
+        each
+        for each in (running, newest)
+        if each is not None and each.ref.family == definition.get("family")
+    ]
+    reusable = next(
+        (
+            each
+            for each in same_family
+            if each.active and same_definition(definition, each.definition)
+        ),
+        None,
+    )
+    before = running or newest
+    tags = {TAG_TAG: image.tag, COMMIT_TAG: image.commit}
+    return Target(
+        definition,
+        image.label,
+        reusable,
+        _changes(before, definition, {str(image.reference): image.label}, container),
+        {key: value for key, value in tags.items() if value},
+    )
+
+
+def _changes(
+    before: Revision | None,
+    definition: Mapping[str, object],
+    labels: Mapping[str, str],
+    container: str,
+) -> tuple[str, ...]:
+    if before is None:
+        return ()
+    old_image = container_image(before.definition, container)
+    noted = before.tags.get(TAG_TAG)
+    known = {old_image: noted, **labels} if noted else labels
+    changes = definition_changes(before.definition, definition, labels=known)
+    if not changes and not before.active:
+        return (f"{before.ref} is INACTIVE",)
+    return changes
+
+
+def revision_target(revision: Revision, config: Config, *, image_exists: bool | None) -> Target:
+    """Give the target for a revision that exists.
+
+    Args:
+        revision: what was asked for.
+        config: the configuration of the environment.
+        image_exists: whether ECR has its image; None where it comes from elsewhere.
+
+    Raises:
+        UsageError: it can run nowhere: it is INACTIVE, or its image is gone.
+    """
+    container = config.task.container
+    if not revision.active:
+        raise UsageError(
+            f"revision {revision.ref} is INACTIVE",
+            why="it was deregistered; ECS starts no task of it for a service that is at another",
+            hint="`schoolctl taskdef list` shows the ACTIVE ones",
+        )
+    reference = container_image(revision.definition, container)
+    if image_exists is False:
+        raise UsageError(
+            f"the image of revision {revision.ref} is gone",
+            why=f"ECR no longer has {reference}",
+            hint="`schoolctl taskdef list` and `schoolctl images list` show what there is",
+        )
+    label = revision.tags.get(TAG_TAG) or image_label(reference)
+    return Target(revision.definition, label, revision)
