@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 OVERLAY_DIRECTORY: Final = ".schoolctl"
 
@@ -176,20 +176,6 @@ def nearest_origin(root: Node, path: Path_) -> Origin:
             return key_origin(root, path[:length]) or node.origin
         return node.origin
     return root.origin
-
-
-def walk(node: Node, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
-    """Yield every node with its path, parents first."""
-    yield path, node
-    match node:
-        case ListNode(items=items):
-            for index, item in enumerate(items):
-                yield from walk(item, (*path, index))
-        case MapNode(entries=entries):
-            for key, child in entries.items():
-                yield from walk(child, (*path, key))
-        case Scalar():
-            pass
 
 
 def without(node: Node, path: Path_) -> Node:

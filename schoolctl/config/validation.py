@@ -88,10 +88,10 @@ def check_environment(name: str, layers: tuple[MapNode, ...]) -> Checked:
 
     Problems that `check_layer` finds are found here too, with the same words and place.
     """
-    tree = layers[0]
+    tree = MapNode()
     empty: list[Problem] = []
     for layer in layers:
-        empty += _empty_entries(tree if layer is not layers[0] else MapNode(), layer, name)
+        empty += _empty_entries(tree, layer, name)
         tree = cast("MapNode", merge(tree, layer))
     settled = cast("MapNode", _drop_unset(tree, ()))
     names = _names(settled, name)
