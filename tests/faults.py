@@ -42,8 +42,18 @@ class Faults:
 
     def answer(self, call: str, code: str, message: str, *, status: int = 400) -> None:
         """Answer the next `call` with an error instead of passing it on."""
-        document = {"__type": code, "message": message}
-        self._add(call, lambda handler: handler.reply(status, json.dumps(document).encode()))
+        in_json = json.dumps({"__type": code, "message": message})
+        in_xml = (
+            "<ErrorResponse><Error><Type>Sender</Type>"
+            f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
+
+        def reply(handler: _Handler) -> bool:
+            # STS, EC2 and their like speak XML.
+            text = in_json if "X-Amz-Target" in handler.headers else in_xml
+            return handler.reply(status, text.encode())
+
+        self._add(call, reply)
 
     def deny(self, call: str, action: str) -> None:
         """Answer the next `call` as AWS does where a policy lacks `action`."""

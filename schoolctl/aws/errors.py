@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from schoolctl.errors import (
     AccessDeniedError,
@@ -74,6 +75,13 @@ def translated(doing: str) -> Iterator[None]:
         raise from_client_error(error, doing) from error
     except boto.BotoCoreError as error:
         raise from_botocore_error(error, doing) from error
+    except ResponseParserError as error:
+        # Its text quotes the answer, which is somebody else's page.
+        raise UnavailableError(
+            f"could not {doing}",
+            why="what answered was not AWS",
+            hint="check `endpoint_url`, AWS_ENDPOINT_URL, and any proxy in between",
+        ) from error
 
 
 def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
@@ -120,6 +128,24 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
     """Give our error for a failure before or without an answer of AWS."""
     what = f"could not {doing}"
     match error:
+        case boto.NoRegionError() | boto.InvalidRegionError():
+            return UsageError(what, why=str(error), hint="check `region:` of the environment")
+        case boto.HTTPClientError():  # refused, reset, timed out, no such host
+            return UnavailableError(
+                what,
+                why=str(error),
+                hint="check the network, the spelling of the region, and `endpoint_url`",
+            )
+        case boto.ParamValidationError():
+            # Its text quotes the value that was sent.
+            return SchoolctlError(what, why="a value has a form that AWS does not take")
+        case _:
+            return _credentials_error(error, what) or SchoolctlError(what, why=str(error))
+
+
+def _credentials_error(error: boto.BotoCoreError, what: str) -> CredentialsError | None:
+    """Give our error for credentials that are missing, partial or expired; None for others."""
+    match error:
         case boto.ProfileNotFound():
             return CredentialsError(
                 str(error).rstrip("."),
@@ -136,23 +162,16 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
             return CredentialsError(
                 what, why=str(error), hint="give both the access key and the secret key"
             )
-        case boto.NoRegionError() | boto.InvalidRegionError():
-            return UsageError(what, why=str(error), hint="check `region:` of the environment")
-        case boto.HTTPClientError() | boto.ConnectionError():  # refused, reset, timed out, unknown
-            return UnavailableError(
-                what,
-                why=str(error),
-                hint="check the network, the spelling of the region, and `endpoint_url`",
+        case boto.ConfigParseError() | boto.ConfigNotFound():
+            return CredentialsError(
+                what, why=str(error), hint="correct the file; it has `[profile NAME]` sections"
             )
-        case boto.ParamValidationError():
-            # Its text quotes the value that was sent.
-            return SchoolctlError(what, why="a value has a form that AWS does not take")
         case _ if _is_sign_in_error(error):
             return CredentialsError(
                 what, why=str(error), hint="sign in again: `aws sso login --profile NAME`"
             )
         case _:
-            return SchoolctlError(what, why=str(error))
+            return None
 
 
 def _is_sign_in_error(error: boto.BotoCoreError) -> bool:

@@ -8,6 +8,7 @@ function declares none of them: it finds them in its `Run`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -94,11 +95,15 @@ def change_options(
     """Declare the options of the commands that change something."""
 
 
-def params_of(declare: Callable[..., None]) -> list[Any]:
-    """Give the click parameters that Typer makes of a function's signature."""
+@cache
+def params_of(declare: Callable[..., None]) -> tuple[Any, ...]:
+    """Give the click parameters that Typer makes of a function's signature.
+
+    They hold no state of a call, so all commands share them.
+    """
     app = typer.Typer(add_completion=False)
     app.command()(declare)
-    return list(get_command(app).params)
+    return tuple(get_command(app).params)
 
 
 Options = TypeVar("Options", GlobalOptions, ChangeOptions)

@@ -17,6 +17,7 @@ from schoolctl.clock import Clock, SystemClock
 from schoolctl.errors import (
     AccessDeniedError,
     ConflictError,
+    CredentialsError,
     DeclinedError,
     MissingThingsError,
     NotFoundError,
@@ -189,8 +190,10 @@ class Run:
         """Give the error that explains `error`: in a wrong account, everything is missing.
 
         Any other error stands as it is: what was typed is wrong in every account, and nobody who
-        pressed Ctrl-C waits for an answer.
+        pressed Ctrl-C waits for an answer. One of credentials is told whose they are.
         """
+        if isinstance(error, CredentialsError):
+            return self._with_source(error)
         if not isinstance(error, _MISLEADING) or self._identity is None or error.done:
             return error
         try:
@@ -199,6 +202,16 @@ class Run:
             return cause
         except SchoolctlError:
             return error
+        return error
+
+    def _with_source(self, error: CredentialsError) -> CredentialsError:
+        """Add to an error of credentials where they came from, once that is decided."""
+        if "connection" in self.__dict__:
+            source = self.connection.credentials
+            named = f"profile {source.value} ({source.origin})" if source.value else source.origin
+            error.why = "\n".join(filter(None, [error.why, f"credentials: {named}"]))
+            if source.value:
+                error.hint = error.hint.replace("--profile NAME", f"--profile {source.value}")
         return error
 
     # Acting
