@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schoolctl.cli import COMMANDS, load_command
+from schoolctl.cli import COMMANDS, Entry, load_command
 from schoolctl.cli.reference import WIDTH, help_pages, reference
 from tests.snapshots import check_snapshot
 
@@ -25,7 +25,7 @@ def test_help_page_fits_a_narrow_terminal(path: str) -> None:
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
-def test_root_page_says_of_a_command_what_the_command_says(entry) -> None:  # noqa: ANN001  # an Entry
+def test_root_page_says_of_a_command_what_the_command_says(entry: Entry) -> None:
     command = load_command(entry.name)
     assert (command.help or "").strip().splitlines()[0] == entry.help
 
