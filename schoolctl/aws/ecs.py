@@ -87,7 +87,7 @@ def _describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> 
     with _in_cluster(doing, cluster):
         answer = clients.ecs.describe_services(cluster=cluster, services=list(names))
     _refuse_failures(answer.get("failures", []), doing)
-    updatable = _members(clients, "UpdateService")
+    updatable = request_members(clients, "UpdateService")
     return [shapes.service_state(each, updatable) for each in answer["services"]]
 
 
@@ -200,7 +200,7 @@ def describe_revision(clients: Clients, which: TaskDefinitionRef | str) -> Revis
             if is_code(error, "ClientException") and "Unable to describe" in error_message(error):
                 return None
             raise
-    return shapes.revision(answer, _members(clients, "RegisterTaskDefinition"))
+    return shapes.revision(answer, request_members(clients, "RegisterTaskDefinition"))
 
 
 def describe_revisions(clients: Clients, refs: Iterable[TaskDefinitionRef]) -> list[Revision]:
@@ -212,7 +212,7 @@ def describe_revisions(clients: Clients, refs: Iterable[TaskDefinitionRef]) -> l
 # How
 
 
-def _members(clients: Clients, operation: str) -> list[str]:
+def request_members(clients: Clients, operation: str) -> list[str]:
     """Give the members of an operation's request, as the installed botocore knows them."""
     shape = clients.ecs.meta.service_model.operation_model(operation).input_shape
     return list(shape.members) if shape is not None else []

@@ -1,0 +1,228 @@
+"""ECS, changing: revisions, services, deployments.
+
+Nothing here waits; what ECS does not see yet is told apart, so that the caller can try again.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore import exceptions as boto
+
+from schoolctl.aws import ecs_shapes as shapes
+from schoolctl.aws.ecs import describe_revision, describe_service, request_members
+from schoolctl.aws.errors import error_code, error_message, from_client_error, is_code, translated
+from schoolctl.errors import SchoolctlError
+from schoolctl.model import TaskDefinitionRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_ecs.type_defs import TagTypeDef
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.model import ServiceState
+
+DEPLOY_ID_TAG = "schoolctl:deploy-id"
+# ECS's words for what was created a moment ago and has not reached every part of AWS: a role, the
+# service-linked role of an account's first service, a target group or its load balancer.
+_NOT_VISIBLE = re.compile(
+    r"unable to assume|role is not valid|cannot be assumed|service linked role"
+    r"|does not have an associated load balancer|target ?group.* (does not exist|not found)",
+    re.IGNORECASE,
+)
+_MAY_BE_EARLY = ("InvalidParameterException", "ClientException", "TargetGroupNotFoundException")
+# Characters that a tag's value may have. Source: ECS TagResource.
+_NOT_IN_TAGS = re.compile(r"[^\w\s+\-=.:/@]")
+_LONGEST_TAG = 256
+_STOPPING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED")
+
+
+class NotVisibleYetError(SchoolctlError):
+    """ECS does not see something yet that was created a moment ago; or it is truly wrong."""
+
+
+@contextmanager
+def _changing(doing: str) -> Iterator[None]:
+    with translated(doing):
+        try:
+            yield
+        except boto.ClientError as error:
+            early = is_code(error, *_MAY_BE_EARLY) and _NOT_VISIBLE.search(error_message(error))
+            if early:
+                told = from_client_error(error, doing)
+                raise NotVisibleYetError(told.what, why=told.why, hint=told.hint) from error
+            raise
+
+
+# Revisions
+
+
+def register_revision(
+    clients: Clients, definition: Mapping[str, Any], tags: Mapping[str, str], *, deploy_id: str
+) -> TaskDefinitionRef:
+    """Register a revision, in one call that is not repeated.
+
+    Raises:
+        UnavailableError: no answer came; `find_registered` tells whether ECS did it.
+        NotVisibleYetError: ECS does not see a role yet.
+
+    Source: ECS RegisterTaskDefinition, which has no client token.
+    """
+    family = str(definition.get("family", ""))
+    request = {**definition}
+    own = request.pop("tags", [])
+    with _changing(f"register a revision of {family}"):
+        answer = clients.ecs_once.register_task_definition(
+            **request, tags=[*own, *_tag_list({**tags, DEPLOY_ID_TAG: deploy_id})]
+        )
+    return TaskDefinitionRef.from_arn(answer["taskDefinition"].get("taskDefinitionArn", ""))
+
+
+def find_registered(clients: Clients, family: str, deploy_id: str) -> TaskDefinitionRef | None:
+    """Give the newest revision of `family` if it was registered under `deploy_id`."""
+    newest = describe_revision(clients, family)
+    if newest is None or newest.tags.get(DEPLOY_ID_TAG) != deploy_id:
+        return None
+    return newest.ref
+
+
+def tag_revision(clients: Clients, revision: TaskDefinitionRef, tags: Mapping[str, str]) -> None:
+    """Put tags on a revision. Source: ECS TagResource."""
+    with translated(f"tag {revision}"):
+        clients.ecs.tag_resource(resourceArn=revision.arn, tags=_tag_list(tags))
+
+
+def deregister_revision(clients: Clients, revision: TaskDefinitionRef) -> None:
+    """Make a revision INACTIVE. Source: ECS DeregisterTaskDefinition."""
+    with translated(f"deregister {revision}"):
+        clients.ecs.deregister_task_definition(taskDefinition=revision.arn or str(revision))
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
+    return [
+        {"key": key, "value": _NOT_IN_TAGS.sub("_", value)[:_LONGEST_TAG]}
+        for key, value in tags.items()
+    ]
+
+
+# Services
+
+
+def create_service(
+    clients: Clients, cluster: str, name: str, request: Mapping[str, Any]
+) -> ServiceState:
+    """Create a service; a call that is repeated after a lost reply creates no second one.
+
+    Args:
+        clients: the AWS clients.
+        cluster: its name.
+        name: the service's.
+        request: all else of a CreateService request, the task definition and count included.
+
+    Raises:
+        NotVisibleYetError: ECS does not see a role or target group yet.
+
+    Source: ECS CreateService.
+    """
+    token = str(uuid.uuid4())
+    with _changing(f"create service {cluster}/{name}"):
+        try:
+            answer = clients.ecs.create_service(
+                cluster=cluster, serviceName=name, clientToken=token, **request
+            )
+        except boto.ClientError as error:
+            # Where the token is not honoured, a repeated call finds what the first one made.
+            found = _made_already(clients, cluster, name, request, error)
+            if found is None:
+                raise
+            return found
+    return shapes.service_state(answer["service"], request_members(clients, "UpdateService"))
+
+
+def _made_already(
+    clients: Clients, cluster: str, name: str, request: Mapping[str, Any], error: boto.ClientError
+) -> ServiceState | None:
+    if not re.search(r"idempotent|already exists", error_message(error), re.IGNORECASE):
+        return None
+    found = describe_service(clients, cluster, name)
+    wanted = request.get("taskDefinition")
+    return found if found is not None and found.task_definition.arn == wanted else None
+
+
+def update_service(
+    clients: Clients, cluster: str, name: str, request: Mapping[str, Any]
+) -> ServiceState:
+    """Update a service.
+
+    A repetition after a lost reply does nothing more, unless it forces a new deployment: such a
+    call is made once.
+
+    Raises:
+        UnavailableError: no answer came.
+        NotVisibleYetError: ECS does not see a role or target group yet.
+
+    Source: ECS UpdateService.
+    """
+    ecs = clients.ecs_once if request.get("forceNewDeployment") else clients.ecs
+    with _changing(f"update service {cluster}/{name}"):
+        answer = ecs.update_service(cluster=cluster, service=name, **request)
+    return shapes.service_state(answer["service"], request_members(clients, "UpdateService"))
+
+
+# Deployments
+
+
+def stop_deployments(clients: Clients, cluster: str, service: str) -> list[str] | None:
+    """Ask ECS to stop the deployments of a service that are in progress, and go back.
+
+    Returns:
+        The ARNs of those that were asked to stop; None where this AWS cannot do it, which is no
+        failure: an update goes over a deployment in progress.
+
+    Source: ECS ListServiceDeployments, StopServiceDeployment; both younger than most of ECS.
+    """
+    doing = f"stop the deployment of {cluster}/{service}"
+    with translated(doing):
+        try:
+            answer = clients.ecs.list_service_deployments(
+                cluster=cluster, service=service, status=["PENDING", "IN_PROGRESS"]
+            )
+            arns = [each.get("serviceDeploymentArn", "") for each in answer["serviceDeployments"]]
+            for arn in arns:
+                _stop(clients, arn)
+        except boto.ClientError as error:
+            if _is_unknown_operation(error):
+                return None
+            raise
+    return arns
+
+
+def _stop(clients: Clients, arn: str) -> None:
+    try:
+        clients.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+    except boto.ClientError as error:
+        # It was decided between the two calls.
+        if not is_code(error, "ConflictException", "ServiceDeploymentNotFoundException"):
+            raise
+
+
+def _is_unknown_operation(error: boto.ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    unknown = error_code(error) in {"UnknownOperationException", "InvalidAction", "UnknownAction"}
+    return unknown or status in {404, 501} or "not implemented" in error_message(error).lower()
+
+
+def still_stopping(clients: Clients, arns: list[str]) -> bool:
+    """Say whether one of these service deployments has not yet begun to go back.
+
+    Source: ECS DescribeServiceDeployments, at most 20 a call.
+    """
+    if not arns:
+        return False
+    with translated("look at the deployments that were stopped"):
+        answer = clients.ecs.describe_service_deployments(serviceDeploymentArns=arns[:20])
+    return any(each.get("status") in _STOPPING for each in answer["serviceDeployments"])

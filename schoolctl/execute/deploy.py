@@ -1,0 +1,199 @@
+"""Applies the steps of a deployment: revisions, the service, its deployments, the log group."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, TypeVar
+
+from schoolctl.aws import ecs_changes as ecs
+from schoolctl.aws import log_groups
+from schoolctl.aws.ecs import describe_service
+from schoolctl.aws.ecs_shapes import COMPLETED_AT_TAG
+from schoolctl.errors import SchoolctlError, UnavailableError
+from schoolctl.text import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schoolctl.execute import Outcome, Tools
+    from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
+    from schoolctl.plan import steps
+
+T = TypeVar("T")
+
+_VISIBLE_WITHIN_SECONDS = 60.0
+_ANSWERS_WITHIN_SECONDS = 60.0
+_STOPS_WITHIN_SECONDS = 30.0
+_PAUSE_SECONDS = 3.0
+
+
+def create_log_group(step: steps.CreateLogGroup, tools: Tools) -> str:
+    """Create a log group."""
+    return "" if log_groups.create_log_group(tools.clients, step.name) else "it was there already"
+
+
+# Revisions
+
+
+def register(step: steps.RegisterTaskDefinition, tools: Tools, outcome: Outcome) -> str:
+    """Register a revision, just one, even where an answer is lost; gives its name.
+
+    Raises:
+        SchoolctlError: ECS refused, or did not answer for a minute.
+    """
+    deploy_id = str(uuid.uuid4())
+    ref = _until_visible(tools, lambda: _register_once(step, tools, deploy_id))
+    outcome.registered = ref
+    tools.reporter.result({"revision": str(ref)})
+    return str(ref)
+
+
+def _register_once(
+    step: steps.RegisterTaskDefinition, tools: Tools, deploy_id: str
+) -> TaskDefinitionRef:
+    """Register; after a call without an answer, look whether ECS did it before calling again."""
+    give_up_at = tools.clock.monotonic() + _ANSWERS_WITHIN_SECONDS
+    while True:
+        try:
+            return ecs.register_revision(
+                tools.clients, step.definition, step.tags, deploy_id=deploy_id
+            )
+        except UnavailableError:
+            tools.clock.sleep(_PAUSE_SECONDS)
+            found = ecs.find_registered(tools.clients, step.family, deploy_id)
+            if found is not None:
+                return found
+            if tools.clock.monotonic() >= give_up_at:
+                raise
+
+
+def deregister(step: steps.DeregisterTaskDefinition, tools: Tools) -> str:
+    """Make a revision INACTIVE."""
+    ecs.deregister_revision(tools.clients, step.task_definition)
+    return ""
+
+
+def mark_completed(step: steps.MarkCompleted, tools: Tools, outcome: Outcome) -> str:
+    """Note on the revision when its rollout completed; a rollout that proved nothing leaves none.
+
+    The service runs by now: a mark that cannot be made is a warning, and the next deploy makes it.
+    """
+    if not outcome.proven:
+        return "left out: no task of it ran"
+    at = iso(tools.clock.now()) or ""
+    try:
+        ecs.tag_revision(
+            tools.clients, outcome.revision(step.task_definition), {COMPLETED_AT_TAG: at}
+        )
+    except SchoolctlError as error:
+        tools.reporter.warn(f"{error.what}, so `rollback` does not know it completed: {error.why}")
+        return "left out"
+    return ""
+
+
+# The service
+
+
+def create_service(step: steps.CreateService, tools: Tools, outcome: Outcome) -> str:
+    """Create the service; its first deployment is the one to follow."""
+    revision = outcome.revision(step.task_definition)
+    request = {
+        **step.request,
+        "taskDefinition": revision.arn,
+        "desiredCount": step.desired_count,
+    }
+    made = _until_visible(
+        tools, lambda: ecs.create_service(tools.clients, step.cluster, step.name, request)
+    )
+    _started(made, revision, tools, outcome)
+    return ""
+
+
+def update_service(step: steps.UpdateService, tools: Tools, outcome: Outcome) -> str:
+    """Update the service; the PRIMARY deployment of the answer is the one to follow."""
+    revision = outcome.revision(step.task_definition)
+    request = {**step.request}
+    if step.running != revision:
+        # The full ARN: of a family's name ECS takes whatever is newest by then.
+        request["taskDefinition"] = revision.arn
+    if step.force:
+        request["forceNewDeployment"] = True
+        updated = _until_visible(tools, lambda: _force_once(step, tools, request))
+    else:
+        updated = _until_visible(
+            tools, lambda: ecs.update_service(tools.clients, step.cluster, step.name, request)
+        )
+    _started(updated, revision, tools, outcome)
+    return ""
+
+
+def _force_once(
+    step: steps.UpdateService, tools: Tools, request: dict[str, object]
+) -> ServiceState:
+    """Force one new deployment: after a call without an answer, look for it before giving up."""
+    before = _primary(describe_service(tools.clients, step.cluster, step.name))
+    try:
+        return ecs.update_service(tools.clients, step.cluster, step.name, request)
+    except UnavailableError:
+        tools.clock.sleep(_PAUSE_SECONDS)
+        now = describe_service(tools.clients, step.cluster, step.name)
+        after = _primary(now)
+        if now is None or after is None or (before is not None and after.id == before.id):
+            raise
+        return now
+
+
+def _primary(service: ServiceState | None) -> Deployment | None:
+    return service.primary if service is not None else None
+
+
+def _started(
+    service: ServiceState, revision: TaskDefinitionRef, tools: Tools, outcome: Outcome
+) -> None:
+    """Note which deployment was started; it is told even where the wait for it fails."""
+    outcome.deployment = service.primary
+    tools.reporter.result(
+        {
+            "verdict": "started",
+            "revision": str(revision),
+            "deployment_id": service.primary.id if service.primary else None,
+        }
+    )
+
+
+def stop_deployment(step: steps.StopDeployment, tools: Tools) -> str:
+    """Stop the deployment in progress where ECS can be told to; elsewhere an update replaces it."""
+    clients = tools.clients
+    try:
+        stopped = ecs.stop_deployments(clients, step.cluster, step.service)
+    except SchoolctlError as error:
+        tools.reporter.detail(f"{error.what}: {error.why}")
+        stopped = None
+    if stopped is None:
+        return "ECS cannot be told to here; the update replaces it"
+    give_up_at = tools.clock.monotonic() + _STOPS_WITHIN_SECONDS
+    while ecs.still_stopping(clients, stopped) and tools.clock.monotonic() < give_up_at:
+        tools.clock.sleep(_PAUSE_SECONDS)
+    return "" if stopped else "it was decided by then, or the update replaces it"
+
+
+# What was created a moment ago
+
+
+def _until_visible(tools: Tools, call: Callable[[], T]) -> T:
+    """Repeat a call for a minute while ECS does not see a role or a target group.
+
+    Both take effect some seconds after they were created; after a minute they are truly wrong.
+    """
+    give_up_at = tools.clock.monotonic() + _VISIBLE_WITHIN_SECONDS
+    told = False
+    while True:
+        try:
+            return call()
+        except ecs.NotVisibleYetError as error:
+            if tools.clock.monotonic() >= give_up_at:
+                raise
+            if not told:
+                tools.reporter.note(f"waiting up to a minute: {error.why}")
+            told = True
+            tools.clock.sleep(_PAUSE_SECONDS)
