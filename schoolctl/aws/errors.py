@@ -130,7 +130,9 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
     match error:
         case boto.NoRegionError() | boto.InvalidRegionError():
             return UsageError(what, why=str(error), hint="check `region:` of the environment")
-        case boto.HTTPClientError():  # refused, reset, timed out, no such host
+        case (
+            boto.HTTPClientError() | boto.ConnectionError()
+        ):  # refused, reset, timed out, no such host
             return UnavailableError(
                 what,
                 why=str(error),

@@ -1,0 +1,63 @@
+"""What may be imported where: the core alone, and a root command that starts fast."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import schoolctl
+
+PACKAGE = Path(schoolctl.__file__).parent
+PLAN = [f"schoolctl.plan.{file.stem}" for file in sorted((PACKAGE / "plan").glob("[a-z]*.py"))]
+CORE = ["schoolctl.model", "schoolctl.errors", "schoolctl.text", *PLAN]
+OUTSIDE = ("boto3", "botocore", "docker", "typer", "click", "rich", "requests", "urllib3", "http")
+HEAVY = ("boto3", "botocore", "docker", "yaml", "rich", "requests", "urllib3")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh interpreter and give the top-level modules it has loaded."""
+    program = (
+        "import sys\n"
+        f"{statement}\n"
+        "print('\\n'.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_nothing_that_reaches_outside(module: str) -> None:
+    assert loaded_after(f"import {module}").isdisjoint(OUTSIDE)
+
+
+def running(words: list[str]) -> str:
+    return (
+        "import io, contextlib\n"
+        "from schoolctl.cli import click_app\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):"
+        "\n    try:\n"
+        f"        click_app().main({words!r}, prog_name='schoolctl')\n"
+        "    except SystemExit:\n        pass"
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"]], ids=" ".join)
+def test_the_root_page_loads_no_library_but_typer(words: list[str]) -> None:
+    assert loaded_after(running(words)).isdisjoint({*HEAVY, "pydantic"})
+
+
+@pytest.mark.parametrize(
+    "words", [["params", "--help"], ["params", "set", "--help"], ["nosuch"]], ids=" ".join
+)
+def test_help_loads_no_library_of_aws_or_docker(words: list[str]) -> None:
+    # Typer itself loads pydantic where a command's own arguments are looked at.
+    assert loaded_after(running(words)).isdisjoint(HEAVY)
+
+
+def test_the_probe_sees_what_is_loaded() -> None:
+    assert "yaml" in loaded_after("import yaml")
