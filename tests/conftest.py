@@ -18,6 +18,7 @@ from schoolctl.cli import click_app
 from schoolctl.cli.run import Services
 from tests.fakes import FakeClock
 from tests.faults import Faults
+from tests.scripted_aws import ScriptedAws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,23 @@ def faults(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     yield proxy
     proxy.close()
     assert proxy.unused() == [], "calls that were to fail never came"
+
+
+@pytest.fixture(scope="session")
+def _scripted_server() -> Iterator[ScriptedAws]:
+    script = ScriptedAws()
+    yield script
+    script.close()
+
+
+@pytest.fixture
+def scripted(_scripted_server: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> ScriptedAws:
+    """Give an AWS that says what the test writes; the process's environment leads to it."""
+    _scripted_server.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _scripted_server.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    return _scripted_server
 
 
 CONFIG = """\

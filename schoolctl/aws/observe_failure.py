@@ -52,12 +52,9 @@ def observe_failure(
     ended: list[Task] = _result(tasks, [], unread)
     stopped = tasks_of(deployment, ended)
     definition = _result(revision, None, unread)
-    log: tuple[LogLine, ...] = ()
+    log: tuple[LogLine, ...] | None = None
     if stopped and definition is not None:
-        try:
-            log = _log(clients, definition.definition, container, stopped[0])
-        except SchoolctlError as error:
-            unread.append(f"{error.what}: {error.why}")
+        log = _log(clients, definition.definition, container, stopped[0], unread)
     return FailureReport(
         deployment=deployment,
         container=container,
@@ -70,11 +67,23 @@ def observe_failure(
 
 
 def _log(
-    clients: Clients, definition: Mapping[str, object], container: str, task: Task
-) -> tuple[LogLine, ...]:
+    clients: Clients,
+    definition: Mapping[str, object],
+    container: str,
+    task: Task,
+    unread: list[str],
+) -> tuple[LogLine, ...] | None:
     guilty = culprit(task, container)
-    place = log_place(definition, guilty.name if guilty else container)
-    return last_lines(clients, place, task.id, limit=LOG_LINES) if place else ()
+    name = guilty.name if guilty else container
+    place = log_place(definition, name)
+    if place is None:
+        unread.append(f"the log of container {name}: it does not log to CloudWatch")
+        return None
+    try:
+        return last_lines(clients, place, task.id, limit=LOG_LINES)
+    except SchoolctlError as error:
+        unread.append(f"{error.what}: {error.why}")
+        return None
 
 
 def _result(answer: Future[T], otherwise: T, unread: list[str]) -> T:

@@ -31,13 +31,13 @@ class FailureReport:
     """What is known of a deployment that did not complete.
 
     `stopped` are tasks of that deployment alone, newest first; `log` are the last lines of the
-    first of them; `unread` says what could not be looked at, and why.
+    first of them, None where they could not be read; `unread` says what was not looked at, and why.
     """
 
     deployment: Deployment
     container: str
     stopped: tuple[Task, ...] = ()
-    log: tuple[LogLine, ...] = ()
+    log: tuple[LogLine, ...] | None = ()
     events: tuple[ServiceEvent, ...] = ()
     targets: tuple[TargetHealth, ...] = ()
     unread: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class FailureReport:
     def diagnosis(self) -> Diagnosis | None:
         """The likeliest cause: of a stopped task, else of an event, else of a target."""
         if self.stopped:
-            lines = [each.message for each in self.log]
+            lines = [each.message for each in self.log or ()]
             return diagnose(self.stopped[0], container=self.container, log=lines)
         for event in self.events:
             found = diagnose_event(event.message)
@@ -76,7 +76,7 @@ class FailureReport:
             "fix": found.fix if found else None,
             "stopped": len(self.stopped),
             "stopped_tasks": [self._task_document(each) for each in self.stopped[:_TASKS]],
-            "log": [{"at": moment(each.at), "message": each.message} for each in self.log],
+            "log": [{"at": moment(each.at), "message": each.message} for each in self.log or ()],
             "log_task": self.stopped[0].id if self.log else None,
             "events": [{"at": iso(each.at), "message": each.message} for each in self.events],
             "targets": [
@@ -103,7 +103,7 @@ class FailureReport:
         return lines
 
     def _log_lines(self) -> list[str]:
-        if not self.stopped:
+        if not self.stopped or self.log is None:
             return []
         task = short_id(self.stopped[0].id)
         if not self.log:
