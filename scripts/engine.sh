@@ -42,7 +42,7 @@ is_debian_or_ubuntu() {
 install() {
     say "installing $*"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # Debian 12 has the docker command in docker.io itself, later releases in a package beside it.

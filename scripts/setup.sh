@@ -34,7 +34,7 @@ ensure_venv_module() {
         "install its venv module: apt-get install python$version-venv"
     say "installing python$version-venv"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends \
         "python$version-venv" >/dev/null
 }
 

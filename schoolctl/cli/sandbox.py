@@ -52,10 +52,11 @@ def up(
     from schoolctl.sandbox.up import up as bring_up  # likewise
 
     run = _run(context)
+    layout = _layout(run)
     docker, host = _engine(run)
     result = bring_up(
         Tools(docker, host, run.clock, run.reporter.note),
-        _layout(run),
+        layout,
         run.config,
         region=run.options.region or run.config.region or "us-east-1",
         port=port,
@@ -69,7 +70,8 @@ def status(context: typer.Context) -> int:
     from schoolctl.sandbox.status import observe_status  # loads docker
 
     run = _run(context)
-    found = observe_status(_docker(run), _layout(run), run.config)
+    layout = _layout(run)
+    found = observe_status(_docker(run), layout, run.config)
     run.reporter.result(_status_document(found), _status_lines(run.config, found))
     return ExitCode.DONE if found.is_up else ExitCode.FAILED
 
@@ -88,7 +90,9 @@ def logs(
     from schoolctl.sandbox.logs import follow_logs, read_logs  # loads docker
 
     run = _run(context)
-    docker, layout = _docker(run), _layout(run)
+    layout, docker = _layout(run), _docker(run)
+    if not layout.folder.exists():
+        run.reporter.note(f"there is no sandbox: {_up_command(run.config)}")
     _show_lines(run, read_logs(docker, layout, lines))
     if follow:
         _show_lines(run, follow_logs(docker, layout, run.clock))
@@ -111,9 +115,8 @@ def down(
     from schoolctl.sandbox.down import down as take_down  # loads docker
 
     run = _run(context)
-    removed = take_down(
-        _docker(run), _layout(run), run.clock, run.reporter.note, with_images=images
-    )
+    layout = _layout(run)
+    removed = take_down(_docker(run), layout, run.clock, run.reporter.note, with_images=images)
     text = "the sandbox is gone" if removed else "there was no sandbox: nothing to do"
     run.reporter.result(
         {"removed": list(removed)}, [*(f"removed {each}" for each in removed), text]
@@ -192,8 +195,13 @@ def _status_lines(config: Config, found: Status) -> list[str]:
         lines.append(f"service: {found.url}")
     lines += [f"task {each.task_id}: {each.revision}, {each.state}" for each in found.tasks]
     if not found.is_up:
-        lines.append(f"bring it up with `schoolctl sandbox up -e {config.environment}`")
+        lines.append(_up_command(config))
     return lines
+
+
+def _up_command(config: Config) -> str:
+    option = "" if config.environment == DEFAULT_ENVIRONMENT else f" -e {config.environment}"
+    return f"bring it up with `schoolctl sandbox up{option}`"
 
 
 def _show_lines(run: Run, lines: Iterable[LogLine]) -> None:

@@ -42,7 +42,9 @@ def read_logs(docker: DockerClient, layout: Layout, lines: int) -> list[LogLine]
 
 
 def follow_logs(docker: DockerClient, layout: Layout, clock: Clock) -> Iterator[LogLine]:
-    """Give the lines that are written from now on, until the sandbox is gone."""
+    """Give the lines that are written from now on, until the emulator has ended."""
+    if emulator.running(layout) is None:
+        return
     news: queue.Queue[LogLine] = queue.Queue()
     container = database.find(docker, layout)
     if container is not None:
