@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from schoolctl.model import RegistryLogin
 
+_HELPER_SECONDS = 120
+"""A helper may ask the user to unlock a keychain."""
 ECR_HELPER = "ecr-login"
 """Amazon's credential helper, which gets a token of its own for each push."""
 
@@ -78,7 +82,7 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _unreadable(file, "it is no JSON object")
     for key in ("auths", "credHelpers"):
-        if not isinstance(content.get(key) or {}, dict):
+        if not isinstance(content.get(key, {}), dict):
             raise _unreadable(file, f"its {key!r} is no JSON object")
     return content
 
@@ -104,20 +108,39 @@ def store_login(login: RegistryLogin, place: LoginPlace, environ: Mapping[str, s
 
 
 def _store_with_helper(login: RegistryLogin, helper: str, environ: Mapping[str, str]) -> None:
-    from docker.credentials import Store
-    from docker.credentials.errors import StoreError
-
+    name = f"docker-credential-{helper}"
+    entry = {
+        "ServerURL": login.registry,
+        "Username": login.username,
+        "Secret": login.password.reveal(),
+    }
     try:
-        Store(helper, environment=dict(environ)).store(  # type: ignore[no-untyped-call]  # the stubs leave it so
-            login.registry, login.username, login.password.reveal()
+        program = shutil.which(name, path=environ.get("PATH"))
+        if program is None:
+            raise FileNotFoundError(f"{name} is not on PATH")
+        subprocess.run(
+            [program, "store"],
+            input=json.dumps(entry).encode(),
+            env=dict(environ),
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_HELPER_SECONDS,
         )
-    except StoreError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise EngineError(
-            f"docker-credential-{helper} did not store the login for {login.registry}",
-            why=str(error),
+            f"{name} did not store the login for {login.registry}",
+            why=_said(error),
             hint="install or unlock it, or take it out of `credsStore` and `credHelpers` in"
             " Docker's config.json; `schoolctl push` needs neither",
         ) from error
+
+
+def _said(error: Exception) -> str:
+    # The program says on standard output what went wrong; the error's own text has only a number.
+    if isinstance(error, subprocess.CalledProcessError) and error.stdout:
+        return str(error.stdout.decode(errors="replace").strip())
+    return str(error)
 
 
 def _store_in_file(login: RegistryLogin, place: LoginPlace) -> None:
