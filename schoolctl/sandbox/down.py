@@ -44,7 +44,7 @@ def down(
     Returns:
         A line for each thing that was removed; empty when there was nothing.
     """
-    if not layout.root.exists():
+    if not layout.root.exists() and not with_images:
         return ()
     with locked(layout):
         port = _recorded_port(layout)
@@ -133,5 +133,5 @@ def _clean_overlay(path: Path) -> bool:
 
 
 def _remove_if_empty(root: Path) -> None:
-    if [each.name for each in root.iterdir()] == [".gitignore"]:
+    if {each.name for each in root.iterdir()} <= {".gitignore"}:
         shutil.rmtree(root)
