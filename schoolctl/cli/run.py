@@ -251,7 +251,7 @@ class Run:
             return
         if config.protected:
             self._agree_by_name(config.service.name, config.environment)
-        elif plan.deletes and not self.change.yes:
+        elif (plan.deletes or plan.asks) and not self.change.yes:
             self.reporter.confirm(f"{plan.summary} Go on?")
 
     def _agree_by_name(self, name: str, environment: str) -> None:

@@ -77,6 +77,8 @@ class Outcome:
     registered: TaskDefinitionRef | None = None
     deployment: Deployment | None = None
     """The deployment that CreateService or UpdateService started, as it was then."""
+    rollout: str = ""
+    """What WaitForRollout said, such as `completed in 42 s, 2 of 2 running`."""
     proven: bool = True
     """False where a rollout ended well without a running task: the revision stays unmarked."""
     exit_code: int | None = None

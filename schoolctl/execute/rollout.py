@@ -49,7 +49,8 @@ def wait_for_rollout(step: WaitForRollout, tools: Tools, outcome: Outcome) -> st
     if started is None:
         raise AssertionError("the plan waits for a rollout before it starts one")
     outcome.deployment = started
-    return _Watch(step, tools, outcome, started).follow()
+    outcome.rollout = _Watch(step, tools, outcome, started).follow()
+    return outcome.rollout
 
 
 class _Watch:
@@ -155,8 +156,9 @@ class _Watch:
         )
         report = self._observe() if isinstance(verdict, _WORTH_EXPLAINING) else None
         name = f"{self._step.cluster}/{self._step.service}"
+        told = document(verdict, self._started, seconds=seconds, report=report)
         self._tools.reporter.result(
-            {"rollout": document(verdict, self._started, seconds=seconds, report=report)}
+            {"verdict": str(told["verdict"]).replace("_", " "), "rollout": told}
         )
         if not good:
             raise failure(verdict, self._started, name, seconds=seconds, report=report)

@@ -348,6 +348,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     deletes: bool = False
     """Whether something is deleted: such a plan asks first."""
+    asks: bool = False
+    """Whether it asks first for another reason, which its notes tell."""
     local: bool = False
     """Whether only this machine is changed: then a protected environment asks nothing."""
     quiet: bool = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import NotFoundError, UsageError
-from schoolctl.model import ImageRef
+from schoolctl.errors import UsageError
+from schoolctl.model import Digest, ImageRef, parse_tag
 from schoolctl.plan.changes import definition_changes, same_definition
 from schoolctl.plan.steps import Registered, RegisterTaskDefinition
 from schoolctl.plan.task_definition import container_image
@@ -23,6 +23,37 @@ TAG_TAG = "schoolctl:tag"
 COMMIT_TAG = "schoolctl:commit"
 BY_TAG = "schoolctl:by"
 _REFUSED_TAG = "latest"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line chooses, at most one of the three; none is the newest image."""
+
+    tag: str | None = None
+    digest: Digest | None = None
+    revision: int | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a choice."""
+        return self != Choice()
+
+
+def parse_choice(tag: str | None, digest: str | None, revision: int | None) -> Choice:
+    """Read `--tag`, `--digest` and `--revision`.
+
+    Raises:
+        UsageError: more than one is given, or one of them has no such form.
+    """
+    options = {"--tag": tag, "--digest": digest, "--revision": revision}
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} each name what to deploy", hint="give one of them")
+    return Choice(
+        parse_tag(tag) if tag is not None else None,
+        Digest.parse(digest) if digest is not None else None,
+        revision,
+    )
 
 
 @dataclass(frozen=True)
@@ -60,20 +91,15 @@ def image_label(reference: str) -> str:
     return image.tag or (image.digest.short if image.digest else reference)
 
 
-def choose_newest(images: Iterable[Image], repository: Repository) -> ChosenImage:
+def choose_newest(images: Iterable[Image], repository: Repository) -> ChosenImage | None:
     """Choose the newest image that has a tag, as a deploy without a choice does.
 
-    Raises:
-        NotFoundError: no image of the repository has a tag.
+    Returns:
+        None where no image has a tag that names a release.
     """
     tagged = [image for image in images if release_tag(image) is not None and not image.subject]
-    if not tagged:
-        raise NotFoundError(
-            f"repository {repository.name} has no image with a tag",
-            why="without --tag or --digest the newest tagged image is deployed",
-            hint="push one: `schoolctl push --tag 1.0`",
-        )
-    return chosen(max(tagged, key=lambda image: (image.pushed_at, image.digest)), repository)
+    newest = max(tagged, key=lambda image: (image.pushed_at, image.digest), default=None)
+    return chosen(newest, repository) if newest is not None else None
 
 
 def chosen(image: Image, repository: Repository, tag: str | None = None) -> ChosenImage:
@@ -177,25 +203,28 @@ def _changes(
     return changes
 
 
-def revision_target(revision: Revision, config: Config, *, image_exists: bool | None) -> Target:
+def revision_target(
+    revision: Revision, config: Config, running: Revision | None, *, image_exists: bool | None
+) -> Target:
     """Give the target for a revision that exists.
 
     Args:
         revision: what was asked for.
         config: the configuration of the environment.
+        running: what the service is at; None where there is no service.
         image_exists: whether ECR has its image; None where it comes from elsewhere.
 
     Raises:
         UsageError: it can run nowhere: it is INACTIVE, or its image is gone.
     """
     container = config.task.container
+    reference = container_image(revision.definition, container)
     if not revision.active:
         raise UsageError(
             f"revision {revision.ref} is INACTIVE",
-            why="it was deregistered; ECS starts no task of it for a service that is at another",
+            why="it was deregistered, and ECS brings no service to such a revision",
             hint="`schoolctl taskdef list` shows the ACTIVE ones",
         )
-    reference = container_image(revision.definition, container)
     if image_exists is False:
         raise UsageError(
             f"the image of revision {revision.ref} is gone",
@@ -203,4 +232,5 @@ def revision_target(revision: Revision, config: Config, *, image_exists: bool | 
             hint="`schoolctl taskdef list` and `schoolctl images list` show what there is",
         )
     label = revision.tags.get(TAG_TAG) or image_label(reference)
-    return Target(revision.definition, label, revision)
+    changes = _changes(running, revision.definition, {reference: label}, container)
+    return Target(revision.definition, label, revision, changes)

@@ -1,0 +1,86 @@
+"""What a service stands in, read side by side: the service itself, parameters, network, logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schoolctl.aws.ec2 import find_security_groups, find_subnets
+from schoolctl.aws.ecs import describe_revision, describe_service
+from schoolctl.aws.elbv2 import find_target_group
+from schoolctl.aws.log_groups import log_group_exists
+from schoolctl.aws.observe_task import or_denied
+from schoolctl.aws.ssm import get_parameters
+from schoolctl.errors import NotFoundError
+from schoolctl.plan.deploy import Present
+from schoolctl.plan.needs import Denied
+from schoolctl.plan.service_needs import ServiceNeeds
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.config import Config
+    from schoolctl.model import Revision, ServiceState
+
+
+class ServiceObservation:
+    """The service and everything around it; the calls begin when this is made.
+
+    Args:
+        clients: AWS.
+        config: the configuration of the environment.
+        newest: the newest revision of the family, being read: mostly it is the one that runs.
+    """
+
+    def __init__(self, clients: Clients, config: Config, newest: Future[Revision | None]) -> None:
+        start, service = clients.start, config.service
+        names = [config.parameter_name(key) for key in config.parameters]
+        self._present = start(observe_present, clients, config, newest)
+        self._parameters = start(get_parameters, clients, names, decrypt=False) if names else None
+        self._target_group = (
+            start(find_target_group, clients, service.target_group)
+            if service.target_group is not None
+            else None
+        )
+        self._subnets = start(find_subnets, clients, service.subnets)
+        self._groups = start(find_security_groups, clients, service.security_groups)
+        self._log_group = start(log_group_exists, clients, config.task.log_group)
+
+    def present(self) -> Present:
+        """Give the service as it is; where the cluster is missing, there is none."""
+        return self._present.result()[1]
+
+    def needs(self) -> ServiceNeeds:
+        """Give what was found around the service."""
+        parameters = or_denied(self._parameters) if self._parameters is not None else {}
+        return ServiceNeeds(
+            parameters=parameters if isinstance(parameters, Denied) else frozenset(parameters),
+            cluster=self._present.result()[0],
+            target_group=or_denied(self._target_group) if self._target_group is not None else None,
+            subnets=or_denied(self._subnets),
+            security_groups=or_denied(self._groups),
+            log_group=or_denied(self._log_group),
+        )
+
+
+def observe_present(
+    clients: Clients, config: Config, newest: Future[Revision | None] | None = None
+) -> tuple[bool, Present]:
+    """Give whether the cluster exists, and the service in it with the revision that it runs."""
+    try:
+        service = describe_service(clients, config.service.cluster, config.service.name)
+    except NotFoundError:
+        return False, Present(None, None)
+    if service is None:
+        return True, Present(None, None)
+    return True, Present(service, _running(clients, service, newest))
+
+
+def _running(
+    clients: Clients, service: ServiceState, newest: Future[Revision | None] | None
+) -> Revision | None:
+    known = newest.result() if newest is not None else None
+    wanted = service.primary.task_definition if service.primary else service.task_definition
+    if known is not None and known.ref == wanted:
+        return known
+    return describe_revision(clients, wanted)
