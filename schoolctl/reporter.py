@@ -112,7 +112,11 @@ class Reporter:
             )
         for row in rows:
             table.add_row(*row)
-        self._console(self.stdout).print(table)
+        console = self._console(self.stdout)
+        with console.capture() as drawn:
+            console.print(table)
+        for line in drawn.get().splitlines():
+            self._write(self.stdout, line.rstrip())
 
     def record(self, document: Mapping[str, object], line: str, *, style: str = "") -> None:
         """Give one item of a stream at once: a JSON line, or a line of text."""
@@ -293,11 +297,13 @@ class Reporter:
         )
 
     def _write(self, stream: TextIO, text: str, style: str = "") -> None:
-        if style and self._color and stream.isatty():
-            self._console(stream).print(text, style=style, soft_wrap=True)
-            return
+        # A terminal of another encoding gets `\u20ac` for what it cannot show, not a failure.
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        if style and self._color and stream.isatty():
+            self._console(stream).print(shown, style=style, soft_wrap=True)
+        else:
+            stream.write(f"{shown}\n")
 
 
 def _labelled(reporter: Reporter, label: str, text: str) -> None:

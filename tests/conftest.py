@@ -175,10 +175,14 @@ class Project:
         both = io.BytesIO()
         out, err = _Tee(both), _Tee(both)
         code: object = None
+        # Held until the end: a stream that nobody holds closes what it writes to.
+        streams = (
+            io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"),
+            io.TextIOWrapper(out, encoding="utf-8", write_through=True),
+            io.TextIOWrapper(err, encoding="utf-8", write_through=True),
+        )
         before = sys.stdin, sys.stdout, sys.stderr
-        sys.stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
-        sys.stdout = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
-        sys.stderr = io.TextIOWrapper(err, encoding="utf-8", write_through=True)
+        sys.stdin, sys.stdout, sys.stderr = streams
         try:
             click_app().main(list(args), obj=given, prog_name="schoolctl")
         except SystemExit as leaving:

@@ -128,7 +128,7 @@ class LazyGroup(TyperGroup):
             code = answer if isinstance(answer, int) else ExitCode.DONE
         except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
             code = _report(run, error)
-        run.reporter.finish(code)
+        code = _finish(run, code)
         run.close()
         sys.exit(int(code))
 
@@ -167,9 +167,7 @@ def _report(run: Run, error: Exception) -> ExitCode:
             # Typer's own usage errors, which it has no public base class for.
             cause = _usage_error(error)
         case BrokenPipeError():
-            # Whoever read our output has gone (`| head`): nobody is left to tell.
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open until the exit
-            return ExitCode.FAILED
+            return ExitCode.FAILED  # `_finish` meets it again
         case _:
             cause = SchoolctlError(
                 f"this is a bug in schoolctl: {type(error).__name__}",
@@ -179,6 +177,19 @@ def _report(run: Run, error: Exception) -> ExitCode:
             traceback.print_exception(error)
     run.reporter.error(cause)
     return cause.exit_code
+
+
+def _finish(run: Run, code: int) -> int:
+    """Print the document and empty the streams; gives the exit code."""
+    try:
+        run.reporter.finish(code)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nobody is left to tell, and Python must not
+        # try once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    return code
 
 
 def _usage_error(error: Any) -> SchoolctlError:
