@@ -131,6 +131,12 @@ class Target:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def tag(self) -> str | None:
+        """The image's tag, where it is known."""
+        noted = self.tags if self.revision is None else self.revision.tags
+        return noted.get(TAG_TAG)
+
+    @property
     def ref(self) -> TaskDefinitionRef | Registered:
         """The revision, or the placeholder for the one that the plan registers."""
         if self.revision is not None:

@@ -1,0 +1,246 @@
+"""`deploy` and `rollback`: the service on its way to a revision, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.cli.limits import parse_timeout
+from schoolctl.cli.options import ChangingCommand
+from schoolctl.cli.run import Run
+from schoolctl.errors import SchoolctlError, UsageError
+
+if TYPE_CHECKING:
+    from schoolctl.execute import Outcome
+    from schoolctl.model import Revision, ServiceState
+    from schoolctl.plan.deploy import DeployOptions, Present
+    from schoolctl.plan.steps import Plan
+    from schoolctl.plan.target import Choice, Target
+
+_TWENTY_MINUTES = 1200.0
+
+app = typer.Typer(rich_markup_mode=None)
+
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
+]
+
+
+@app.command("deploy", cls=ChangingCommand)
+def deploy(
+    context: typer.Context,
+    tag: Annotated[
+        str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
+    ] = None,
+    revision: Annotated[
+        int | None,
+        typer.Option("--revision", metavar="N", min=1, help="A revision that exists, as it is."),
+    ] = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = _TWENTY_MINUTES,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Start a deployment even if nothing changed or another is going on."
+        ),
+    ] = False,
+    desired_count: Annotated[
+        int | None,
+        typer.Option("--desired-count", metavar="N", min=0, help="Run this many tasks."),
+    ] = None,
+) -> None:
+    """Bring the service to an image, and tell what became of it.
+
+    Without a choice, the newest image that has a tag is deployed. Everything that is missing is
+    named before anything is changed.
+    """
+    from schoolctl.plan.deploy import DeployOptions
+    from schoolctl.plan.target import parse_choice
+
+    run = Run.of(context)
+    choice = parse_choice(tag, digest, revision)
+    options = DeployOptions(
+        wait=not no_wait,
+        timeout_seconds=parse_timeout(timeout),
+        force=force,
+        desired_count=desired_count,
+    )
+    _need_choice(run, choice)
+    target, present, plan = _plan_deploy(run, choice, options)
+    _carry_out(run, plan, target, present.service, wait=options.wait)
+
+
+def _need_choice(run: Run, choice: Choice) -> None:
+    from schoolctl.cli.observe import environment_option
+
+    if run.config.protected and not choice.is_made:
+        option = environment_option(run)
+        raise UsageError(
+            f"environment {run.config.environment} is protected: say which image to deploy",
+            why="the newest image is deployed without a choice only where nothing is protected",
+            hint=f"`schoolctl images list{option}`, then `schoolctl deploy{option} --tag TAG`",
+        )
+
+
+def _plan_deploy(run: Run, choice: Choice, options: DeployOptions) -> tuple[Target, Present, Plan]:
+    """Observe, name what is missing, and decide the steps."""
+    from dataclasses import replace
+
+    from schoolctl.aws.observe_service import ServiceObservation
+    from schoolctl.aws.observe_task import TaskObservation
+    from schoolctl.cli.observe import new_gaps, target_of_choice
+    from schoolctl.plan.deploy import plan_deploy, usable
+    from schoolctl.plan.service_needs import resolve_service
+
+    config, clients = run.config, run.clients
+    task = TaskObservation(clients, config, choice)
+    around = ServiceObservation(clients, config, task.newest_revision)
+    gaps = new_gaps(run)
+    present = around.present()
+    target, image = target_of_choice(run, task, choice, gaps, running=present.running)
+    creating = usable(present.service, config) is None
+    places = resolve_service(config, around.needs(), gaps, creating=creating)
+    gaps.refuse(f"deploy {config.service.name}")
+    if target is None:
+        raise AssertionError("a target that cannot be made has a gap")
+    plan = plan_deploy(config, target, present, places, options, run.clock.now())
+    _check_forms(run, plan)
+    notes = (image.describe(run.clock.now()),) if image is not None else ()
+    warnings = (*gaps.warnings, *plan.warnings)
+    return target, present, replace(plan, notes=(*notes, *plan.notes), warnings=warnings)
+
+
+def _check_forms(run: Run, plan: Plan) -> None:
+    """Refuse service requests that `service.overrides` made impossible, before any is sent."""
+    from schoolctl.aws.request_form import check_form
+    from schoolctl.plan.steps import CreateService, UpdateService
+
+    for step in plan.steps:
+        if isinstance(step, CreateService):
+            operation, request = "CreateService", {"serviceName": step.name, **step.request}
+        elif isinstance(step, UpdateService):
+            operation, request = "UpdateService", {"service": step.name, **step.request}
+        else:
+            continue
+        check_form(run.clients, operation, request, overrides="service.overrides")
+
+
+@app.command("rollback", cls=ChangingCommand)
+def rollback(
+    context: typer.Context,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", metavar="REVISION", min=1, help="Go to this revision instead."),
+    ] = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = _TWENTY_MINUTES,
+) -> None:
+    """Go back to the last revision that completed.
+
+    That is the newest whose rollout completed before the running one, and whose image is still in
+    ECR. A deployment in progress is stopped first. No release command runs.
+    """
+    from schoolctl.plan.deploy import DeployOptions
+    from schoolctl.plan.rollback import plan_rollback
+
+    run = Run.of(context)
+    options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
+    service, running = _running(run)
+    target, proven = _rollback_target(run, running, to)
+    plan = plan_rollback(
+        run.config, target, service, options, run.clock.now(), proven=proven or to is not None
+    )
+    _carry_out(run, plan, target, service, wait=options.wait)
+
+
+def _running(run: Run) -> tuple[ServiceState, Revision]:
+    from schoolctl.aws.observe_service import observe_present
+    from schoolctl.errors import NotFoundError
+    from schoolctl.model import Revision
+    from schoolctl.plan.deploy import usable
+
+    config = run.config
+    _, present = observe_present(run.clients, config)
+    service = usable(present.service, config)
+    if service is None:
+        raise NotFoundError(
+            f"there is no service {config.service.cluster}/{config.service.name}",
+            why="only what runs can be rolled back",
+            hint="`schoolctl deploy` creates it",
+        )
+    if present.running is not None:
+        return service, present.running
+    # Deleted since: ECS keeps running it, and tells nothing of it any more.
+    return service, Revision(service.task_definition, False, None, {}, (), {})
+
+
+def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:
+    """Give where to go, and whether a rollout of it has completed before."""
+    from schoolctl.aws.observe_rollback import observe_candidates
+    from schoolctl.aws.observe_task import TaskObservation
+    from schoolctl.plan.rollback import rollback_target
+    from schoolctl.plan.target import Choice, revision_target
+
+    if to is not None:
+        revision, image_exists = TaskObservation(
+            run.clients, run.config, Choice(revision=to)
+        ).revision()
+        proven = revision.completed_at is not None
+    else:
+        candidates = observe_candidates(run.clients, run.config, running)
+        picked = rollback_target(candidates, running)
+        revision, proven, image_exists = picked.revision, picked.proven, True
+    return revision_target(revision, run.config, running, image_exists=image_exists), proven
+
+
+def _carry_out(
+    run: Run, plan: Plan, target: Target, before: ServiceState | None, *, wait: bool
+) -> None:
+    """Apply the plan, and say in one line what became of it."""
+    from schoolctl.plan.task_definition import container_image
+
+    config = run.config
+    name = config.service.name
+    # What is known by now stands in the document even where a step fails.
+    run.reporter.result(
+        {
+            "service": name,
+            "cluster": config.service.cluster,
+            "environment": config.environment,
+            "previous": str(before.task_definition) if before is not None else None,
+            "revision": str(target.revision.ref) if target.revision is not None else None,
+            "image": container_image(target.definition, config.task.container),
+            "tag": target.tag,
+            "verdict": "not started",
+        }
+    )
+    try:
+        outcome = run.carry_out(plan)
+    except SchoolctlError as error:
+        if error.done and not error.hint:
+            error.hint = "run it again: what is done is not done twice"
+        raise
+    if outcome is not None:
+        _report(run, plan, target, outcome, wait=wait)
+
+
+def _report(run: Run, plan: Plan, target: Target, outcome: Outcome, *, wait: bool) -> None:
+    from schoolctl.plan.deploy import WATCH
+
+    name = run.config.service.name
+    if outcome.deployment is None:
+        run.reporter.result({"verdict": "nothing to do"}, [plan.nothing])
+        return
+    runs = f"{target.label} ({outcome.deployment.task_definition})"
+    if not wait:
+        run.reporter.note(WATCH)
+        run.reporter.result({"verdict": "started"}, [f"{name} is on its way to {runs}"])
+        return
+    run.reporter.result({}, [f"{name} runs {runs}: {outcome.rollout}"])

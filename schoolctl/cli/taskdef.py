@@ -1,0 +1,155 @@
+"""`taskdef render`, `register`, `list`: task definitions without a deployment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.cli.options import ChangingCommand, Command
+from schoolctl.cli.run import Run
+
+if TYPE_CHECKING:
+    from schoolctl.config import Config
+    from schoolctl.model import Revision
+    from schoolctl.plan.target import ChosenImage, Target
+
+_LIMIT = 20
+
+app = typer.Typer(
+    help="Show and register task definitions.", rich_markup_mode=None, no_args_is_help=True
+)
+
+Tag = Annotated[
+    str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
+]
+Digest = Annotated[
+    str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
+]
+
+
+@app.command("render", cls=Command)
+def render(context: typer.Context, tag: Tag = None, digest: Digest = None) -> None:
+    """Print the task definition as AWS would get it; nothing is registered."""
+    run = Run.of(context)
+    target, image = _target(run, tag, digest)
+    run.check_account()
+    run.reporter.note(image.describe(run.clock.now()))
+    text = json.dumps(target.definition, indent=2, ensure_ascii=False)
+    run.reporter.result({"task_definition": target.definition}, [text])
+
+
+@app.command("register", cls=ChangingCommand)
+def register(context: typer.Context, tag: Tag = None, digest: Digest = None) -> None:
+    """Register the task definition if it differs from the newest revision."""
+    from schoolctl.plan.steps import Plan
+
+    run = Run.of(context)
+    target, image = _target(run, tag, digest)
+    family = run.config.task.family
+    plan = Plan(
+        f"register {family} with {target.label}",
+        target.registration(),
+        nothing=f"nothing to do: {target.ref} is just this, with {target.label}",
+        notes=(image.describe(run.clock.now()),),
+    )
+    outcome = run.carry_out(plan)
+    if outcome is None:
+        return
+    ref = outcome.registered or target.ref
+    run.reporter.result(
+        {
+            "revision": str(ref),
+            "registered": outcome.registered is not None,
+            "image": str(image.reference),
+            "tag": target.tag,
+        },
+        [str(ref)],
+    )
+
+
+def _target(run: Run, tag: str | None, digest: str | None) -> tuple[Target, ChosenImage]:
+    """Observe, and refuse to go on where anything is missing."""
+    from schoolctl.aws.observe_task import TaskObservation
+    from schoolctl.cli.observe import new_gaps, target_of_image
+    from schoolctl.plan.target import parse_choice
+
+    choice = parse_choice(tag, digest, None)
+    seen = TaskObservation(run.clients, run.config, choice)
+    gaps = new_gaps(run)
+    image = seen.image(gaps)
+    target = target_of_image(run, seen, image, gaps, running=None)
+    gaps.refuse(f"make a task definition of {run.config.task.family}")
+    if target is None or image is None:
+        raise AssertionError("a target that cannot be made has a gap")
+    for warning in gaps.warnings:
+        run.reporter.warn(warning)
+    return target, image
+
+
+@app.command("list", cls=Command)
+def list_all(
+    context: typer.Context,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Show this many at most.")
+    ] = _LIMIT,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", help="Show the deregistered ones instead.")
+    ] = False,
+) -> None:
+    """List the revisions of the family, newest first, with image and completion."""
+    from schoolctl.aws.ecs import describe_revisions, list_revisions
+
+    run = Run.of(context)
+    config = run.config
+    refs = list_revisions(run.clients, config.task.family, limit=limit, active=not inactive)
+    revisions = describe_revisions(run.clients, refs)
+    run.check_account()
+    if not revisions:
+        run.reporter.note(
+            f"{config.task.family} has no such revisions; `schoolctl deploy` makes one"
+        )
+    run.reporter.table(
+        {
+            "family": config.task.family,
+            "revisions": [_document(each, config) for each in revisions],
+        },
+        ["REVISION", "STATUS", "REGISTERED", "IMAGE", "COMMIT", "COMPLETED"],
+        [_row(each, config) for each in revisions],
+    )
+
+
+def _row(revision: Revision, config: Config) -> list[str]:
+    from schoolctl.plan.target import COMMIT_TAG, TAG_TAG, image_label
+    from schoolctl.plan.task_definition import container_image
+    from schoolctl.text import local_time
+
+    digits = image_label(container_image(revision.definition, config.task.container))
+    tag = revision.tags.get(TAG_TAG)
+    return [
+        str(revision.ref),
+        "ACTIVE" if revision.active else "INACTIVE",
+        local_time(revision.registered_at) if revision.registered_at else "-",
+        f"{tag} ({digits})" if tag and tag != digits else digits,
+        revision.tags.get(COMMIT_TAG, "")[:12] or "-",
+        local_time(revision.completed_at) if revision.completed_at else "-",
+    ]
+
+
+def _document(revision: Revision, config: Config) -> dict[str, object]:
+    from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG
+    from schoolctl.plan.task_definition import container_image
+    from schoolctl.text import iso
+
+    return {
+        "revision": str(revision.ref),
+        "arn": revision.ref.arn,
+        "status": "ACTIVE" if revision.active else "INACTIVE",
+        "registered_at": iso(revision.registered_at),
+        "image": container_image(revision.definition, config.task.container),
+        "tag": revision.tags.get(TAG_TAG),
+        "commit": revision.tags.get(COMMIT_TAG),
+        "registered_by": revision.tags.get(BY_TAG),
+        "completed_at": iso(revision.completed_at),
+    }
