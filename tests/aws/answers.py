@@ -135,12 +135,13 @@ class Bench:
         self,
         directory: Path,
         clock: Clock,
-        script: ScriptedAws,
+        script: ScriptedAws | None = None,
         *,
         json_output: bool = False,
     ) -> None:
         self.run = Run(Services(clock=clock, directory=directory))
-        self.run.clients = _clients(script.endpoint_url)
+        if script is not None:
+            self.run.clients = _clients(script.endpoint_url)
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
         self.run.reporter = Reporter(
             json_output=json_output, stdout=self.stdout, stderr=self.stderr
