@@ -1,0 +1,162 @@
+"""Whatever is in a repository and whatever uses it: prune deletes nothing that is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schoolctl.model import Image
+from schoolctl.plan.prune import Rules, Use, family_of, judge, plan_prune
+from schoolctl.plan.steps import DeleteImages
+from tests.unit.images.scenes import NOW, REPOSITORY, digest
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from schoolctl.model import Digest
+
+TAGS = ("t1", "t10", "t2", "t3", "x1", "y1")
+MOST = 8
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A repository, what uses it, and the rules."""
+
+    images: tuple[Image, ...]
+    uses: tuple[Use, ...]
+    rules: Rules
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    size = draw(st.integers(0, MOST))
+    free_tags = draw(st.permutations(TAGS))
+    images = []
+    for number in range(size):
+        # Only earlier ones: what lists or names another knows its digest, so there is no circle.
+        earlier = [digest(str(each)) for each in range(number)]
+        others = st.sampled_from(earlier) if earlier else st.nothing()
+        children = draw(st.lists(others, max_size=3, unique=True)) if earlier else []
+        subject = draw(st.none() | others) if earlier and not children else None
+        count = draw(st.integers(0, 2))
+        tags, free_tags = tuple(free_tags[:count]), free_tags[count:]
+        pushed_at = NOW - timedelta(hours=draw(st.integers(0, 24 * 30)))
+        images.append(
+            Image(
+                digest(str(number)), tags, 1, pushed_at, children=tuple(children), subject=subject
+            )
+        )
+    any_digest = st.none() | st.sampled_from([digest(str(each)) for each in range(MOST + 2)])
+    use = st.builds(
+        lambda which, tag: Use("u", f"u needs {which} {tag}", digest=which, tag=tag),
+        any_digest,
+        st.none() | st.sampled_from(TAGS),
+    )
+    rules = st.builds(
+        Rules,
+        keep=st.integers(1, 3),
+        keep_days=st.sampled_from([0, 3, 14]),
+        protect=st.lists(st.sampled_from(["t1*", "t3", "x*"]), max_size=2).map(tuple),
+    )
+    return Scene(tuple(images), tuple(draw(st.lists(use, max_size=4))), draw(rules))
+
+
+def deleted(scene: Scene) -> set[Digest]:
+    return {
+        each.image.digest
+        for each in judge(scene.images, scene.uses, scene.rules, NOW)
+        if not each.keep
+    }
+
+
+@given(scenes())
+def test_nothing_in_use_is_deleted(scene: Scene) -> None:
+    gone = deleted(scene)
+    by_tag = {tag: image.digest for image in scene.images for tag in image.tags}
+    for use in scene.uses:
+        assert use.digest not in gone
+        assert by_tag.get(use.tag or "") not in gone
+
+
+@given(scenes())
+def test_no_protected_tag_is_deleted(scene: Scene) -> None:
+    gone = deleted(scene)
+    for image in scene.images:
+        if any(fnmatchcase(tag, each) for tag in image.tags for each in scene.rules.protect):
+            assert image.digest not in gone
+
+
+@given(scenes())
+def test_the_newest_are_left(scene: Scene) -> None:
+    gone = deleted(scene)
+    own = family_of(scene.images).own
+    left = [image for image in own if image.digest not in gone]
+    assert len(left) >= min(scene.rules.keep, len(own))
+    assert left[: scene.rules.keep] == list(own[: scene.rules.keep])
+
+
+@given(scenes())
+def test_no_kept_image_loses_a_part_or_a_signature(scene: Scene) -> None:
+    gone = deleted(scene)
+    present = {image.digest for image in scene.images}
+    for image in scene.images:
+        if image.digest not in gone:
+            assert not gone & set(image.children) & present
+        if image.subject in present and image.digest in gone:
+            assert image.subject in gone
+
+
+@given(scenes())
+def test_an_index_whose_part_is_in_use_stays(scene: Scene) -> None:
+    gone = deleted(scene)
+    used = {use.digest for use in scene.uses}
+    for image in scene.images:
+        if used & set(image.children):
+            assert image.digest not in gone or not used & {
+                each.digest for each in scene.images if each.digest in image.children
+            }
+
+
+@given(scenes())
+def test_every_image_has_one_verdict_and_a_reason(scene: Scene) -> None:
+    verdicts = judge(scene.images, scene.uses, scene.rules, NOW)
+    assert sorted(each.image.digest for each in verdicts) == sorted(
+        image.digest for image in scene.images
+    )
+    assert all(each.reasons and all(each.reasons) for each in verdicts)
+
+
+@given(scenes())
+@settings(max_examples=300)
+def test_pruning_again_deletes_nothing_more(scene: Scene) -> None:
+    gone = deleted(scene)
+    left = tuple(image for image in scene.images if image.digest not in gone)
+    assert deleted(Scene(left, scene.uses, scene.rules)) == set()
+
+
+@given(scenes(), st.randoms())
+def test_the_order_of_the_images_is_no_matter(scene: Scene, random: Random) -> None:
+    mixed = list(scene.images)
+    random.shuffle(mixed)
+    assert deleted(Scene(tuple(mixed), scene.uses, scene.rules)) == deleted(scene)
+
+
+@given(scenes())
+@settings(max_examples=50)
+def test_the_steps_delete_what_was_judged_and_nothing_before_what_lists_it(scene: Scene) -> None:
+    plan = plan_prune(REPOSITORY, scene.images, scene.uses, scene.rules, NOW).plan
+    steps = [step for step in plan.steps if isinstance(step, DeleteImages)]
+    order = [each for step in steps for each in step.digests]
+    assert len(order) == len(set(order))
+    assert set(order) == deleted(scene)
+    batch = {each: number for number, step in enumerate(steps) for each in step.digests}
+    for image in scene.images:
+        for target in (*image.children, image.subject):
+            if image.digest in batch and target in batch:
+                assert batch[image.digest] < batch[target]
