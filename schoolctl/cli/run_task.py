@@ -33,7 +33,7 @@ def run(
     context: typer.Context,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND ...]", help="What to run, else the image's own command."),
+        typer.Argument(metavar="COMMAND", help="What to run, else the image's own command."),
     ] = None,
     tag: Annotated[
         str | None,
@@ -46,7 +46,13 @@ def run(
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Stop the task after this time.")
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Stop the task after this time.",
+            show_default="an hour",
+        ),
     ] = _HOUR,
 ) -> None:
     """Run a command as a one-off task, with its log and exit code.
