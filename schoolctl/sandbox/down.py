@@ -82,12 +82,13 @@ def _remove_containers(
     docker: DockerClient, layout: Layout, tell: Callable[[str], None]
 ) -> list[str]:
     # The emulator removes its tasks' containers when it ends, except one that a service was
-    # starting at that moment.
-    containers = own_containers(docker, layout)
-    if containers:
-        tell("removing the database")
-    remove_containers(docker, containers)
-    removed = [f"container {each.name}" for each in containers]
+    # starting at that moment; the engine may even be making it while we look.
+    removed: list[str] = []
+    while containers := own_containers(docker, layout):
+        if not removed:
+            tell("removing the database")
+        remove_containers(docker, containers)
+        removed += [f"container {each.name}" for each in containers]
     if database.remove_volume(docker, layout):
         removed.append(f"volume {database.container_name(layout)}")
     return removed
