@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from schoolctl.plan.steps import Plan
 
-_WIDE = 10_000
+_WIDE = 1_000_000
 """Columns where stdout is no terminal: a table that is piped is never cut."""
 
 
@@ -108,7 +108,7 @@ class Reporter:
                 column,
                 justify="right" if column in right else "left",
                 no_wrap=True,
-                overflow="ignore" if not self.stdout.isatty() else "ellipsis",
+                overflow="ellipsis",  # `ignore` would leave out the justification
             )
         for row in rows:
             table.add_row(*row)
@@ -203,7 +203,10 @@ class Reporter:
     def ask_secret(self, question: str) -> SecretValue:
         """Ask for a value that is not shown while it is typed."""
         self._need_terminal(question)
-        return SecretValue(getpass.getpass(f"{question} ", stream=self._stderr))
+        try:
+            return SecretValue(getpass.getpass(f"{question} ", stream=self._stderr))
+        except EOFError as end:
+            raise DeclinedError(f"no answer to: {question}") from end
 
     def confirm(self, question: str) -> None:
         """Go on if the user agrees; otherwise a `DeclinedError`."""

@@ -25,6 +25,7 @@ class Faults:
         self.bodies: list[bytes] = []
         self._upstream = urlsplit(upstream).netloc
         self._rules: dict[str, deque[Callable[[_Handler], bool]]] = {}
+        self._standing: dict[str, Callable[[_Handler], bool]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.faults = self  # type: ignore[attr-defined]  # the handler finds us here
@@ -42,18 +43,15 @@ class Faults:
 
     def answer(self, call: str, code: str, message: str, *, status: int = 400) -> None:
         """Answer the next `call` with an error instead of passing it on."""
-        in_json = json.dumps({"__type": code, "message": message})
-        in_xml = (
-            "<ErrorResponse><Error><Type>Sender</Type>"
-            f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        )
+        self._add(call, _error(code, message, status))
 
-        def reply(handler: _Handler) -> bool:
-            # STS, EC2 and their like speak XML.
-            text = in_json if "X-Amz-Target" in handler.headers else in_xml
-            return handler.reply(status, text.encode())
+    def answer_always(self, call: str, code: str, message: str) -> None:
+        """Answer every `call` with an error until `heal`."""
+        self._standing[call] = _error(code, message, 400)
 
-        self._add(call, reply)
+    def heal(self) -> None:
+        """Pass on again what `answer_always` spoils."""
+        self._standing.clear()
 
     def deny(self, call: str, action: str) -> None:
         """Answer the next `call` as AWS does where a policy lacks `action`."""
@@ -78,7 +76,7 @@ class Faults:
     def rule_for(self, call: str) -> Callable[[_Handler], bool] | None:
         """Take the rule of the next `call`."""
         rules = self._rules.get(call)
-        return rules.popleft() if rules else None
+        return rules.popleft() if rules else self._standing.get(call)
 
     @property
     def upstream(self) -> str:
@@ -88,6 +86,21 @@ class Faults:
     def unused(self) -> list[str]:
         """Give the calls that were to fail and never came."""
         return [call for call, rules in self._rules.items() if rules]
+
+
+def _error(code: str, message: str, status: int) -> Callable[[_Handler], bool]:
+    in_json = json.dumps({"__type": code, "message": message})
+    in_xml = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    )
+
+    def reply(handler: _Handler) -> bool:
+        # STS, EC2 and their like speak XML.
+        text = in_json if "X-Amz-Target" in handler.headers else in_xml
+        return handler.reply(status, text.encode())
+
+    return reply
 
 
 class _Handler(BaseHTTPRequestHandler):
