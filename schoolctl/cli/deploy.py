@@ -236,7 +236,8 @@ def _report(run: Run, plan: Plan, target: Target, outcome: Outcome, *, wait: boo
 
     name = run.config.service.name
     if outcome.deployment is None:
-        run.reporter.result({"verdict": "nothing to do"}, [plan.nothing])
+        said = plan.nothing.removeprefix("nothing to do: ")
+        run.reporter.result({"verdict": "nothing to do"}, [said])
         return
     runs = f"{target.label} ({outcome.deployment.task_definition})"
     if not wait:
