@@ -68,8 +68,8 @@ def never_started(reason: str) -> Task:
         ),
         (
             (
-                "ResourceInitializationError: failed to validate logger args: create stream has been"
-                " retried 1 times: failed to create Cloudwatch log stream:"
+                "ResourceInitializationError: failed to validate logger args: create stream has"
+                " been retried 1 times: failed to create Cloudwatch log stream:"
                 " ResourceNotFoundException: The specified log group does not exist."
             ),
             "log could not be opened",
@@ -77,8 +77,8 @@ def never_started(reason: str) -> Task:
         (
             (
                 "ResourceInitializationError: unable to pull image or start container: 400 Client"
-                ' Error: Bad Request ("OCI runtime create failed: exec: \\"/no/such\\": stat /no/such:'
-                ' no such file or directory: unknown")'
+                ' Error: Bad Request ("OCI runtime create failed: exec: \\"/no/such\\": stat'
+                ' /no/such: no such file or directory: unknown")'
             ),
             "not in the image",
         ),
@@ -229,8 +229,8 @@ def test_among_equals_the_named_container_is_guilty() -> None:
         ("(service web) is unable to consistently start tasks successfully.", "stop soon"),
         (
             (
-                "(service web) (task 12) (port 3000) is unhealthy in (target-group x) due to (reason"
-                " Health checks failed)"
+                "(service web) (task 12) (port 3000) is unhealthy in (target-group x) due to"
+                " (reason Health checks failed)"
             ),
             "load balancer",
         ),
