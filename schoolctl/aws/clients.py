@@ -78,7 +78,9 @@ class Clients:
 
         def work() -> None:
             with self._free:
-                if self._closed or not future.set_running_or_notify_cancel():
+                if self._closed:
+                    future.cancel()
+                if not future.set_running_or_notify_cancel():
                     return
                 try:
                     future.set_result(call(*args, **kwargs))

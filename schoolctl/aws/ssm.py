@@ -31,19 +31,21 @@ def get_parameters(
             KMS key is not used.
 
     Returns:
-        By name, those that exist: AWS answers 200 for missing ones, too, and lists them in
-        `InvalidParameters`.
+        By name, in the order asked for, those that exist: AWS answers 200 for missing ones, too,
+        and lists them in `InvalidParameters`.
 
     Raises:
         SchoolctlError: AWS refused one of the calls.
 
     Source: SSM GetParameters.
     """
-    batches = list(_batches(tuple(dict.fromkeys(names)), _GET_LIMIT))
-    if len(batches) == 1:
-        return _get_batch(clients, batches[0], decrypt=decrypt)
-    started = [clients.start(_get_batch, clients, each, decrypt=decrypt) for each in batches]
-    return {name: each for call in started for name, each in call.result().items()}
+    wanted = tuple(dict.fromkeys(names))
+    first, *others = _batches(wanted, _GET_LIMIT) if wanted else [()]
+    started = [clients.start(_get_batch, clients, each, decrypt=decrypt) for each in others]
+    found = _get_batch(clients, first, decrypt=decrypt) if first else {}
+    for call in started:
+        found |= call.result()
+    return {name: found[name] for name in wanted if name in found}
 
 
 def _get_batch(clients: Clients, names: Sequence[str], *, decrypt: bool) -> dict[str, Parameter]:

@@ -50,7 +50,11 @@ def set_values(
         bool, typer.Option("--as-is", help="Take a value that looks like a mistake.")
     ] = False,
 ) -> None:
-    """Write parameters and secrets; without a KEY, ask for all that is missing."""
+    """Write parameters and secrets; bare, ask for what is missing.
+
+    An equal value is not written again. A value may stand on the command line where schoolctl.yaml
+    declares `hidden: false`; any other is asked for, or comes from a pipe or a file.
+    """
     from schoolctl.plan.params import declared
 
     run = Run.of(context)
@@ -160,7 +164,7 @@ def _identify(entry: Entry) -> dict[str, str]:
 
 @app.command("list", cls=Command)
 def list_parameters(context: typer.Context, reveal: Reveal = False) -> None:
-    """List the declared parameters: version, who changed them when, and what is missing."""
+    """List the declared parameters; values stay hidden."""
     from schoolctl.aws.ssm import get_parameters, last_writers
     from schoolctl.plan.params import declared_parameters
     from schoolctl.text import local_time
@@ -208,7 +212,10 @@ def get_parameter(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The parameter's key.")],
     reveal: Reveal = False,
 ) -> None:
-    """Show one parameter; with --reveal, print its value and nothing else."""
+    """Show one parameter; its value only with --reveal.
+
+    With --reveal, the value is all that is printed, for use in a script.
+    """
     from schoolctl.aws.ssm import get_parameters
     from schoolctl.plan.params import declared_parameters, find_entry
     from schoolctl.text import local_time

@@ -8,7 +8,7 @@ import typer
 
 from schoolctl.cli.options import Command
 from schoolctl.cli.run import Run
-from schoolctl.errors import ConfigMissingError, UsageError, WrongTargetError
+from schoolctl.errors import ConfigMissingError, ConflictError, UsageError, WrongTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,13 @@ def use(
     if run.options.profile is not None:
         raise UsageError("the profile is given twice", hint="leave out --profile")
     config = run.config
+    if config.credentials is not None:
+        overlay = f".schoolctl/{config.environment}.yaml"
+        raise ConflictError(
+            f"environment {config.environment} uses the access keys in {overlay}",
+            why="keys there are stronger than a profile; nothing was changed",
+            hint=f"take `credentials` out of {overlay} first",
+        )
     known = {each.name: each for each in list_profiles()}
     if name not in known:
         raise unknown_profile(name, known)

@@ -39,7 +39,10 @@ def set_secret(
         bool, typer.Option("--as-is", help="Take a value that looks like a mistake.")
     ] = False,
 ) -> None:
-    """Write a secret: asks for the value, or reads it from a pipe."""
+    """Write a secret: ask for its value, or read it from a pipe.
+
+    A secret that holds JSON as RDS writes it gets a new password and keeps its other fields.
+    """
     from schoolctl.aws.stored import observe_stored
     from schoolctl.cli.given import from_questions, from_stdin
     from schoolctl.cli.params import report_set
@@ -78,7 +81,7 @@ def set_secret(
 
 @app.command("list", cls=Command)
 def list_secrets(context: typer.Context) -> None:
-    """List the declared secrets: whether they exist and when they were changed."""
+    """List the declared secrets; no value is read."""
     from schoolctl.aws.secrets import find_secret
     from schoolctl.plan.params import declared_secrets
     from schoolctl.text import local_time

@@ -144,6 +144,21 @@ def test_use_of_a_profile_of_another_account_is_refused(project: Project) -> Non
     assert not (project.directory / ".schoolctl").exists()
 
 
+@pytest.mark.usefixtures("aws_files")
+def test_use_is_refused_where_the_machine_has_keys_that_are_stronger(project: Project) -> None:
+    overlay = project.directory / ".schoolctl" / "dev.yaml"
+    overlay.parent.mkdir()
+    overlay.write_text("credentials: {access_key_id: local, secret_access_key: canary}\n")
+    before = overlay.read_text()
+
+    result = project.invoke("profile", "use", "base")
+
+    assert result.exit_code == 1
+    assert "take `credentials` out of .schoolctl/dev.yaml first" in result.stderr
+    assert "canary" not in result.output
+    assert overlay.read_text() == before
+
+
 @pytest.mark.usefixtures("aws_files", "_no_keys", "aws")
 def test_show_tells_the_identity_and_where_each_setting_came_from(
     project: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch
