@@ -50,13 +50,17 @@ def names(layout: Layout, bridge_address: str) -> tuple[str, ...]:
     )
 
 
-def choose_port(addresses: tuple[str, ...]) -> int:
-    """Find a port that is free on all `addresses`.
+class PortTakenError(EngineError):
+    """Somebody took the database's port before its container was started."""
+
+
+def choose_port(addresses: tuple[str, ...], *, above: int = _FIRST_PORT - 1) -> int:
+    """Find a port over `above` that is free on all `addresses`.
 
     Raises:
         SchoolctlError: there is none.
     """
-    for port in range(_FIRST_PORT, _LAST_PORT + 1):
+    for port in range(above + 1, _LAST_PORT + 1):
         if all(can_bind(address, port) for address in addresses):
             return port
     raise SchoolctlError(
@@ -111,14 +115,17 @@ def launch(container: Container) -> None:
     """Start the container.
 
     Raises:
+        PortTakenError: its port is taken, maybe by a sandbox that is brought up at this moment.
         EngineError: the engine could not, in its words.
     """
     try:
         container.start()
     except APIError as error:
-        raise EngineError(
+        why = str(error.explanation or error)
+        taken = any(words in why for words in ("already allocated", "already in use"))
+        raise (PortTakenError if taken else EngineError)(
             "the database's container does not start",
-            why=str(error.explanation or error),
+            why=why,
             hint="`schoolctl sandbox down`, then up again",
         ) from error
 

@@ -124,7 +124,7 @@ class _Raising:
             database.names(self.layout, state.bridge),
             self.tools.clock.now(),
         )
-        container = self._start_database(state, database_image, certificates)
+        state, container = self._start_database(state, database_image, certificates)
         self._wait(state, container)
         self._write_files(state, base_image, certificates)
         self._seed(state)
@@ -209,9 +209,30 @@ class _Raising:
         self.changes.append(f"emulator on port {state.port}")
         return True
 
-    def _start_database(self, state: State, image: str, certificates: Certificates) -> Container:
+    def _start_database(
+        self, state: State, image: str, certificates: Certificates
+    ) -> tuple[State, Container]:
+        """Start the database unless it runs; gives the state with the port it got."""
+        image_id = str(self.tools.docker.images.get(image).id)
+        addresses = ("127.0.0.1", state.bridge)
+        while True:
+            container = self._ensure_container(state, image_id, certificates)
+            try:
+                if container.status != "running":
+                    database.launch(container)
+            except database.PortTakenError:
+                # The data are in the volume; the container can go.
+                container.remove(force=True, v=True)
+                port = database.choose_port(addresses, above=state.database_port)
+                state = replace(state, database_port=port)
+                save_state(self.layout.state_file, state)
+            else:
+                return state, container
+
+    def _ensure_container(
+        self, state: State, image_id: str, certificates: Certificates
+    ) -> Container:
         docker = self.tools.docker
-        image_id = str(docker.images.get(image).id)
         container = database.find(docker, self.layout)
         if container is not None and not database.fits(container, state, image_id, certificates):
             container.remove(force=True, v=True)
@@ -220,8 +241,6 @@ class _Raising:
             self.tools.tell("starting the database")
             container = database.create(docker, self.layout, state, image_id, certificates)
             self.changes.append(f"database on port {state.database_port}")
-        if container.status != "running":
-            database.launch(container)
         return container
 
     def _wait(self, state: State, container: Container) -> None:

@@ -545,6 +545,22 @@ def test_a_taken_port_is_refused_by_name_and_nothing_is_left(
     assert traces(engine, spare)["containers"] == []
 
 
+def test_a_database_whose_port_was_taken_moves_and_keeps_its_data(
+    spare: Project, engine: docker.DockerClient
+) -> None:
+    spare.up()
+    with spare.login() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (id INT)")
+    engine.containers.get(f"{spare.layout.owner}-db").stop(timeout=10)
+    taken = spare.state()
+    with socket.create_server((taken["bridge"], taken["database_port"])):
+        spare.up()
+    assert spare.state()["database_port"] != taken["database_port"]
+    assert spare.overlay()["task"]["environment"]["DB_PORT"] == str(spare.state()["database_port"])
+    with spare.login() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM kept")
+
+
 def test_another_port_is_refused_while_it_is_up(sandbox: Project) -> None:
     done = sandbox.run("up", "--port", str(free_port()), code=1)
     assert f"up already, on port {sandbox.port}" in done.stderr
