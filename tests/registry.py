@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -57,8 +58,7 @@ class Registry:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.registry = self  # type: ignore[attr-defined]  # the handler finds us here
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -109,6 +109,15 @@ class Refused(Exception):  # noqa: N818  # a registry's answer
         super().__init__(message)
         self.status = status
         self.body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Leave out clients that hang up: an engine does, once it has what it wants."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,347 @@
+"""`build`, `push` and `pull`: what happens, what is refused, and what the user reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.shop import NAME, Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Aws, Project
+    from tests.faults import Faults
+
+
+@pytest.fixture
+def shop(aws: Aws, project: Project) -> Iterator[Shop]:
+    opened = Shop.open(aws, project)
+    yield opened
+    opened.registry.stop()
+
+
+def test_a_push_is_told_from_build_to_confirmed_digest(shop: Shop) -> None:
+    done = shop.run("push", "--tag", "1.0")
+
+    digest = shop.tags()["1.0"]
+    assert done.exit_code == 0
+    assert done.stdout == f"{shop.uri}:1.0\n{shop.uri}@{digest}\n"
+    where = shop.project.directory
+    assert done.stderr.splitlines() == [
+        f"push {shop.uri}:1.0",
+        f"  1. build {shop.uri}:1.0 for linux/amd64 from {where} (28 B, BuildKit)",
+        f"  2. push {shop.uri}:1.0",
+        "  Step 1/1 : COPY . /",
+        f"build {shop.uri}:1.0 for linux/amd64 from {where} (28 B, BuildKit): 21 B in 0.0 s",
+        *(line for line in done.stderr.splitlines() if ": pushed (" in line),
+        f"push {shop.uri}:1.0: {digest} confirmed by ECR, 72 B sent in 2 layers, 0 B were there",
+    ]
+
+
+def test_a_push_tells_the_document(shop: Shop) -> None:
+    document = json.loads(shop.run("push", "--tag", "1.0", "--json").stdout)
+
+    assert document["reference"] == f"{shop.uri}@{shop.tags()['1.0']}"
+    assert document["tag"] == "1.0"
+    assert document["pushed"] is True
+    assert document["sent_bytes"] == 72
+    assert len(document["fingerprint"]) == 64
+
+
+def test_the_same_again_is_nothing_to_do_and_needs_no_engine(shop: Shop) -> None:
+    digest = shop.push("1.0", "1")
+    shop.engine.builds.clear()
+
+    done = shop.project.invoke("push", "--tag", "1.0", "--json")
+
+    assert done.exit_code == 0
+    assert f"nothing to do: {shop.uri}:1.0 is there" in done.stderr
+    document = json.loads(done.stdout)
+    assert (document["pushed"], document["digest"]) == (False, digest)
+    assert shop.engine.builds == []
+
+
+def test_other_content_under_a_tag_is_refused_before_it_is_built(shop: Shop) -> None:
+    before = shop.push("1.0", "1")
+    shop.engine.builds.clear()
+    shop.write("app", "2")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "tag 1.0 is taken" in done.stderr
+    assert "other files" in done.stderr
+    assert shop.engine.builds == []
+    assert shop.tags() == {"1.0": before}
+
+
+def test_a_mutable_repository_does_not_let_a_tag_move_either(shop: Shop) -> None:
+    shop.ecr.put_image_tag_mutability(repositoryName=NAME, imageTagMutability="MUTABLE")
+    before = shop.push("1.0", "1")
+    shop.write("app", "2")
+
+    assert shop.run("push", "--tag", "1.0").exit_code == 1
+    assert shop.tags() == {"1.0": before}
+
+
+def test_a_tag_that_was_pushed_by_hand_is_not_taken_over(shop: Shop) -> None:
+    config = b'{"config": {}}'
+    from tests.registry import digest_of
+
+    shop.registry.blobs[digest_of(config)] = config
+    manifest = json.dumps({"config": {"digest": digest_of(config), "size": 1}, "layers": []})
+    shop.registry.put_manifest(NAME, "1.0", manifest.encode(), "application/x")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "was not pushed by schoolctl" in done.stderr
+
+
+def test_a_tag_that_cannot_be_compared_is_refused_with_the_reason(shop: Shop) -> None:
+    shop.push("1.0", "1")
+    shop.registry.password = "of tomorrow"
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "could not be compared" in done.stderr
+    assert "403" in done.stderr
+
+
+def test_only_what_changed_is_sent(shop: Shop) -> None:
+    shop.push("1.0", "1")
+    shop.write("app", "2")
+
+    document = json.loads(shop.run("push", "--tag", "1.1", "--json").stdout)
+
+    assert document["sent_bytes"] == 64
+
+
+def test_a_missing_repository_names_both_cures(aws: Aws, project: Project) -> None:
+    shop = Shop.open(aws, project, repository=False)
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert f"repository {NAME} does not exist in us-east-1" in done.stderr
+    assert "schoolctl repo create" in done.stderr
+    assert "--create-repo" in done.stderr
+    assert shop.engine.builds == []
+    shop.registry.stop()
+
+
+def test_create_repo_makes_the_repository_first(aws: Aws, project: Project) -> None:
+    shop = Shop.open(aws, project, repository=False)
+
+    assert shop.run("push", "--tag", "1.0", "--create-repo").exit_code == 0
+
+    made = shop.ecr.describe_repositories()["repositories"][0]
+    assert made["imageTagMutability"] == "IMMUTABLE"
+    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert set(shop.tags()) == {"1.0"}
+    shop.registry.stop()
+
+
+def test_a_dry_run_builds_and_pushes_nothing(shop: Shop) -> None:
+    done = shop.run("push", "--tag", "1.0", "--dry-run", "--json")
+
+    assert done.exit_code == 0
+    assert len(json.loads(done.stdout)["plan"]) == 2
+    assert shop.engine.builds == []
+    assert shop.tags() == {}
+
+
+def test_latest_is_refused_before_aws_is_asked(faults: Faults, shop: Shop) -> None:
+    done = shop.run("push", "--tag", "latest")
+
+    assert done.exit_code == 2
+    assert "the tag `latest` is refused" in done.stderr
+    assert faults.calls == []
+
+
+def test_secrets_in_the_context_are_refused_and_listed(shop: Shop) -> None:
+    shop.write(".dockerignore", "# everything goes\n")
+    shop.write(".env", "PASSWORD=hunter2\n")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert ".env: an environment file with values in it" in done.stderr
+    assert "hunter2" not in done.output
+    assert shop.engine.builds == []
+
+
+def test_a_project_without_git_wants_a_tag(shop: Shop) -> None:
+    done = shop.run("push")
+
+    assert done.exit_code == 2
+    assert "--tag" in done.stderr
+
+
+def commit(directory: Path) -> str:
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "add", "."],
+        ["git", "-c", "user.name=T", "-c", "user.email=t@example.test", "commit", "-qm", "one"],
+    ):
+        subprocess.run(command, cwd=directory, check=True, capture_output=True)
+    told = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=directory, check=True, capture_output=True, text=True
+    )
+    return told.stdout.strip()
+
+
+def test_without_a_tag_the_commit_is_the_tag(shop: Shop) -> None:
+    head = commit(shop.project.directory)
+
+    assert shop.run("push").exit_code == 0
+
+    assert set(shop.tags()) == {head[:12]}
+    labels = shop.engine.builds[0].labels
+    assert labels["org.opencontainers.image.revision"] == head
+
+
+def test_a_dirty_tree_is_told_in_tag_and_label(shop: Shop) -> None:
+    head = commit(shop.project.directory)
+    shop.write("app", "changed")
+
+    done = shop.run("push")
+
+    assert done.exit_code == 0
+    (tag,) = shop.tags()
+    fingerprint = shop.engine.builds[0].labels["schoolctl.fingerprint"]
+    assert tag == f"{head[:12]}-dirty-{fingerprint[:8]}"
+    assert "not all of it is committed: app" in done.stderr
+
+
+def test_a_dirty_tree_is_refused_where_the_environment_wants_a_clean_one(shop: Shop) -> None:
+    file = shop.project.directory / "schoolctl.yaml"
+    file.write_text(file.read_text().replace("dev: {", "dev: {git: {clean: true}, "))
+    commit(shop.project.directory)
+    shop.write("app", "changed")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "environment dev wants a build of what is committed" in done.stderr
+    assert shop.engine.builds == []
+
+
+def test_a_failed_build_is_told_with_its_reason_and_pushes_nothing(shop: Shop) -> None:
+    shop.engine.fails_to_build = "the --mount option requires BuildKit"
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "the --mount option requires BuildKit" in done.stderr
+    assert "--builder buildkit" in done.stderr
+    assert shop.tags() == {}
+
+
+def test_a_build_for_another_platform_is_never_pushed(shop: Shop) -> None:
+    shop.engine.base_platform = "linux/arm64"
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "linux/arm64" in done.stderr
+    assert shop.tags() == {}
+
+
+def test_a_push_that_ecr_does_not_confirm_failed(shop: Shop) -> None:
+    shop.registry.on_manifest = None  # the registry takes it, and ECR knows nothing of it
+
+    done = shop.run("push", "--tag", "1.0", "--json")
+
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert "cannot be confirmed" in document["error"]["what"]
+    assert [each.split(" ")[0] for each in document["error"]["done"]] == ["build"]
+
+
+def test_a_push_in_another_account_is_refused_before_anything_is_built(shop: Shop) -> None:
+    done = shop.run("push", "--tag", "1.0", "-e", "other")
+
+    assert done.exit_code == 5
+    assert shop.engine.builds == []
+
+
+def test_a_push_writes_nothing_to_the_home_directory(shop: Shop, tmp_path: Path) -> None:
+    shop.push("1.0", "1")
+
+    assert list((tmp_path / "home").rglob("*")) == []
+
+
+def test_the_token_is_never_shown(shop: Shop) -> None:
+    done = shop.run("push", "--tag", "1.0", "-vv", "--json")
+
+    assert shop.registry.password not in done.output
+
+
+# build
+
+
+def test_a_build_gets_the_name_that_a_push_gives_it(shop: Shop) -> None:
+    done = shop.run("build", "--tag", "1.0")
+
+    assert (done.exit_code, done.stdout) == (0, f"{shop.uri}:1.0\n")
+    again = shop.run("push", "--tag", "1.0")
+    assert again.exit_code == 0
+    assert len(shop.engine.builds) == 1
+
+
+def test_a_build_with_a_pinned_account_asks_aws_nothing(faults: Faults, shop: Shop) -> None:
+    assert shop.run("build", "--tag", "1.0").exit_code == 0
+    assert faults.calls == []
+
+
+def test_a_build_of_the_same_again_is_nothing_to_do(shop: Shop) -> None:
+    shop.run("build", "--tag", "1.0")
+
+    done = shop.run("build", "--tag", "1.0", "--json")
+
+    assert json.loads(done.stdout)["built"] is False
+    assert len(shop.engine.builds) == 1
+
+
+# pull
+
+
+def test_a_pull_gives_the_image_that_ecr_has(shop: Shop) -> None:
+    digest = shop.push("1.0", "1")
+
+    done = shop.run("pull", "--tag", "1.0")
+    by_digest = shop.run("pull", "--digest", digest)
+
+    assert (done.exit_code, done.stdout) == (0, f"{shop.uri}:1.0\n")
+    assert (by_digest.exit_code, by_digest.stdout) == (0, f"{shop.uri}@{digest}\n")
+
+
+def test_a_pull_of_what_is_not_there_says_so(shop: Shop) -> None:
+    done = shop.run("pull", "--tag", "9.9")
+
+    assert done.exit_code == 1
+    assert "image 9.9 is not in repository schoolapp-backend" in done.stderr
+    assert "schoolctl images list" in done.stderr
+
+
+@pytest.mark.parametrize("args", [(), ("--tag", "1.0", "--digest", "sha256:" + "0" * 64)])
+def test_a_pull_wants_a_tag_or_a_digest(shop: Shop, args: tuple[str, ...]) -> None:
+    assert shop.run("pull", *args).exit_code == 2
+
+
+def test_a_pull_of_something_else_than_ecr_has_is_an_error(shop: Shop) -> None:
+    shop.push("1.0", "1")
+    shop.push("2.0", "2")
+    shop.registry.tags[NAME, "1.0"] = shop.registry.tags[NAME, "2.0"]
+
+    done = shop.run("pull", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "another image was pulled" in done.stderr
