@@ -69,7 +69,13 @@ _SILENT = {
     "value",
 }
 # Members whose parts are told one by one where one side has none of them.
-_GROUPS = _SILENT | {_CONTAINERS, "environment", "options", "secrets"}
+_GROUPS = _SILENT | {
+    _CONTAINERS,
+    "deploymentCircuitBreaker",
+    "environment",
+    "options",
+    "secrets",
+}
 _SAID = {"options": "log option"}
 # What is said under these is the user's own, and may be a key or a password.
 _OPAQUE = {"dockerLabels", "environment", "driverOpts", "labels", "options", "properties"}
