@@ -58,7 +58,7 @@ def resolve_service(config: Config, found: ServiceNeeds, gaps: Gaps, *, creating
         gaps.lacks(f"cluster {name}", f"`aws ecs create-cluster --cluster-name {name}`")
     _check_parameters(config, found.parameters, gaps)
     network = _network(config, found, gaps)
-    target_group = _target_group(config, found.target_group, gaps, creating=creating)
+    target_group = _target_group(config, found, gaps, creating=creating)
     if isinstance(found.log_group, Denied):
         gaps.unverified(f"log group {config.task.log_group}", found.log_group)
     return Places(network, target_group, create_log_group=found.log_group is False)
@@ -74,9 +74,9 @@ def _check_parameters(config: Config, found: frozenset[str] | Denied, gaps: Gaps
 
 
 def _target_group(
-    config: Config, found: TargetGroup | Denied | None, gaps: Gaps, *, creating: bool
+    config: Config, around: ServiceNeeds, gaps: Gaps, *, creating: bool
 ) -> str | Denied | None:
-    wanted = config.service.target_group
+    wanted, found = config.service.target_group, around.target_group
     if wanted is None:
         return None
     match found:
@@ -89,7 +89,7 @@ def _target_group(
             gaps.lacks(
                 f"target group {wanted}",
                 f"`aws elbv2 create-target-group --name {wanted} --protocol HTTP"
-                f" --port {config.task.port} --target-type ip --vpc-id VPC"
+                f" --port {config.task.port} --target-type ip --vpc-id {_vpc(around)}"
                 f" --health-check-path {config.task.health_path}`, and a listener that forwards"
                 " to it",
             )
@@ -163,6 +163,16 @@ def _subnet_ids(
     return there
 
 
+def _vpcs(found: ServiceNeeds) -> set[str]:
+    """Give the VPCs of the subnets; none where the subnets are not known."""
+    return {each.vpc_id for each in found.subnets} if isinstance(found.subnets, tuple) else set()
+
+
+def _vpc(found: ServiceNeeds) -> str:
+    """Give the VPC for a command to copy; a word to replace where it is not known."""
+    return min(_vpcs(found), default="VPC")
+
+
 def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | Denied:
     wanted = config.service.security_groups
     groups = found.security_groups
@@ -171,7 +181,7 @@ def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | D
             return groups
         gaps.unverified("that the security groups exist", groups)
         return list(wanted)
-    vpcs = {each.vpc_id for each in found.subnets} if isinstance(found.subnets, tuple) else set()
+    vpcs = _vpcs(found)
     ids = []
     for name in wanted:
         match = _group(name, groups, vpcs)
@@ -181,7 +191,7 @@ def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | D
         if name.startswith("sg-"):
             gaps.lacks(f"security group {name}", "correct `service.security_groups`")
             continue
-        vpc = min(vpcs, default="VPC")
+        vpc = _vpc(found)
         gaps.lacks(
             f"security group {name} in {vpc}",
             f"`aws ec2 create-security-group --group-name {name} --vpc-id {vpc}"
