@@ -210,7 +210,9 @@ class _Judge:
         self._reasons[digest][reason] = None
 
     def _is_young(self, image: Image) -> bool:
-        return self._now - image.pushed_at < timedelta(days=self._rules.keep_days)
+        # With no days to keep, a clock that is behind ECR's must not make everything young.
+        days = self._rules.keep_days
+        return days > 0 and self._now - image.pushed_at < timedelta(days=days)
 
     def _follows(self, image: Image) -> bool:
         """Say whether an image has no fate of its own: it goes or stays with another."""

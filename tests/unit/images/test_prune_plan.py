@@ -45,6 +45,12 @@ def test_a_young_image_stays() -> None:
     assert not found["2"].keep
 
 
+def test_no_days_to_keep_make_nothing_young_even_by_a_clock_that_is_behind() -> None:
+    found = decide(image("a", "1", days=-1), image("b", "2", days=-2), rules=Rules(1, 0))
+    assert found["2"].keep
+    assert not found["1"].keep
+
+
 def test_a_protected_tag_stays() -> None:
     rules = Rules(1, 0, ("release-*",))
     found = decide(image("a", "1", "release-1"), image("b", "prerelease-1"), rules=rules)
