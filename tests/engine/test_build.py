@@ -162,9 +162,8 @@ def _import(name: str, platform: str) -> None:
     subprocess.run(command, input=content.getvalue(), check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("bench", [BuilderChoice.CLASSIC], indirect=True)
 def test_a_dockerfile_that_needs_buildkit_says_so_to_the_classic_builder(bench: Bench) -> None:
-    if bench.choice is not BuilderChoice.CLASSIC:
-        return
     bench.write("Dockerfile", "FROM scratch\nRUN --mount=type=cache,target=/c true\n")
     with pytest.raises(EngineError) as raised:
         bench.build()
