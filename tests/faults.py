@@ -70,6 +70,15 @@ class Faults:
         """Let the next `call` through; for rules that are meant for a later one."""
         self._add(call, _Handler.forward)
 
+    def before(self, call: str, happens: Callable[[], object]) -> None:
+        """Let something happen, then let the next `call` through."""
+
+        def rule(handler: _Handler) -> bool:
+            happens()
+            return handler.forward()
+
+        self._add(call, rule)
+
     def _add(self, call: str, rule: Callable[[_Handler], bool]) -> None:
         self._rules.setdefault(call, deque()).append(rule)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from schoolctl.aws import ecs
+from schoolctl.aws.clients import Clients
 from schoolctl.errors import SchoolctlError
 from schoolctl.model import ImageRef
 from schoolctl.plan.prune import Use
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.model import Digest, Revision, ServiceState, Task, TaskDefinitionRef
+    from schoolctl.config import Config
+    from schoolctl.connection import Connection
+    from schoolctl.model import (
+        Digest,
+        RepositoryUri,
+        Revision,
+        ServiceState,
+        Task,
+        TaskDefinitionRef,
+    )
 
     T = TypeVar("T")
     R = TypeVar("R")
@@ -41,6 +50,55 @@ class ImageUse:
 
     uses: tuple[Use, ...]
     outside: tuple[Use, ...]
+
+
+def observe_everywhere(
+    clients: Clients,
+    repository: RepositoryUri,
+    environments: Iterable[Config],
+    connect: Callable[[Config], Connection],
+    *,
+    window: int,
+) -> ImageUse:
+    """Find what uses a repository's images: in its account and region, and where else they go.
+
+    Args:
+        clients: of the repository's account and region.
+        repository: whose images.
+        environments: all of schoolctl.yaml. One with credentials or a region of its own has a
+            repository of its own, too, unless its `registry` names this one.
+        connect: decides an environment's connection.
+        window: as for `observe_image_use`.
+
+    Raises:
+        SchoolctlError: something could not be looked up, in whichever place.
+    """
+    places = [clients, *_other_places(clients, repository, environments, connect)]
+    try:
+        found = [observe_image_use(place, repository.name, window=window) for place in places]
+    finally:
+        for place in places[1:]:
+            place.close()
+    return ImageUse(
+        tuple(use for each in found for use in each.uses),
+        tuple(use for each in found for use in each.outside),
+    )
+
+
+def _other_places(
+    clients: Clients,
+    repository: RepositoryUri,
+    environments: Iterable[Config],
+    connect: Callable[[Config], Connection],
+) -> list[Clients]:
+    connections = {
+        connect(config): None
+        for config in environments
+        if config.registry == repository.registry and config.image.repository == repository.name
+    }
+    # What was overruled is told of a connection, too, and makes no other place of it.
+    here = replace(clients.connection, notes=())
+    return [Clients(each) for each in connections if replace(each, notes=()) != here]
 
 
 def observe_image_use(clients: Clients, repository: str, *, window: int) -> ImageUse:

@@ -11,9 +11,8 @@ from schoolctl.cli.run import Run
 from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from schoolctl.aws.clients import Clients
     from schoolctl.aws.image_use import ImageUse
     from schoolctl.execute import Outcome
     from schoolctl.model import Digest, Image, Repository
@@ -132,9 +131,15 @@ def prune(
     repository = need_repository(run.clients, run.config)
     # The images first: one that is pushed and deployed while the uses are read is not judged.
     images = list_images(run.clients, repository)
-    used = observe_everywhere(run, repository)
+    used = _observe(run, repository)
     decided = plan_prune(
-        repository.uri, images, used.uses, rules, run.clock.now(), outside=used.outside
+        repository.uri,
+        images,
+        used.uses,
+        rules,
+        run.clock.now(),
+        window=run.config.images.keep,
+        outside=used.outside,
     )
     run.check_account()
     _report_verdicts(run, repository, decided)
@@ -143,43 +148,22 @@ def prune(
         _report_prune(run, decided, outcome)
 
 
-def observe_everywhere(run: Run, repository: Repository) -> ImageUse:
-    """Find what uses the images: in this account and region, and wherever else they are pulled.
+def _observe(run: Run, repository: Repository) -> ImageUse:
+    from schoolctl.aws.image_use import observe_everywhere
 
-    An environment with credentials or a region of its own has a repository of its own, too, unless
-    its `registry` names this one.
-    """
-    from schoolctl.aws.image_use import ImageUse, observe_image_use
-
-    window = run.config.images.keep
-    places = [run.clients, *_other_places(run, repository)]
-    found = [observe_image_use(place, repository.name, window=window) for place in places]
-    for place in places[1:]:
-        place.close()
-    return ImageUse(
-        tuple(use for each in found for use in each.uses),
-        tuple(use for each in found for use in each.outside),
+    return observe_everywhere(
+        run.clients,
+        repository.uri,
+        [each.config for each in run.config_file.all().values()],
+        run.connect,
+        window=run.config.images.keep,
     )
-
-
-def _other_places(run: Run, repository: Repository) -> Iterator[Clients]:
-    from schoolctl.aws.clients import Clients
-
-    seen = {run.connection}
-    for resolved in run.config_file.all().values():
-        config = resolved.config
-        if config.registry != repository.uri.registry or config.image.repository != repository.name:
-            continue
-        connection = run.connect(config)
-        if connection not in seen:
-            seen.add(connection)
-            yield Clients(connection)
 
 
 def _uses_if_allowed(run: Run, repository: Repository) -> tuple[Use, ...] | None:
     """Give what uses the images; None, with a warning, where that may not be read."""
     try:
-        return observe_everywhere(run, repository).uses
+        return _observe(run, repository).uses
     except AccessDeniedError as error:
         run.reporter.warn(f"what uses the images is not known: {error.why}")
         return None

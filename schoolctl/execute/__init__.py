@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schoolctl.cli.run import Run
     from schoolctl.clock import Clock
     from schoolctl.config import Config
+    from schoolctl.connection import Connection
     from schoolctl.engine import Engine
     from schoolctl.model import Deployment, Digest, TaskDefinitionRef
     from schoolctl.plan.steps import Plan, Registered, Step
@@ -57,6 +58,15 @@ class Tools:
     def config(self) -> Config:
         """The configuration of the chosen environment."""
         return self._run.config
+
+    @property
+    def environments(self) -> list[Config]:
+        """The configurations of all environments."""
+        return [each.config for each in self._run.config_file.all().values()]
+
+    def connect(self, config: Config) -> Connection:
+        """Decide the connection of another environment."""
+        return self._run.connect(config)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -147,6 +157,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import images
 
             return images.store_login(step, tools)
+        case steps.ConfirmUnused():
+            from schoolctl.execute import images
+
+            return images.confirm_unused(step, tools)
         case steps.DeleteImages():
             from schoolctl.execute import images
 

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from schoolctl.model import Digest
-from schoolctl.plan.steps import DeleteImages, Plan
+from schoolctl.plan.steps import ConfirmUnused, DeleteImages, Plan
 from schoolctl.text import ago, count, size
 
 if TYPE_CHECKING:
@@ -256,6 +256,7 @@ def plan_prune(
     rules: Rules,
     now: datetime,
     *,
+    window: int,
     outside: Sequence[Use] = (),
 ) -> PrunePlan:
     """Decide about every image of a repository, and give the steps that delete those that may go.
@@ -266,23 +267,25 @@ def plan_prune(
         uses: everything that needs an image.
         rules: what else is kept.
         now: the present time.
+        window: how many revisions of a family a rollback may go to, as `uses` was found with.
         outside: what old revisions name: it keeps nothing, but the user should know.
     """
     verdicts = tuple(judge(images, uses, rules, now))
     going = [each.image for each in verdicts if not each.keep]
-    steps = tuple(
+    deletions = [
         DeleteImages(
             repository,
             tuple(image.digest for image in batch),
             sum(image.size_bytes for image in batch),
         )
         for batch in _batches(going)
-    )
+    ]
+    check = ConfirmUnused(repository, tuple(going), window)
     total = size(sum(image.size_bytes for image in going))
     plan = Plan(
         summary=f"delete {len(going)} of {count(len(images), 'image')} of {repository.name}"
         f" ({total}).",
-        steps=steps,
+        steps=(check, *deletions) if going else (),
         nothing=f"nothing to do: {count(len(images), 'image')}, and a reason to keep each",
         notes=_left_without_image(going, outside),
         deletes=True,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from schoolctl.model import (
         Deployment,
         Digest,
+        Image,
         ImageRef,
         RegistryLogin,
         RepositoryUri,
@@ -105,6 +106,20 @@ class StoreLogin:
     def describe(self) -> str:
         """Say what the step does, in the imperative, without the token."""
         return f"store the login for {self.login.registry} in {self.place}"
+
+
+@dataclass(frozen=True)
+class ConfirmUnused:
+    """Look once more whether something uses the images that are about to go."""
+
+    repository: RepositoryUri
+    images: tuple[Image, ...]
+    window: int
+    """How many revisions of a family a rollback may go to."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return "look once more whether anything uses them"
 
 
 @dataclass(frozen=True)
@@ -317,6 +332,7 @@ Step = (
     | PushImage
     | PullImage
     | StoreLogin
+    | ConfirmUnused
     | DeleteImages
     | PutParameter
     | PutSecret

@@ -251,6 +251,22 @@ def test_prune_deletes_nothing_where_a_look_up_fails(faults: Faults, shop: Shop,
     assert len(shop.tags()) == 2
 
 
+def test_an_image_that_comes_into_use_after_the_plan_is_not_deleted(
+    faults: Faults, shop: Shop
+) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    faults.pass_on("ListClusters")  # while the plan is made
+    faults.before("ListClusters", lambda: serve(shop, f"{shop.uri}:1.0"))
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 1
+    assert "has come into use since the plan was made" in done.stderr
+    assert "service elsewhere/web is at web:1" in done.stderr
+    assert len(shop.tags()) == 2
+
+
 def test_prune_in_another_account_is_refused(shop: Shop) -> None:
     put(shop, "1.0", 1)
     put(shop, "1.1", 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.plan.prune import Rules, Use, Verdict, judge, plan_prune
+from schoolctl.plan.steps import ConfirmUnused, DeleteImages
 from tests.unit.images.scenes import NOW, REPOSITORY, digest, image
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ def test_indexes_go_before_their_parts_and_signatures_before_their_image() -> No
         image("index", "1", children=("amd64",)),
         image("signature", subject="index"),
     ]
-    steps = plan_prune(REPOSITORY, images, (), OLD, NOW).plan.steps
-    assert [each.digests for each in steps] == [  # type: ignore[union-attr]  # DeleteImages all
+    steps = plan_prune(REPOSITORY, images, (), OLD, NOW, window=5).plan.steps
+    assert [each.digests for each in steps if isinstance(each, DeleteImages)] == [
         (digest("signature"),),
         (digest("index"),),
         (digest("amd64"),),
@@ -181,14 +182,21 @@ def test_indexes_go_before_their_parts_and_signatures_before_their_image() -> No
 
 def test_a_hundred_images_go_at_once() -> None:
     images = [NEWEST, *(image(str(number), str(number)) for number in range(250))]
-    plan = plan_prune(REPOSITORY, images, (), OLD, NOW).plan
-    assert [len(each.digests) for each in plan.steps] == [100, 100, 50]  # type: ignore[union-attr]  # DeleteImages all
+    plan = plan_prune(REPOSITORY, images, (), OLD, NOW, window=5).plan
+    sizes = [len(each.digests) for each in plan.steps if isinstance(each, DeleteImages)]
+    assert sizes == [100, 100, 50]
     assert plan.deletes
     assert plan.summary == "delete 250 of 251 images of schoolapp-backend (250 kB)."
 
 
+def test_before_anything_goes_the_uses_are_looked_up_once_more() -> None:
+    going = image("a", "1")
+    plan = plan_prune(REPOSITORY, [NEWEST, going], (), OLD, NOW, window=5).plan
+    assert plan.steps[0] == ConfirmUnused(REPOSITORY, (going,), 5)
+
+
 def test_where_all_stays_there_is_no_step() -> None:
-    plan = plan_prune(REPOSITORY, [NEWEST], (), OLD, NOW).plan
+    plan = plan_prune(REPOSITORY, [NEWEST], (), OLD, NOW, window=5).plan
     assert plan.steps == ()
     assert plan.nothing == "nothing to do: 1 image, and a reason to keep each"
 
@@ -199,5 +207,7 @@ def test_revisions_left_without_their_image_are_named() -> None:
         Use("web:2", "", tag="1"),
         Use("web:1", "", tag="9.9"),
     )
-    plan = plan_prune(REPOSITORY, [NEWEST, image("a", "1")], (), OLD, NOW, outside=outside).plan
+    plan = plan_prune(
+        REPOSITORY, [NEWEST, image("a", "1")], (), OLD, NOW, window=5, outside=outside
+    ).plan
     assert plan.notes == ("ACTIVE revisions that will be left without their image: web:3, web:2",)
