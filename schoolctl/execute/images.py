@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from schoolctl import dockerlogin
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from schoolctl.reporter import View
 
+_STEP_WIDTH = 100
 # `Step 3/8 : RUN ...` of the classic builder, `#7 [build 2/4] RUN ...` of BuildKit.
 _BUILD_STEP = re.compile(r"Step \d+/\d+ : .+|#\d+ \[(?:\S+ +)?\d+/\d+\] .+")
 
@@ -73,7 +75,8 @@ def _tell_build(line: str, tools: Tools, view: View) -> None:
     if tools.reporter.verbose:
         tools.reporter.detail(line)
     elif _BUILD_STEP.fullmatch(line):
-        view.update([f"  {line}"])
+        # A RUN may go over many lines, which arrive as one with its indentation.
+        view.update([f"  {shorten(line, _STEP_WIDTH, placeholder=' ...')}"])
 
 
 def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
