@@ -140,9 +140,15 @@ def test_a_taken_port_is_refused_with_the_name_of_who_has_it(listener: socket.so
 
 
 def test_the_environment_of_a_process_is_read() -> None:
-    with subprocess.Popen(["sleep", "600"], env={"NAME": "a=b"}) as process:
-        assert environment_of(process.pid) == {"NAME": "a=b"}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], env={"NAME": "a=b"}, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        # The kernel sets it after the parent has been told that the program was started.
+        process.stdout.readline()
+        found = environment_of(process.pid)
         process.kill()
+    assert found["NAME"] == "a=b"
 
 
 def test_a_foreign_listener_is_not_taken_for_our_emulator(
