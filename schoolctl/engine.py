@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,10 +20,11 @@ import requests
 import urllib3
 from docker import errors as docker_errors
 from docker.context import ContextAPI
+from docker.credentials.errors import StoreError
 from docker.utils import kwargs_from_env
 
 from schoolctl.builder import BuilderChoice, BuilderKind, build_with_cli, find_builder
-from schoolctl.engine_errors import build_error, connection_error, registry_error
+from schoolctl.engine_errors import build_error, connection_error, innermost, registry_error
 from schoolctl.errors import EngineError
 from schoolctl.model import Digest
 
@@ -165,7 +167,8 @@ def connect_docker(environ: Mapping[str, str]) -> tuple[docker.DockerClient, str
             where["use_ssh_client"] = True  # the user's own keys and ~/.ssh/config
         return _client(where), host
     except docker_errors.DockerException as error:
-        raise connection_error(host, str(error)) from error
+        said = str(error) if "paramiko" in str(error) else innermost(error)
+        raise connection_error(host, said) from error
 
 
 def _client(where: Mapping[str, Any]) -> docker.DockerClient:
@@ -179,13 +182,15 @@ def _client(where: Mapping[str, Any]) -> docker.DockerClient:
 
 
 @contextmanager
-def _without_docker_config() -> Iterator[None]:
+def _without_docker_config() -> Iterator[Path]:
+    """Let the SDK find an empty config.json; gives its path."""
     before = os.environ.get("DOCKER_CONFIG")
-    with tempfile.TemporaryDirectory() as empty:
-        (Path(empty) / "config.json").write_text("{}")
-        os.environ["DOCKER_CONFIG"] = empty
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "config.json"
+        empty.write_text("{}")
+        os.environ["DOCKER_CONFIG"] = folder
         try:
-            yield
+            yield empty
         finally:
             if before is None:
                 del os.environ["DOCKER_CONFIG"]
@@ -291,7 +296,7 @@ class DockerEngine:
         what = f"could not build {request.image}"
         last: deque[str] = deque(maxlen=_LAST_LINES)
         with self._failures(f"build {request.image}", build=True), self._patience():
-            for item in self._start_classic(request, tar):
+            for item in self._start_classic(request, tar, on_line):
                 for line in str(item.get("stream", "")).splitlines():
                     if line.strip():
                         last.append(line)
@@ -299,35 +304,37 @@ class DockerEngine:
                 if "error" in item:
                     raise build_error(what, str(item["error"]), tuple(last))
 
-    def _start_classic(self, request: BuildRequest, tar: IO[bytes]) -> Iterator[dict[str, Any]]:
-        def start() -> Iterator[dict[str, Any]]:
-            tar.seek(0)
-            return self._client.api.build(
-                fileobj=tar,
-                custom_context=True,
-                dockerfile=request.context.dockerfile_name,
-                tag=str(request.image),
-                platform=request.platform,
-                buildargs=dict(request.build_args),
-                labels=dict(request.labels),
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=_SILENCE_SECONDS,
-            )
-
+    def _start_classic(
+        self, request: BuildRequest, tar: IO[bytes], on_line: OnLine
+    ) -> Iterator[dict[str, Any]]:
         try:
-            return start()
-        except docker_errors.DockerException as error:
-            if isinstance(error, docker_errors.APIError):
-                raise
-            # The SDK sends the logins of every credential store along, for private base images;
-            # a store that is not installed must not keep anybody from building.
-            with tempfile.NamedTemporaryFile("w", suffix=".json") as empty:
-                empty.write("{}")
-                empty.flush()
-                self._client.api.reload_config(empty.name)
-                return start()
+            # The SDK sends every login that Docker's config.json leads to, for private bases.
+            with warnings.catch_warnings(action="ignore"):
+                return self._send_classic(request, tar)
+        except docker_errors.APIError:
+            raise
+        except (docker_errors.DockerException, StoreError, ValueError, AttributeError) as error:
+            # One that cannot be read, or a store that is not installed, keeps nobody from building.
+            on_line(f"building without the logins of Docker's config.json: {error}")
+            with _without_docker_config() as empty:
+                self._client.api.reload_config(str(empty))
+                return self._send_classic(request, tar)
+
+    def _send_classic(self, request: BuildRequest, tar: IO[bytes]) -> Iterator[dict[str, Any]]:
+        tar.seek(0)
+        return self._client.api.build(
+            fileobj=tar,
+            custom_context=True,
+            dockerfile=request.context.dockerfile_name,
+            tag=str(request.image),
+            platform=request.platform,
+            buildargs=dict(request.build_args),
+            labels=dict(request.labels),
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_SILENCE_SECONDS,
+        )
 
     def _cli_environ(self) -> dict[str, str]:
         return dict(self._environ)
@@ -355,7 +362,7 @@ class DockerEngine:
             raise EngineError(what, why=str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # What breaks in the middle of a stream comes up from urllib3 as it is.
-            raise connection_error(self._host, str(error)) from error
+            raise connection_error(self._host, innermost(error)) from error
 
 
 def _auth(login: RegistryLogin) -> dict[str, str]:

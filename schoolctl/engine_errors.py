@@ -110,6 +110,14 @@ def _hint(causes: tuple[_Cause, ...], said: str) -> str:
     return ""
 
 
+def innermost(error: BaseException) -> str:
+    """Give the words of the first cause: each library on the way wraps it in a longer text."""
+    cause = error
+    while (before := cause.__cause__ or cause.__context__) is not None:
+        cause = before
+    return str(cause) or type(cause).__name__
+
+
 def connection_error(host: str, said: str) -> EngineError:
     """Give the error for an engine that does not answer.
 
@@ -117,7 +125,7 @@ def connection_error(host: str, said: str) -> EngineError:
         host: where it was looked for.
         said: the library's words.
     """
-    if re.search(r"PermissionError|permission denied", said, re.IGNORECASE):
+    if re.search(r"permission denied", said, re.IGNORECASE):
         return EngineError(
             f"you may not use the Docker engine at {host}",
             why="its socket is for root and the group `docker`",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import requests
 from requests.auth import HTTPBasicAuth
 
+from schoolctl.engine_errors import innermost
 from schoolctl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -74,17 +75,9 @@ def read_labels(
     except requests.RequestException as error:
         raise EngineError(
             what,
-            why=f"{repository.registry}: {_plain(error)}",
+            why=f"{repository.registry}: {innermost(error)}",
             hint="check the network, and `registry` of the environment",
         ) from error
     except (ValueError, AttributeError) as error:
         raise EngineError(what, why=f"{repository.registry} sent no configuration") from error
     return {str(key): str(value) for key, value in labels.items()}
-
-
-def _plain(error: requests.RequestException) -> str:
-    # The text of requests' errors nests those of three libraries; the innermost tells the cause.
-    cause: BaseException = error
-    while cause.__context__ is not None:
-        cause = cause.__context__
-    return str(cause) or type(error).__name__

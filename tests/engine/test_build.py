@@ -171,6 +171,42 @@ def test_a_dockerfile_that_needs_buildkit_says_so_to_the_classic_builder(bench: 
     assert "--builder buildkit" in raised.value.hint
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{ broken",
+        '{"auths": {"x.test": {"auth": "AWS"}}}',
+        '{"auths": {"x.test": "nothing"}}',
+        '{"credsStore": "not-installed"}',
+        '{"credHelpers": {"x.test": "not-installed"}}',
+    ],
+)
+@pytest.mark.parametrize("bench", [BuilderChoice.CLASSIC], indirect=True)
+def test_logins_that_cannot_be_read_keep_nobody_from_building(
+    bench: Bench, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(config)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    bench.engine = connect_engine(os.environ)
+    bench.write("app")
+    assert bench.build().labels["schoolctl.test"] == "1"
+    assert os.environ["DOCKER_CONFIG"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "cure"),
+    [
+        ("unix:///nowhere/docker.sock", "start it"),
+        ("tcp://127.0.0.1:9", "start it"),
+    ],
+)
+def test_an_engine_that_is_away_is_an_error_with_the_cure(host: str, cure: str) -> None:
+    with pytest.raises(EngineError, match="no Docker engine answers") as raised:
+        connect_engine({"DOCKER_HOST": host})
+    assert cure in raised.value.hint
+    assert raised.value.why.startswith("[Errno")
+
+
 def test_ignore_rules_are_those_of_buildkit_itself(tmp_path: Path) -> None:
     """Compare with what BuildKit makes of the same directory on its own."""
     engine = connect_engine(os.environ)

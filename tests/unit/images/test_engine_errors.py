@@ -70,8 +70,8 @@ def test_a_failed_build_shows_its_last_lines_once() -> None:
 @pytest.mark.parametrize(
     ("host", "said", "cure"),
     [
-        ("unix:///var/run/docker.sock", "PermissionError(13, 'Permission denied')", "usermod"),
-        ("unix:///var/run/docker.sock", "FileNotFoundError(2, 'No such file')", "start it"),
+        ("unix:///var/run/docker.sock", "[Errno 13] Permission denied", "usermod"),
+        ("unix:///var/run/docker.sock", "[Errno 2] No such file", "start it"),
         ("tcp://h:2375", "ConnectionRefusedError(111)", "start it"),
         ("ssh://u@h", "Install paramiko package to enable ssh:// support", "paramiko"),
         ("ssh://u@h", "timed out", "docker -H ssh://u@h"),
