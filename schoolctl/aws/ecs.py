@@ -6,7 +6,6 @@ ECS answers HTTP 200 for a service or task that is not there and says so in `fai
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -176,10 +175,14 @@ def list_revisions(
             status="ACTIVE" if active else "INACTIVE",
             PaginationConfig={"PageSize": min(limit or _PAGE, _PAGE)},
         )
-        refs = (
-            TaskDefinitionRef.from_arn(arn) for page in found for arn in page["taskDefinitionArns"]
-        )
-        return list(islice((ref for ref in refs if ref.family == family), limit))
+        refs: list[TaskDefinitionRef] = []
+        for page in found:
+            refs += map(TaskDefinitionRef.from_arn, page["taskDefinitionArns"])
+            if limit is not None and len(refs) >= limit:
+                break
+    own = (ref for ref in refs if ref.family == family)
+    # Not every AWS look-alike heeds the order that was asked for.
+    return sorted(own, key=lambda ref: ref.revision, reverse=True)[:limit]
 
 
 def describe_revision(clients: Clients, which: TaskDefinitionRef | str) -> Revision | None:

@@ -80,7 +80,6 @@ def _running(
     clients: Clients, service: ServiceState, newest: Future[Revision | None] | None
 ) -> Revision | None:
     known = newest.result() if newest is not None else None
-    wanted = service.primary.task_definition if service.primary else service.task_definition
-    if known is not None and known.ref == wanted:
+    if known is not None and known.ref == service.task_definition:
         return known
-    return describe_revision(clients, wanted)
+    return describe_revision(clients, service.task_definition)

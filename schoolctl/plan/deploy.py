@@ -47,7 +47,7 @@ class DeployOptions:
 
 @dataclass(frozen=True)
 class Present:
-    """The service as it is: None where there is none, and what its PRIMARY deployment runs."""
+    """The service as it is: None where there is none, and the revision that it is at."""
 
     service: ServiceState | None
     running: Revision | None
@@ -215,7 +215,7 @@ class _Update:
         if wanted is not None and wanted != service.desired:
             request["desiredCount"] = wanted
             changes = (*changes, f"desiredCount {service.desired} -> {wanted}")
-        there = self._is_target(service.primary)
+        there = self._is_target(service.primary) and service.task_definition == self.target.ref
         again = there and (self.options.force or self._failed)
         if there and not again and not request:
             return None

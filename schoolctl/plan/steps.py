@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.text import size
+from schoolctl.text import count, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -257,7 +257,7 @@ class CreateService:
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
         return (
-            f"create service {self.cluster}/{self.name} with {self.desired_count} tasks"
+            f"create service {self.cluster}/{self.name} with {count(self.desired_count, 'task')}"
             f" of {self.task_definition}"
         )
 
