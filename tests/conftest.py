@@ -42,6 +42,21 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_read_once() -> Iterator[None]:
+    """Let botocore read the models of AWS's services once, and not for each run in process."""
+    import botocore.session
+
+    loader = botocore.session.get_session().get_component("data_loader")
+
+    def share(session: Any) -> None:
+        session._components.register_component("data_loader", loader)  # noqa: SLF001  # botocore's own
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session.Session, "_register_data_loader", share)
+        yield
+
+
 @pytest.fixture(scope="session")
 def _moto_server() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -188,7 +188,8 @@ def stop_deployments(clients: Clients, cluster: str, service: str) -> list[str] 
     doing = f"stop the deployment of {cluster}/{service}"
     with translated(doing):
         try:
-            answer = clients.ecs.list_service_deployments(
+            # Asked once: whatever does not know the operation may answer with a server error.
+            answer = clients.ecs_once.list_service_deployments(
                 cluster=cluster, service=service, status=["PENDING", "IN_PROGRESS"]
             )
             arns = [each.get("serviceDeploymentArn", "") for each in answer["serviceDeployments"]]

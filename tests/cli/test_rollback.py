@@ -1,0 +1,173 @@
+"""`schoolctl rollback` in process: where it goes, what it refuses, what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schoolctl.errors import ExitCode
+from tests.cli.account import NAME, Account, edit, simplify
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, Project
+    from tests.faults import Faults
+
+
+@pytest.fixture
+def account(aws: Aws, project: Project, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Give an account without a load balancer, and a project that asks for none."""
+    monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")
+    simplify(project.directory)
+    return Account(aws)
+
+
+@pytest.fixture
+def history(account: Account) -> Account:
+    """Give an account with revisions of 1.0 to 1.2, of which the first two completed."""
+    for number, tag in enumerate(("1.0", "1.1", "1.2"), 1):
+        completed = f"2026-11-02T08:0{number}:00Z" if number < 3 else None
+        account.register(tag, completed)
+    return account
+
+
+def rollback(project: Project, *args: str, code: int = 0) -> dict[str, Any]:
+    done = project.invoke("rollback", "--no-wait", "--json", *args)
+    assert done.exit_code == code, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def at(account: Account, number: int) -> None:
+    """Create the service at a revision; moto's deployments stay with the first one."""
+    account.ecs.create_service(
+        cluster="schoolapp", serviceName=NAME, taskDefinition=f"{NAME}:{number}", desiredCount=2
+    )
+
+
+def test_it_goes_to_the_last_revision_that_completed(project: Project, history: Account) -> None:
+    at(history, 3)
+    document = rollback(project)
+    assert document["previous"] == f"{NAME}:3"
+    assert document["revision"] == f"{NAME}:2"
+    assert document["tag"] == "1.1"
+    assert history.runs() == f"{NAME}:2"
+
+
+def test_rolling_back_twice_goes_back_two(project: Project, history: Account) -> None:
+    at(history, 2)
+    assert rollback(project)["revision"] == f"{NAME}:1"
+
+
+def test_both_revisions_are_named_before_anything_is_changed(
+    project: Project, history: Account, faults: Faults
+) -> None:
+    at(history, 3)
+    done = project.invoke("rollback", "--dry-run")
+    assert (
+        "roll schoolapp-backend back from schoolapp-backend:3 to schoolapp-backend:2 (1.1)."
+        in done.stderr
+    )
+    assert "UpdateService" not in faults.calls
+
+
+def test_nothing_is_registered_and_no_release_command_runs(
+    project: Project, history: Account, faults: Faults
+) -> None:
+    edit(project.directory, "  target_group:", "  release_command: [migrate]\n  target_group:")
+    at(history, 3)
+    rollback(project)
+    assert {"RegisterTaskDefinition", "RunTask"}.isdisjoint(faults.calls)
+    request = json.loads(faults.bodies[faults.calls.index("UpdateService")])
+    assert set(request) == {"cluster", "service", "taskDefinition"}
+
+
+def test_a_revision_whose_image_was_pruned_is_passed_over(
+    project: Project, history: Account
+) -> None:
+    at(history, 3)
+    image = history.definition(f"{NAME}:2")["containerDefinitions"][0]["image"]
+    history.ecr.batch_delete_image(
+        repositoryName=NAME, imageIds=[{"imageDigest": image.partition("@")[2]}]
+    )
+    assert rollback(project)["revision"] == f"{NAME}:1"
+
+
+def test_an_unproven_target_is_named_and_refused_without_a_terminal(
+    project: Project, account: Account
+) -> None:
+    for tag in ("1.0", "1.1"):
+        account.register(tag)
+    at(account, 2)
+    done = project.invoke("rollback")
+    assert done.exit_code == ExitCode.FAILED
+    assert "no rollout of schoolapp-backend:1 (1.0) is known to have completed" in done.stderr
+    assert "--yes" in done.stderr
+    assert account.runs() == f"{NAME}:2"
+
+
+def test_an_unproven_target_is_taken_with_yes(project: Project, account: Account) -> None:
+    for tag in ("1.0", "1.1"):
+        account.register(tag)
+    at(account, 2)
+    assert rollback(project, "--yes")["revision"] == f"{NAME}:1"
+    assert account.runs() == f"{NAME}:1"
+
+
+def test_the_first_revision_has_nothing_to_go_back_to(project: Project, account: Account) -> None:
+    account.register("1.0")
+    at(account, 1)
+    document = rollback(project, code=1)
+    assert "nothing to roll back to" in document["error"]["what"]
+    assert "--desired-count 0" in document["error"]["hint"]
+
+
+def test_without_a_service_there_is_nothing_to_roll_back(
+    project: Project, account: Account
+) -> None:
+    del account
+    document = rollback(project, code=1)
+    assert document["error"]["what"] == "there is no service schoolapp/schoolapp-backend"
+
+
+def test_to_goes_where_it_is_told_without_asking(project: Project, history: Account) -> None:
+    at(history, 2)
+    assert rollback(project, "--to", "3")["revision"] == f"{NAME}:3"
+
+
+def test_to_a_revision_that_is_not_there_is_refused(project: Project, history: Account) -> None:
+    at(history, 3)
+    document = rollback(project, "--to", "9", code=1)
+    assert document["error"]["what"] == "there is no revision schoolapp-backend:9"
+
+
+def test_to_a_deregistered_revision_is_refused(project: Project, history: Account) -> None:
+    at(history, 3)
+    history.ecs.deregister_task_definition(taskDefinition=f"{NAME}:1")
+    document = rollback(project, "--to", "1", code=2)
+    assert document["error"]["what"] == "revision schoolapp-backend:1 is INACTIVE"
+
+
+def test_to_a_revision_whose_image_is_gone_is_refused(project: Project, history: Account) -> None:
+    at(history, 3)
+    image = history.definition(f"{NAME}:1")["containerDefinitions"][0]["image"]
+    history.ecr.batch_delete_image(
+        repositoryName=NAME, imageIds=[{"imageDigest": image.partition("@")[2]}]
+    )
+    document = rollback(project, "--to", "1", code=2)
+    assert document["error"]["what"] == "the image of revision schoolapp-backend:1 is gone"
+    assert history.runs() == f"{NAME}:3"
+
+
+def test_a_deployment_in_progress_does_not_stand_in_the_way(
+    project: Project, history: Account, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto cannot stop a deployment, as AWS once could not: the update goes over it.
+    monkeypatch.delenv("MOTO_ECS_SERVICE_RUNNING")
+    at(history, 3)
+    done = project.invoke("rollback", "--no-wait")
+    assert done.exit_code == 0, done.stderr
+    assert "the update replaces it" in done.stderr
+    assert faults.calls.index("ListServiceDeployments") < faults.calls.index("UpdateService")
+    assert history.runs() == f"{NAME}:2"
