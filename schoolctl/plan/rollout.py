@@ -169,29 +169,43 @@ def judge(
     moments after the failure.
     """
     if service is None or service.status in _GONE_STATUSES:
-        return _without_service(service, history, elapsed_seconds)
+        return _without_service(service, elapsed_seconds)
     ours, primary = _find(service, started), service.primary
     if ours is not None and ours.status == "PRIMARY":
         return _while_primary(service, ours, history, elapsed_seconds)
     if primary is None:
         return InProgress("ECS has no PRIMARY deployment yet")
+    if _may_be_stale(ours, primary, started, history, elapsed_seconds):
+        return InProgress("the deployment is not visible yet")
     if not history.seen and primary.created_at <= started.created_at:
-        if elapsed_seconds < VISIBLE_WITHIN_SECONDS:
-            return InProgress("the deployment is not visible yet")
         return Superseded("ECS no longer lists the deployment that was started", primary)
     return _after_primary(service, started, primary, history)
+
+
+def _may_be_stale(
+    ours: Deployment | None,
+    primary: Deployment,
+    started: Deployment,
+    history: History,
+    elapsed_seconds: float,
+) -> bool:
+    """Say whether an answer may be from before our deployment, even if one before it was not."""
+    return (
+        ours is None
+        and history.failed_after_seconds is None
+        and primary.created_at <= started.created_at
+        and elapsed_seconds < VISIBLE_WITHIN_SECONDS
+    )
 
 
 def _find(service: ServiceState, started: Deployment) -> Deployment | None:
     return next((each for each in service.deployments if each.id == started.id), None)
 
 
-def _without_service(
-    service: ServiceState | None, history: History, elapsed_seconds: float
-) -> Verdict:
+def _without_service(service: ServiceState | None, elapsed_seconds: float) -> Verdict:
     if service is not None:
         return Gone(f"the service is {service.status}: somebody is deleting it")
-    if not history.seen and elapsed_seconds < VISIBLE_WITHIN_SECONDS:
+    if elapsed_seconds < VISIBLE_WITHIN_SECONDS:
         return InProgress("the service is not visible yet")
     return Gone("ECS knows no such service any more")
 
