@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.steps import WaitForRollout
     from schoolctl.reporter import View
+
 _POLL_SECONDS = 1.5
 _WAY_BACK_SECONDS = 120.0
 """How long the way back of a failed deployment is watched; the verdict stands by then."""
@@ -86,11 +87,12 @@ class _Watch:
 
     def _poll(self, view: View) -> Verdict:
         """Give the verdict; InProgress when the time is up."""
+        limit, on_the_way_back = self._step.timeout_seconds, False
         while True:
             verdict = self._look(view)
-            limit = self._step.timeout_seconds
             if isinstance(verdict, RolledBack) and not verdict.finished:
-                limit = self._failed_at + _WAY_BACK_SECONDS
+                if not on_the_way_back:
+                    limit, on_the_way_back = self._failed_at + _WAY_BACK_SECONDS, True
             elif not isinstance(verdict, InProgress):
                 return verdict
             left = limit - self._elapsed
@@ -100,6 +102,7 @@ class _Watch:
 
     @property
     def _failed_at(self) -> float:
+        """When our deployment was seen to have failed; now, where that was never seen."""
         at = self._history.failed_after_seconds
         return self._elapsed if at is None else at
 

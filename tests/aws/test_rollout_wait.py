@@ -25,6 +25,7 @@ from tests.unit.scenes import (
     COMPLETED,
     FAILED,
     NEW,
+    OLD,
     OTHER,
     container,
     deployment,
@@ -273,6 +274,19 @@ def test_the_limit_ends_the_wait_and_not_the_rollout(
     assert "the rollout goes on: watch it with `schoolctl status`" in error.hint
     assert "`schoolctl rollback`" in error.hint
     assert waiting.clock.monotonic() == pytest.approx(60)
+
+
+def test_a_way_back_that_never_ends_is_not_watched_for_ever(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    """Ours failed and vanished between two answers, and the revision before it is broken, too."""
+    back = deployment("ecs-svc/back", OLD, created=60, reason=f"{GONE_WRONG} rolling back")
+    waiting = Waiting(project, scripted, service(deployment(), old()), service(back))
+    error = waiting.fails(timeout_seconds=600)
+    assert (
+        error.what == "the rollout of web:7 on school/web failed and is being rolled back to web:6"
+    )
+    assert waiting.clock.monotonic() < 130
 
 
 def test_aws_that_does_not_answer_is_no_failure(project: Project, scripted: ScriptedAws) -> None:
