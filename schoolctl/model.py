@@ -185,6 +185,8 @@ class Image:
     children: tuple[Digest, ...] = ()
     subject: Digest | None = None
     """The image that this one (an attestation, a signature) refers to."""
+    archived: bool = False
+    """Whether it has to be restored from ECR's archive before it can be read or pulled."""
 
 
 @dataclass(frozen=True)
@@ -305,6 +307,8 @@ class ServiceState:
     target_group_arns: tuple[str, ...]
     settings: Mapping[str, object]
     """What UpdateService can change, in AWS's own shape: network, deployment, grace period."""
+    task_sets: tuple[TaskDefinitionRef, ...] = ()
+    """The revisions of its task sets, where CodeDeploy or an external controller deploys it."""
 
     @property
     def primary(self) -> Deployment | None:

@@ -72,6 +72,8 @@ def describe_service(clients: Clients, cluster: str, service: str) -> ServiceSta
 def describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> list[ServiceState]:
     """Give the services among `names` (names or ARNs) that exist, ten a call, side by side.
 
+    One that has never been at a revision, as an external controller may leave it, is left out.
+
     Raises:
         NotFoundError: there is no such cluster.
         SchoolctlError: ECS failed to tell of one for another reason than that it is missing.
@@ -87,7 +89,8 @@ def _describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> 
         answer = clients.ecs.describe_services(cluster=cluster, services=list(names))
     _refuse_failures(answer.get("failures", []), doing)
     updatable = request_members(clients, "UpdateService")
-    return [shapes.service_state(each, updatable) for each in answer["services"]]
+    found = filter(shapes.has_revision, answer["services"])
+    return [shapes.service_state(each, updatable) for each in found]
 
 
 # Tasks

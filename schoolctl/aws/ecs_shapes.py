@@ -40,9 +40,10 @@ def service_state(answer: ServiceTypeDef, updatable: Iterable[str]) -> ServiceSt
     """Read a service of DescribeServices, CreateService or UpdateService.
 
     Args:
-        answer: the service.
+        answer: the service; one that `has_revision`.
         updatable: the members of an UpdateService request, in AWS's spelling.
     """
+    task_sets = _task_sets(answer)
     deployments = sorted(
         (deployment(each) for each in answer.get("deployments", [])),
         key=lambda each: each.created_at,
@@ -62,7 +63,9 @@ def service_state(answer: ServiceTypeDef, updatable: Iterable[str]) -> ServiceSt
         arn=answer.get("serviceArn", ""),
         cluster=last_part(answer.get("clusterArn", "")),
         status=answer.get("status", ""),
-        task_definition=TaskDefinitionRef.from_arn(answer.get("taskDefinition", "")),
+        task_definition=TaskDefinitionRef.from_arn(answer["taskDefinition"])
+        if answer.get("taskDefinition")
+        else task_sets[0],
         desired=answer.get("desiredCount", 0),
         running=answer.get("runningCount", 0),
         pending=answer.get("pendingCount", 0),
@@ -72,7 +75,23 @@ def service_state(answer: ServiceTypeDef, updatable: Iterable[str]) -> ServiceSt
             each["targetGroupArn"] for each in balancers if each.get("targetGroupArn")
         ),
         settings=_settings(answer, updatable),
+        task_sets=task_sets,
     )
+
+
+def has_revision(answer: ServiceTypeDef) -> bool:
+    """Say whether a service is at any revision.
+
+    With an external deployment controller its task sets are, and before the first there is none.
+    """
+    return bool(answer.get("taskDefinition") or _task_sets(answer))
+
+
+def _task_sets(answer: ServiceTypeDef) -> tuple[TaskDefinitionRef, ...]:
+    """Give the revisions of the task sets, that of the PRIMARY first."""
+    ordered = sorted(answer.get("taskSets", []), key=lambda each: each.get("status") != "PRIMARY")
+    arns = (each.get("taskDefinition") for each in ordered)
+    return tuple(TaskDefinitionRef.from_arn(arn) for arn in arns if arn)
 
 
 def _settings(answer: ServiceTypeDef, updatable: Iterable[str]) -> dict[str, object]:

@@ -167,20 +167,16 @@ def _services(clients: Clients, cluster: str) -> list[ServiceState]:
     return ecs.describe_services(clients, cluster, ecs.list_services(clients, cluster))
 
 
-def _short(arn: str) -> str:
-    return arn.rpartition("/")[2]
-
-
 def _running(
     services: Iterable[Sequence[ServiceState]], tasks: Iterable[Sequence[Task]]
 ) -> dict[TaskDefinitionRef, list[str]]:
     """Give each revision that a service, a deployment or a task is at, with what that is."""
     found: dict[TaskDefinitionRef, list[str]] = defaultdict(list)
     for service in (each for group in services for each in group):
-        name = f"service {_short(service.cluster)}/{service.name}"
-        found[service.task_definition].append(name)
-        for deployment in service.deployments:
-            found[deployment.task_definition].append(name)
+        name = f"service {service.cluster}/{service.name}"
+        deployed = (each.task_definition for each in service.deployments)
+        for revision in (service.task_definition, *deployed, *service.task_sets):
+            found[revision].append(name)
     for task in (each for group in tasks for each in group):
         found[task.task_definition].append(_task_name(task))
     return {ref: list(dict.fromkeys(names)) for ref, names in found.items()}

@@ -13,7 +13,7 @@ from schoolctl.model import RolloutState, TaskDefinitionRef
 from tests.aws.answers import DEFINITION, Bench, service_answer, service_json, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
-from tests.unit.scenes import COMPLETED, NEW, deployment, old, service, stopped
+from tests.unit.scenes import COMPLETED, NEW, OLD, deployment, old, service, stopped
 
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
@@ -56,6 +56,32 @@ def test_the_settings_are_what_an_update_can_change(
         "networkConfiguration",
         "serviceConnectConfiguration",
     }
+
+
+def test_a_service_that_codedeploy_deploys_is_at_its_task_sets(
+    clients: Clients, scripted: ScriptedAws
+) -> None:
+    answer = service_json(service())
+    del answer["taskDefinition"]
+    answer["taskSets"] = [
+        {"status": "ACTIVE", "taskDefinition": NEW.arn},
+        {"status": "PRIMARY", "taskDefinition": OLD.arn},
+    ]
+    scripted.answer("DescribeServices", {"services": [answer], "failures": []})
+    found = ecs.describe_service(clients, "school", "web")
+    assert found is not None
+    assert (found.task_definition, found.task_sets) == (OLD, (OLD, NEW))
+
+
+def test_a_service_without_any_revision_is_left_out(
+    clients: Clients, scripted: ScriptedAws
+) -> None:
+    external = service_json(service())
+    del external["taskDefinition"]
+    ours = service_json(service(deployment()))
+    scripted.answer("DescribeServices", {"services": [external, ours], "failures": []})
+    found = ecs.describe_services(clients, "school", ["external", "web"])
+    assert [each.task_definition for each in found] == [NEW]
 
 
 def test_a_service_that_is_missing_is_none(clients: Clients, scripted: ScriptedAws) -> None:

@@ -171,6 +171,29 @@ def test_a_look_up_that_is_denied_is_an_error(scripted: ScriptedAws, call: str) 
     clients.close()
 
 
+def test_the_task_sets_of_another_controller_use_their_images(scripted: ScriptedAws) -> None:
+    prefix = "arn:aws:ecs:us-east-1:123456789012"
+    definition = f"{prefix}:task-definition/web:7"
+    service = {
+        "serviceArn": f"{prefix}:service/school/web",
+        "serviceName": "web",
+        "clusterArn": f"{prefix}:cluster/school",
+        "status": "ACTIVE",
+        "deployments": [],
+        "taskSets": [{"status": "PRIMARY", "taskDefinition": definition}],
+    }
+    told_of = {"taskDefinitionArn": definition, "containerDefinitions": [{"image": f"{URI}@{A}"}]}
+    scripted.answer("ListClusters", {"clusterArns": [service["clusterArn"]]})
+    scripted.answer("ListTaskDefinitionFamilies", {"families": []})
+    scripted.answer("ListServices", {"serviceArns": [service["serviceArn"]]})
+    scripted.answer("DescribeServices", {"services": [service]})
+    scripted.answer("ListTasks", {"taskArns": []})
+    scripted.answer("DescribeTaskDefinition", {"taskDefinition": told_of, "tags": []})
+    clients = clients_of(scripted.endpoint_url)
+    assert ("service school/web", A) in told(observe(clients))
+    clients.close()
+
+
 def test_a_revision_in_use_that_cannot_be_read_is_an_error(scripted: ScriptedAws) -> None:
     cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/school"
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/web:7"
