@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 
 from schoolctl.cli import click_app
 from schoolctl.cli.run import Services
+from schoolctl.errors import SchoolctlError
 from tests.fakes import FakeClock
 from tests.faults import Faults
 from tests.scripted_aws import ScriptedAws
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+
+# Properties are tried on the same few examples in every run, so that a change is what turns one
+# red; `make test-thorough` tries many more, and others each time.
+hypothesis.settings.register_profile("quick", max_examples=40, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 
@@ -66,6 +74,18 @@ def _moto_server() -> Iterator[str]:
     server.stop()
 
 
+@cache
+def _client(service: str, endpoint_url: str) -> Any:
+    """Make a client once for all tests of a process: it takes longer than most calls do."""
+    return boto3.client(  # type: ignore[call-overload]  # the name is a variable
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
 @dataclass(frozen=True)
 class Aws:
     """An empty AWS account on moto's server."""
@@ -74,13 +94,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Give a plain boto3 client, for setting the scene and looking at the result."""
-        return boto3.client(  # type: ignore[call-overload]  # the name is a variable
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        return _client(service, self.endpoint_url)
 
 
 @pytest.fixture
@@ -88,7 +102,9 @@ def aws(_moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """Give an empty account; the process's environment leads to it."""
     import requests  # moto brings it
 
-    requests.post(f"{_moto_server}/moto-api/reset", timeout=10)
+    # No test looks at an AMI, and moto would make all of Amazon's anew for each empty account.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    requests.post(f"{_moto_server}/moto-api/reset", timeout=10).raise_for_status()
     monkeypatch.setenv("AWS_ENDPOINT_URL", _moto_server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -219,14 +235,21 @@ def project(tmp_path: Path) -> Project:
 
 
 def engine_answers() -> bool:
-    """Say whether a Docker engine answers."""
-    docker = shutil.which("docker")
-    if docker is None:
+    """Say whether a Docker engine answers: to the library, as there may be no docker command."""
+    from docker.errors import DockerException
+
+    from schoolctl.engine import connect_docker
+
+    try:
+        client, _ = connect_docker(os.environ)
+        client.ping()
+    except (DockerException, SchoolctlError):
         return False
-    asked = subprocess.run([docker, "version"], capture_output=True, check=False, timeout=30)
-    return asked.returncode == 0
+    client.close()
+    return True
 
 
+@pytest.hookimpl(trylast=True)  # after -m and -k chose: who wants no such test needs no engine
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without an engine, skip what needs one and say so; in CI that is a failure."""
     needing = [

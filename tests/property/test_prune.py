@@ -7,7 +7,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.model import Image
@@ -133,7 +133,6 @@ def test_every_image_has_one_verdict_and_a_reason(scene: Scene) -> None:
 
 
 @given(scenes())
-@settings(max_examples=300)
 def test_pruning_again_deletes_nothing_more(scene: Scene) -> None:
     gone = deleted(scene)
     left = tuple(image for image in scene.images if image.digest not in gone)
@@ -148,7 +147,6 @@ def test_the_order_of_the_images_is_no_matter(scene: Scene, random: Random) -> N
 
 
 @given(scenes())
-@settings(max_examples=50)
 def test_the_steps_delete_what_was_judged_and_nothing_before_what_lists_it(scene: Scene) -> None:
     plan = plan_prune(REPOSITORY, scene.images, scene.uses, scene.rules, NOW, window=5).plan
     steps = [step for step in plan.steps if isinstance(step, DeleteImages)]

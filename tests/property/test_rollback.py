@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.errors import NotFoundError
@@ -49,7 +49,6 @@ def target(history: tuple[list[Candidate], Revision]) -> RollbackTarget | None:
         return None
 
 
-@settings(deadline=None)
 @given(histories())
 def test_it_goes_to_an_active_revision_with_an_image_and_never_to_the_running_one(
     history: tuple[list[Candidate], Revision],
@@ -63,7 +62,6 @@ def test_it_goes_to_an_active_revision_with_an_image_and_never_to_the_running_on
     assert found.revision.ref != history[1].ref
 
 
-@settings(deadline=None)
 @given(histories())
 def test_a_proven_target_completed_before_and_nothing_that_can_run_came_between(
     history: tuple[list[Candidate], Revision],
@@ -88,7 +86,6 @@ def test_a_proven_target_completed_before_and_nothing_that_can_run_came_between(
     assert between == []
 
 
-@settings(deadline=None)
 @given(histories())
 def test_rolling_back_again_and_again_only_ever_goes_further_back(
     history: tuple[list[Candidate], Revision],
@@ -103,7 +100,6 @@ def test_rolling_back_again_and_again_only_ever_goes_further_back(
     assert len(set(visited)) == len(visited)
 
 
-@settings(deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_the_order_of_the_candidates_does_not_matter(
     history: tuple[list[Candidate], Revision], random: Random

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.plan.changes import definition_changes, same_definition, settings_changes
@@ -162,7 +162,6 @@ def test_two_variables_of_one_name_are_not_taken_for_one() -> None:
 variable_names = st.text(min_size=1).filter(lambda name: not name.startswith("awslogs-"))
 
 
-@settings(deadline=None)
 @given(st.dictionaries(variable_names, st.text(min_size=1), max_size=5))
 def test_no_value_of_a_variable_label_or_log_option_is_ever_shown(values: dict[str, str]) -> None:
     hidden = {
