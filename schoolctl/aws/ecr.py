@@ -170,6 +170,8 @@ def _repository(answer: RepositoryTypeDef, config: Config) -> Repository:
 def list_images(clients: Clients, repository: Repository) -> list[Image]:
     """Give every image of a repository, archived ones too, newest first.
 
+    The children of an archived index are not known.
+
     Raises:
         NotFoundError: the repository is gone.
 
@@ -247,11 +249,12 @@ def find_manifest(
 def _children(
     clients: Clients, name: str, details: Sequence[ImageDetailTypeDef]
 ) -> dict[str, tuple[Digest, ...]]:
-    # What has no media type was pushed before ECR noted it, and may be an index.
+    # What has no media type was pushed before ECR noted it, and may be an index. A manifest in the
+    # archive cannot be read (ImageInaccessible).
     indexes = [
         each["imageDigest"]
         for each in details
-        if each.get("imageManifestMediaType", "") in INDEX_TYPES | {""}
+        if each.get("imageManifestMediaType", "") in INDEX_TYPES | {""} and not _is_archived(each)
     ]
     calls = [
         clients.start(_manifests, clients, name, batch) for batch in batches(indexes, _IDS_PER_CALL)
@@ -298,7 +301,13 @@ def _image(detail: ImageDetailTypeDef, children: tuple[Digest, ...]) -> Image:
         media_type=detail.get("imageManifestMediaType", ""),
         children=children,
         subject=Digest(str(subject)) if subject else None,
+        archived=_is_archived(detail),
     )
+
+
+def _is_archived(detail: ImageDetailTypeDef) -> bool:
+    # Where ECR says nothing of it, there is no archive. ACTIVATING is on its way out of it.
+    return dict(detail).get("imageStatus", "ACTIVE") != "ACTIVE"
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,7 @@ def _document(image: Image, family: Family, uses: Iterable[Use] | None) -> dict[
         "pushed_at": iso(image.pushed_at),
         "pulled_at": iso(image.pulled_at),
         "media_type": image.media_type,
+        "archived": image.archived,
         "children": [str(each) for each in image.children],
         "referrers": [str(each) for each in family.referrers.get(image.digest, ())],
         "part_of": [str(each) for each in family.parents.get(image.digest, ())],

@@ -170,13 +170,17 @@ class _Judge:
     def keep_by_rule(self) -> None:
         rules = self._rules
         for image in self._images.values():
+            if image.archived:
+                # What it is made of cannot be read, and whoever archived it wants to keep it.
+                self._keep(image.digest, "is archived")
             for tag in image.tags:
                 for pattern in rules.protect:
                     if fnmatchcase(tag, pattern):
                         self._keep(image.digest, f"tag {tag} is protected ({pattern})")
             if self._is_young(image) and not self._follows(image):
                 self._keep(image.digest, f"is younger than {count(rules.keep_days, 'day')}")
-        for image in islice(self._family.own, rules.keep):
+        ready = (image for image in self._family.own if not image.archived)
+        for image in islice(ready, rules.keep):
             self._keep(image.digest, f"is among the newest {rules.keep}")
 
     def keep_what_belongs(self) -> None:

@@ -95,9 +95,13 @@ def choose_newest(images: Iterable[Image], repository: Repository) -> ChosenImag
     """Choose the newest image that has a tag, as a deploy without a choice does.
 
     Returns:
-        None where no image has a tag that names a release.
+        None where no image that can be pulled has a tag that names a release.
     """
-    tagged = [image for image in images if release_tag(image) is not None and not image.subject]
+    tagged = [
+        image
+        for image in images
+        if release_tag(image) is not None and not image.subject and not image.archived
+    ]
     newest = max(tagged, key=lambda image: (image.pushed_at, image.digest), default=None)
     return chosen(newest, repository) if newest is not None else None
 

@@ -242,6 +242,21 @@ def test_an_index_that_cannot_be_read_is_an_error(scripted: ScriptedAws, written
     assert "KmsError" in raised.value.why
 
 
+def test_an_index_in_the_archive_is_not_read(scripted: ScriptedAws, written: Clients) -> None:
+    detail = {
+        "imageDigest": str(NOBODY),
+        "imagePushedAt": 1_700_000_000,
+        "imageManifestMediaType": INDEX,
+        "imageStatus": "ARCHIVED",
+    }
+    scripted.answer("DescribeImages", {"imageDetails": [detail]})
+    failure = {"imageId": {"imageDigest": str(NOBODY)}, "failureCode": "ImageInaccessible"}
+    scripted.answer("BatchGetImage", {"images": [], "failures": [failure]})
+    (found,) = list_images(written, HERE)
+    assert found.archived
+    assert found.children == ()
+
+
 def test_deleting_by_digest_removes_every_tag(
     aws: Aws, clients: Clients, repository: Repository
 ) -> None:

@@ -350,6 +350,10 @@ def test_latest_is_no_tag_of_a_release() -> None:
     assert choose_newest([image("a", "latest")], REPOSITORY) is None
 
 
+def test_an_archived_image_is_not_chosen_as_it_cannot_be_pulled() -> None:
+    assert choose_newest([replace(image("a", "1.0"), archived=True)], REPOSITORY) is None
+
+
 def test_an_image_that_refers_to_another_is_not_deployed() -> None:
     signature = replace(image("b", "sha256-aaa.sig"), subject=image("a").digest)
     found = choose_newest([image("a", "1.0", minutes=5), signature], REPOSITORY)

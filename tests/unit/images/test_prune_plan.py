@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,13 @@ def test_no_days_to_keep_make_nothing_young_even_by_a_clock_that_is_behind() -> 
     found = decide(image("a", "1", days=-1), image("b", "2", days=-2), rules=Rules(1, 0))
     assert found["2"].keep
     assert not found["1"].keep
+
+
+def test_an_archived_image_stays_and_is_none_of_the_newest() -> None:
+    archived = replace(image("a", "1", days=20), archived=True)
+    found = decide(archived, image("b", "2", days=60), rules=Rules(2, 0))
+    assert found["1"].reasons == ("is archived",)
+    assert found["2"].reasons == ("is among the newest 2",)
 
 
 def test_a_protected_tag_stays() -> None:
