@@ -9,24 +9,22 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import error_code, translated
+from schoolctl.batches import batches
 from schoolctl.errors import NotFoundError
 from schoolctl.model import Digest, Image, RegistryLogin, Repository, RepositoryUri, SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, RepositoryTypeDef
 
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
-
-T = TypeVar("T")
 
 INDEX_TYPES = frozenset(
     {
@@ -367,13 +365,6 @@ def authorization(clients: Clients, config: Config | None = None) -> RegistryLog
         password=SecretValue(password),
         expires_at=given["expiresAt"].astimezone(UTC),
     )
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cut into lists of at most `size`."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from schoolctl.aws import ecs_shapes as shapes
 from schoolctl.aws.errors import error_message, is_code, translated
+from schoolctl.batches import batches
 from schoolctl.errors import NotFoundError, SchoolctlError
 from schoolctl.model import TaskDefinitionRef
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _SERVICES_A_CALL = 10
 _TASKS_A_CALL = 100
 _PAGE = 100
+_REVISIONS_AT_ONCE = 64
 
 
 # Clusters and services
@@ -211,8 +213,12 @@ def describe_revision(clients: Clients, which: TaskDefinitionRef | str) -> Revis
 
 def describe_revisions(clients: Clients, refs: Iterable[TaskDefinitionRef]) -> list[Revision]:
     """Give the revisions of `refs` that exist, in their order, read side by side."""
-    calls = [clients.start(describe_revision, clients, ref) for ref in refs]
-    return [found for found in (call.result() for call in calls) if found is not None]
+    found: list[Revision | None] = []
+    # Each call that is started is a thread: an account may have thousands of revisions.
+    for batch in batches(refs, _REVISIONS_AT_ONCE):
+        calls = [clients.start(describe_revision, clients, ref) for ref in batch]
+        found += [call.result() for call in calls]
+    return [each for each in found if each is not None]
 
 
 # How
@@ -232,10 +238,9 @@ def _gathered(
     size: int,
 ) -> list[T]:
     """Describe `names` in batches of `size`, the batches side by side, in their order."""
-    batches = [names[start : start + size] for start in range(0, len(names), size)]
-    if len(batches) == 1:
-        return describe(clients, cluster, batches[0])
-    calls = [clients.start(describe, clients, cluster, batch) for batch in batches]
+    if 0 < len(names) <= size:
+        return describe(clients, cluster, names)
+    calls = [clients.start(describe, clients, cluster, batch) for batch in batches(names, size)]
     return [each for call in calls for each in call.result()]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.ecr import batches, find_repository
+from schoolctl.aws.ecr import find_repository
 from schoolctl.aws.ecs import describe_revisions, list_revisions
 from schoolctl.aws.observe_task import revision_image_exists
+from schoolctl.batches import batches
 from schoolctl.plan.rollback import Candidate, completed_before, lower_than
 
 if TYPE_CHECKING:

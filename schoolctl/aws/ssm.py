@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.errors import translated
+from schoolctl.batches import batches
 from schoolctl.model import Parameter, SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_ssm.literals import ParameterTypeType
     from mypy_boto3_ssm.type_defs import ParameterTypeDef
@@ -40,7 +41,7 @@ def get_parameters(
     Source: SSM GetParameters.
     """
     wanted = tuple(dict.fromkeys(names))
-    first, *others = _batches(wanted, _GET_LIMIT) if wanted else [()]
+    first, *others = batches(wanted, _GET_LIMIT) if wanted else [[]]
     started = [clients.start(_get_batch, clients, each, decrypt=decrypt) for each in others]
     found = _get_batch(clients, first, decrypt=decrypt) if first else {}
     for call in started:
@@ -70,7 +71,7 @@ def last_writers(clients: Clients, names: Sequence[str]) -> Mapping[str, str]:
     Source: SSM DescribeParameters (GetParameters does not tell), 50 names a filter, all pages.
     """
     writers: dict[str, str] = {}
-    for batch in _batches(tuple(dict.fromkeys(names)), _FILTER_LIMIT):
+    for batch in batches(dict.fromkeys(names), _FILTER_LIMIT):
         with translated(f"read who wrote {_named(batch)}"):
             pages = clients.ssm.get_paginator("describe_parameters").paginate(
                 ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}]
@@ -106,11 +107,6 @@ def put_parameter(
             **({"Description": description} if description else {}),  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
         )
     return answer["Version"]
-
-
-def _batches(names: tuple[str, ...], length: int) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(names), length):
-        yield names[start : start + length]
 
 
 def _named(names: Sequence[str]) -> str:

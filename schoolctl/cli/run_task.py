@@ -112,7 +112,7 @@ def _revision(
     revision: int | None,
 ) -> TaskDefinitionRef:
     from schoolctl.aws.ecr import find_image, find_repository
-    from schoolctl.aws.ecs import describe_revision, list_revisions
+    from schoolctl.aws.ecs import describe_revisions, list_revisions
     from schoolctl.model import TaskDefinitionRef
     from schoolctl.plan.run_task import revision_of_image, running_revision
 
@@ -123,6 +123,5 @@ def _revision(
     repository = find_repository(clients, config)
     image = find_image(clients, repository, tag=tag) if repository else None
     refs = list_revisions(clients, config.task.family, limit=_REVISIONS)
-    answers = [clients.start(describe_revision, clients, ref) for ref in refs]
-    known = [found for answer in answers if (found := answer.result()) is not None]
+    known = describe_revisions(clients, refs)
     return revision_of_image(known, tag, image.digest if image else None)

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from schoolctl.batches import batches
 from schoolctl.model import Digest
 from schoolctl.plan.steps import ConfirmUnused, DeleteImages, Plan
 from schoolctl.text import ago, count, size
@@ -282,7 +283,8 @@ def plan_prune(
             tuple(image.digest for image in batch),
             sum(image.size_bytes for image in batch),
         )
-        for batch in _batches(going)
+        for wave in _waves(going)
+        for batch in batches(wave, _DELETED_AT_ONCE)
     ]
     check = ConfirmUnused(repository, tuple(going), window)
     total = size(sum(image.size_bytes for image in going))
@@ -306,13 +308,6 @@ def _left_without_image(going: Sequence[Image], outside: Sequence[Use]) -> tuple
     shown = ", ".join(islice(revisions, _REVISIONS_SHOWN))
     more = f" and {len(revisions) - _REVISIONS_SHOWN} more" * (len(revisions) > _REVISIONS_SHOWN)
     return (f"ACTIVE revisions that will be left without their image: {shown}{more}",)
-
-
-def _batches(going: Sequence[Image]) -> Iterator[list[Image]]:
-    for wave in _waves(going):
-        rest = iter(wave)
-        while batch := list(islice(rest, _DELETED_AT_ONCE)):
-            yield batch
 
 
 def _waves(going: Sequence[Image]) -> Iterator[list[Image]]:

@@ -132,8 +132,7 @@ class DeleteImages:
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        count = len(self.digests)
-        return f"delete {count} image{'s' if count != 1 else ''} from {self.repository.name}"
+        return f"delete {count(len(self.digests), 'image')} from {self.repository.name}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,6 +177,23 @@ def test_a_limit_reads_no_more_pages_than_it_takes(clients: Clients, scripted: S
     assert [ref.revision for ref in found] == [12, 11]
     [request] = scripted.requests("ListTaskDefinitions")
     assert (request["maxResults"], request["status"]) == (2, "INACTIVE")
+
+
+def test_many_revisions_take_few_threads(clients: Clients, scripted: ScriptedAws) -> None:
+    seen: list[int] = []
+
+    def describe(request: dict[str, Any]) -> dict[str, Any]:
+        seen.append(sum(each.name == "aws" for each in threading.enumerate()))
+        answer = {**DEFINITION, "taskDefinitionArn": request["taskDefinition"]}
+        return {"taskDefinition": answer, "tags": []}
+
+    scripted.answer("DescribeTaskDefinition", describe)
+    refs = [
+        TaskDefinitionRef("web", number, f"{PREFIX}:task-definition/web:{number}")
+        for number in range(200, 0, -1)
+    ]
+    assert [each.ref for each in ecs.describe_revisions(clients, refs)] == refs
+    assert max(seen) <= 64
 
 
 def test_a_revision_is_read_without_its_read_only_fields(
