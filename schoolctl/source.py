@@ -31,7 +31,9 @@ def read_source(
     """
     git = _Git(directory, environ)
     try:
-        commit, seconds = git("log", "-1", "--format=%H %ct").split()
+        # With log.showSignature, the words of gpg would stand before what is asked for.
+        told = git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct")
+        commit, seconds = told.split()
         # Porcelain v2 begins with the branch; with -z, paths are not quoted.
         status = git(
             "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--",

@@ -52,6 +52,25 @@ def test_commit_time_and_branch_are_read(tree: Path) -> None:
     assert found.changed == ()
 
 
+def test_a_signed_commit_is_read_where_git_shows_signatures(tree: Path, tmp_path: Path) -> None:
+    gpg = tmp_path / "gpg"
+    gpg.write_text("#!/bin/sh\necho 'gpg: Good signature' >&2\necho '[GNUPG:] GOODSIG 1 T'\n")
+    gpg.chmod(0o755)
+    signature = "-----BEGIN PGP SIGNATURE-----\n \n iQ\n -----END PGP SIGNATURE-----"
+    who = "T <t@example.test> 1700000000 +0000"
+    signed = tmp_path / "signed"
+    signed.write_text(
+        f"tree {git(tree, 'rev-parse', 'HEAD^{tree}')}\nauthor {who}\ncommitter {who}\n"
+        f"gpgsig {signature}\n\nsigned\n"
+    )
+    commit = git(tree, "hash-object", "-t", "commit", "-w", str(signed))
+    git(tree, "update-ref", "HEAD", commit)
+    git(tree, "config", "gpg.program", str(gpg))
+    git(tree, "config", "log.showSignature", "true")
+    assert "Good signature" in git(tree, "log", "-1", "--format=%H")
+    assert read(tree).commit == commit
+
+
 def test_only_changes_to_what_is_built_count(tree: Path) -> None:
     (tree / "docs.md").write_text("2")
     assert read(tree).changed == ()
