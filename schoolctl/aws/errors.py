@@ -38,11 +38,18 @@ _UNKNOWN_KEY = {
     "InvalidAccessKeyId",
 }
 _THROTTLED = {
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
-    "RequestLimitExceeded",
     "TooManyRequestsException",
+    "TooManyUpdates",
 }
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _CONFLICTS = ("AlreadyExists", "ResourceExists", "Duplicate")
 
@@ -99,11 +106,12 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
         return CredentialsError(
             what, why=why, hint="run `schoolctl profile show` to see which keys are used"
         )
-    if code in _THROTTLED:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
         return UnavailableError(
             what, why=why, hint="AWS limits the rate of calls; wait a minute and run it again"
         )
-    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= _SERVER_ERROR:
+    if status >= _SERVER_ERROR:
         return UnavailableError(what, why=why, hint="AWS has a fault of its own; run it again")
     if any(each in code for each in _CONFLICTS):
         return ConflictError(what, why=why)
