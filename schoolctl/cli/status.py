@@ -35,6 +35,7 @@ def status(context: typer.Context) -> None:
 
     run = Run.of(context)
     found = observe_status(run.clients, run.config, run.reporter.warn)
+    run.check_account()
     run.reporter.result(found.document(), found.lines(run.clock.now()))
 
 
@@ -71,6 +72,7 @@ def logs(
     begin = parse_since(since, now) if since is not None else None
     prefix = _task_prefix(task)
     place = observe_log_place(run.clients, run.config)
+    run.check_account()
     log, lines = _read(run, place, prefix, begin, number)
     if not follow:
         _tell(run, place, lines, begin or now - _RECENT)

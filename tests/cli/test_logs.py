@@ -153,3 +153,10 @@ def test_followed_lines_are_json_lines(project: Project, logs: ScriptedAws) -> N
     told = [json.loads(each) for each in result.stdout.splitlines()]
     assert [each["message"] for each in told[:3]] == ["one", "two", "three"]
     assert told[3]["error"]["exit_code"] == ExitCode.INTERRUPTED
+
+
+def test_the_log_of_another_account_is_not_shown(project: Project, logs: ScriptedAws) -> None:
+    logs.answer("FilterLogEvents", {"events": [event("one", -20)]})
+    result = project.invoke("logs", "-e", "other")
+    assert result.exit_code == ExitCode.WRONG_TARGET
+    assert result.stdout == ""

@@ -155,3 +155,12 @@ def test_what_may_not_be_read_is_a_warning(project: Project, scripted: ScriptedA
     assert result.exit_code == ExitCode.DONE
     assert "warning: the image is not known: AWS denied ecs:DescribeTaskDefinition" in result.stderr
     assert "image     unknown" in result.stdout
+
+
+def test_another_accounts_service_of_the_same_name_is_not_shown(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    script(scripted, STEADY)
+    result = project.invoke("status", "-e", "other")
+    assert result.exit_code == ExitCode.WRONG_TARGET
+    assert result.stdout == ""
