@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, diagnose_target
@@ -13,7 +13,6 @@ from schoolctl.text import count, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from schoolctl.model import Deployment, LogLine, ServiceEvent, TargetHealth, Task
     from schoolctl.plan.reasons import Diagnosis
@@ -24,6 +23,7 @@ _EVENTS = 5
 _TASKS = 10
 # The clocks of a task and of its deployment are ECS's own, but not one and the same.
 _SLACK = timedelta(seconds=2)
+_UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class FailureReport:
 
     def _task_lines(self) -> list[str]:
         if not self.stopped:
-            return ["none of its tasks has stopped" if not self.unread else ""]
+            return [] if self.unread else ["none of its tasks has stopped"]
         revision, number = self.deployment.task_definition, len(self.stopped)
         kinds = Counter(_outcome(each, self.container) for each in self.stopped)
         lines = [f"{count(number, 'task')} of {revision} stopped:"]
@@ -176,10 +176,7 @@ def _is_of(deployment: Deployment, task: Task) -> bool:
 
 
 def _age_key(task: Task) -> datetime:
-    moment = task.stopped_at or task.created_at
-    if moment is None:
-        raise AssertionError("a task of a deployment has a time: `_is_of` asks for it")
-    return moment
+    return task.stopped_at or task.created_at or _UNKNOWN_TIME
 
 
 def _outcome(task: Task, container: str) -> str:
