@@ -5,10 +5,10 @@ CODE := schoolctl service tests benchmarks scripts
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check bench docs lock clean
+.PHONY: help setup demo test test-fast test-thorough check bench docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the locked requirements
 	@scripts/setup.sh
@@ -23,6 +23,9 @@ test: setup ## all tests; what needs a Docker engine is skipped, by name, where 
 
 test-fast: setup ## the tests that need no Docker engine
 	@$(PYTEST) -m "not engine and not e2e"
+
+test-thorough: setup ## the tests that need no Docker engine; properties on many more examples
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e"
 
 check: setup ## lint, format and types
 	@$(BIN)/ruff check $(CODE)
