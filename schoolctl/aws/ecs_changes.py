@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import re
 import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
 
 from schoolctl.aws import ecs_shapes as shapes
 from schoolctl.aws.ecs import describe_revision, describe_service, request_members
-from schoolctl.aws.errors import error_code, error_message, from_client_error, is_code, translated
-from schoolctl.errors import SchoolctlError
+from schoolctl.aws.errors import error_code, error_message, is_code, translated
+from schoolctl.aws.visible import changing
 from schoolctl.model import TaskDefinitionRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mypy_boto3_ecs.type_defs import TagTypeDef
 
@@ -27,35 +26,10 @@ if TYPE_CHECKING:
     from schoolctl.model import ServiceState
 
 DEPLOY_ID_TAG = "schoolctl:deploy-id"
-# ECS's words for what was created a moment ago and has not reached every part of AWS: a role, the
-# service-linked role of an account's first service, a target group or its load balancer.
-_NOT_VISIBLE = re.compile(
-    r"unable to assume|role is not valid|cannot be assumed|service linked role"
-    r"|does not have an associated load balancer|target ?group.* (does not exist|not found)",
-    re.IGNORECASE,
-)
-_MAY_BE_EARLY = ("InvalidParameterException", "ClientException", "TargetGroupNotFoundException")
 # Characters that a tag's value may have. Source: ECS TagResource.
 _NOT_IN_TAGS = re.compile(r"[^\w\s+\-=.:/@]")
 _LONGEST_TAG = 256
 _STOPPING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED")
-
-
-class NotVisibleYetError(SchoolctlError):
-    """ECS does not see something yet that was created a moment ago; or it is truly wrong."""
-
-
-@contextmanager
-def _changing(doing: str) -> Iterator[None]:
-    with translated(doing):
-        try:
-            yield
-        except boto.ClientError as error:
-            early = is_code(error, *_MAY_BE_EARLY) and _NOT_VISIBLE.search(error_message(error))
-            if early:
-                told = from_client_error(error, doing)
-                raise NotVisibleYetError(told.what, why=told.why, hint=told.hint) from error
-            raise
 
 
 # Revisions
@@ -75,7 +49,7 @@ def register_revision(
     family = str(definition.get("family", ""))
     request = {**definition}
     own = request.pop("tags", [])
-    with _changing(f"register a revision of {family}"):
+    with changing(f"register a revision of {family}"):
         answer = clients.ecs_once.register_task_definition(
             **request, tags=[*own, *_tag_list({**tags, DEPLOY_ID_TAG: deploy_id})]
         )
@@ -129,7 +103,7 @@ def create_service(
     Source: ECS CreateService.
     """
     token = str(uuid.uuid4())
-    with _changing(f"create service {cluster}/{name}"):
+    with changing(f"create service {cluster}/{name}"):
         try:
             answer = clients.ecs.create_service(
                 cluster=cluster, serviceName=name, clientToken=token, **request
@@ -168,7 +142,7 @@ def update_service(
     Source: ECS UpdateService.
     """
     ecs = clients.ecs_once if request.get("forceNewDeployment") else clients.ecs
-    with _changing(f"update service {cluster}/{name}"):
+    with changing(f"update service {cluster}/{name}"):
         answer = ecs.update_service(cluster=cluster, service=name, **request)
     return shapes.service_state(answer["service"], request_members(clients, "UpdateService"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from schoolctl.aws.ecs import describe_tasks
 from schoolctl.aws.ecs_shapes import task as read_task
 from schoolctl.aws.errors import translated
+from schoolctl.aws.visible import changing
 from schoolctl.errors import ExitCode, NotFoundError, SchoolctlError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def start_task(
         network: in the shape of RunTask's networkConfiguration.
 
     Raises:
+        NotVisibleYetError: ECS does not see a role yet.
         SchoolctlError: ECS did not start it, for the reason in its `failures`.
 
     Source: ECS RunTask; it answers HTTP 200 when it has started nothing.
@@ -55,7 +57,7 @@ def start_task(
     overrides: TaskOverrideTypeDef = {}
     if command:
         overrides["containerOverrides"] = [{"name": container, "command": list(command)}]
-    with translated(doing):
+    with changing(doing):
         answer = clients.ecs.run_task(
             cluster=cluster,
             taskDefinition=task_definition.arn or str(task_definition),

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from schoolctl.aws import ecs_changes as ecs
 from schoolctl.aws import log_groups
 from schoolctl.aws.ecs import describe_service
 from schoolctl.aws.ecs_shapes import COMPLETED_AT_TAG
 from schoolctl.errors import SchoolctlError, UnavailableError
+from schoolctl.execute.visible import until_visible
 from schoolctl.text import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from schoolctl.execute import Outcome, Tools
     from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
     from schoolctl.plan import steps
 
-T = TypeVar("T")
-
-_VISIBLE_WITHIN_SECONDS = 60.0
 _ANSWERS_WITHIN_SECONDS = 60.0
 _STOPS_WITHIN_SECONDS = 30.0
 _PAUSE_SECONDS = 3.0
@@ -42,7 +38,7 @@ def register(step: steps.RegisterTaskDefinition, tools: Tools, outcome: Outcome)
         SchoolctlError: ECS refused, or did not answer for a minute.
     """
     deploy_id = str(uuid.uuid4())
-    ref = _until_visible(tools, lambda: _register_once(step, tools, deploy_id))
+    ref = until_visible(tools, lambda: _register_once(step, tools, deploy_id))
     outcome.registered = ref
     tools.reporter.result({"revision": str(ref)})
     return str(ref)
@@ -102,7 +98,7 @@ def create_service(step: steps.CreateService, tools: Tools, outcome: Outcome) ->
         "taskDefinition": revision.arn,
         "desiredCount": step.desired_count,
     }
-    made = _until_visible(
+    made = until_visible(
         tools, lambda: ecs.create_service(tools.clients, step.cluster, step.name, request)
     )
     _started(made, revision, tools, outcome)
@@ -118,9 +114,9 @@ def update_service(step: steps.UpdateService, tools: Tools, outcome: Outcome) ->
         request["taskDefinition"] = revision.arn
     if step.force:
         request["forceNewDeployment"] = True
-        updated = _until_visible(tools, lambda: _force_once(step, tools, request))
+        updated = until_visible(tools, lambda: _force_once(step, tools, request))
     else:
-        updated = _until_visible(
+        updated = until_visible(
             tools, lambda: ecs.update_service(tools.clients, step.cluster, step.name, request)
         )
     _started(updated, revision, tools, outcome)
@@ -175,25 +171,3 @@ def stop_deployment(step: steps.StopDeployment, tools: Tools) -> str:
     while ecs.still_stopping(clients, stopped) and tools.clock.monotonic() < give_up_at:
         tools.clock.sleep(_PAUSE_SECONDS)
     return "" if stopped else "it was decided by then, or the update replaces it"
-
-
-# What was created a moment ago
-
-
-def _until_visible(tools: Tools, call: Callable[[], T]) -> T:
-    """Repeat a call for a minute while ECS does not see a role or a target group.
-
-    Both take effect some seconds after they were created; after a minute they are truly wrong.
-    """
-    give_up_at = tools.clock.monotonic() + _VISIBLE_WITHIN_SECONDS
-    told = False
-    while True:
-        try:
-            return call()
-        except ecs.NotVisibleYetError as error:
-            if tools.clock.monotonic() >= give_up_at:
-                raise
-            if not told:
-                tools.reporter.note(f"waiting up to a minute: {error.why}")
-            told = True
-            tools.clock.sleep(_PAUSE_SECONDS)

@@ -16,6 +16,7 @@ from schoolctl.errors import (
     UnavailableError,
     interrupted,
 )
+from schoolctl.execute.visible import until_visible
 from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import LOG_LINES
 from schoolctl.plan.logs import container_names, log_place, moment, short_id
@@ -50,13 +51,16 @@ def run_task(step: RunTask, tools: Tools, outcome: Outcome) -> str:
     ref = outcome.revision(step.task_definition)
     try:
         place = log_place(_revision(ref, step, tools).definition, step.container)
-        task = start_task(
-            tools.clients,
-            cluster=step.cluster,
-            task_definition=ref,
-            container=step.container,
-            command=step.command,
-            network=step.network,
+        task = until_visible(
+            tools,
+            lambda: start_task(
+                tools.clients,
+                cluster=step.cluster,
+                task_definition=ref,
+                container=step.container,
+                command=step.command,
+                network=step.network,
+            ),
         )
     except SchoolctlError as error:
         raise _never_began(step, error) from error

@@ -240,6 +240,29 @@ def test_a_release_command_that_never_ran_is_a_failed_rollout(
     assert OneOff(project, scripted, NEVER).fails().exit_code is ExitCode.ROLLOUT
 
 
+def test_a_role_that_was_made_a_moment_ago_is_waited_for(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    early = Refusal("ClientException", "ECS was unable to assume the role that was provided")
+    scripted.answer("RunTask", early, early)
+    one_off = OneOff(project, scripted, ended(0))
+    assert one_off.run().startswith("exit code 0")
+    assert one_off.stderr.count("waiting up to a minute: AWS answered ClientException") == 1
+    tokens = [each["clientToken"] for each in scripted.requests("RunTask")]
+    assert len(tokens) == len(set(tokens)) == 3
+
+
+def test_a_role_that_may_not_be_used_is_given_up_after_a_minute(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    one_off = OneOff(project, scripted)
+    scripted.reset()
+    scripted.answer("DescribeTaskDefinition", {"taskDefinition": DEFINITION, "tags": []})
+    scripted.answer("RunTask", Refusal("ClientException", "ECS was unable to assume the role"))
+    assert "unable to assume" in one_off.fails().why
+    assert one_off.clock.monotonic() == pytest.approx(60)
+
+
 @pytest.mark.parametrize(
     ("must_succeed", "code"), [(True, ExitCode.ROLLOUT), (False, ExitCode.NEVER_RAN)]
 )
