@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -36,4 +37,8 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
+        if not gc.isenabled():
+            # The command began without the collector; a run that waits may go on for hours.
+            gc.freeze()
+            gc.enable()
         time.sleep(seconds)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore import session as botocore_session
 from botocore.exceptions import ProfileNotFound
-from botocore.loaders import create_loader
 
 from schoolctl.aws.errors import translated
+from schoolctl.aws.service_models import service_models
 from schoolctl.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from botocore.loaders import Loader
     from botocore.session import Session
 
 _ROLE_ACCOUNT = re.compile(r"arn:[^:]+:iam::(\d{12}):role/")
@@ -47,19 +44,8 @@ def open_session(profile: str | None) -> Session:
     """
     unread = {"profile": (None, None, None, None)}
     session = botocore_session.Session(session_vars=unread, profile=profile)
-    session.register_component("data_loader", _loader())
+    session.register_component("data_loader", service_models())
     return session
-
-
-@cache
-def _loader() -> Loader:
-    """Make the reader of botocore's service models, which keeps what it has read.
-
-    Reading them is most of the time that a client takes; a run that speaks to several
-    environments reads each once.
-    """
-    loader: Loader = create_loader(os.environ.get("AWS_DATA_PATH"))
-    return loader
 
 
 def profile_region(name: str | None) -> str | None:
