@@ -53,6 +53,7 @@ class Worker(GeventWorker):
     ) -> None:
         super().__init__(age, ppid, sockets, app, timeout, cfg, log)
         self._idle: set[socket.socket] = set()
+        self._lingered = False
 
     def handle(self, listener: "GeventSocket", client: "GeventSocket", addr: "Address") -> None:
         """Serve one connection to its end."""
@@ -73,6 +74,9 @@ class Worker(GeventWorker):
         self._idle.discard(sock)
         keep = super().handle_request(listener_name, req, sock, addr)
         self._idle.add(sock)
+        if self._lingered:
+            # It began before SIGTERM, so that its answer did not say `Connection: close`.
+            self._close_idle()
         return keep
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -85,6 +89,7 @@ class Worker(GeventWorker):
         gevent.spawn_later(LINGER_SECONDS, self._close_idle)
 
     def _close_idle(self) -> None:
+        self._lingered = True
         for connection in list(self._idle):
             try:
                 # Wakes the greenlet that waits for the next request, as if the client had left.
