@@ -178,13 +178,13 @@ def repository_uri(run: Run) -> RepositoryUri:
     """Give where the environment's images go; AWS is asked only where the account is not pinned."""
     from schoolctl.aws.ecr import authorization
     from schoolctl.model import RepositoryUri
+    from schoolctl.partitions import partition_of
 
     config = run.config
     registry = config.registry
     if registry is None and config.account is not None:
         region = str(run.connection.region.value)
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        registry = f"{config.account}.dkr.ecr.{region}.{suffix}"
+        registry = f"{config.account}.dkr.ecr.{region}.{partition_of(region).host_suffix}"
     if registry is None:
         registry = authorization(run.clients).registry
     return RepositoryUri(registry, config.image.repository)

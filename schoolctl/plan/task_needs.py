@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.model import SecretInfo
+from schoolctl.partitions import partition_of
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.task_definition import Names
 
@@ -63,14 +64,14 @@ def _role_arn(
         gaps.unverified(f"{purpose} {name}", told)
         if name.startswith("arn:"):
             return name
-        return f"arn:{partition(found.region)}:iam::{found.account}:role/{name}"
+        return f"arn:{partition_of(found.region).name}:iam::{found.account}:role/{name}"
     if told is None:
         plain = name.rpartition("/")[2]
         cure = f"`aws iam create-role --role-name {plain} --assume-role-policy-document '{_TRUST}'`"
         if purpose == "execution role":
             cure += (
                 f", then `aws iam attach-role-policy --role-name {plain} --policy-arn"
-                f" arn:{partition(found.region)}:iam::aws:policy/service-role/"
+                f" arn:{partition_of(found.region).name}:iam::aws:policy/service-role/"
                 "AmazonECSTaskExecutionRolePolicy`"
             )
         gaps.lacks(f"{purpose} {name}", cure)
@@ -99,10 +100,3 @@ def _secret_arn(config: Config, key: str, told: SecretInfo | Denied | None, gaps
                 f"secret {name} (scheduled for deletion)", f"secrets set {key} --restore"
             )
             return told.arn
-
-
-def partition(region: str) -> str:
-    """Give the partition of ARNs in a region. Source: IAM reference, ARNs and partitions."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
