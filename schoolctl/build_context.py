@@ -225,7 +225,7 @@ class _Reader:
 
     def _walk(self, folder: str) -> Iterator[tuple[str, os.stat_result]]:
         """Give each path that is not left out; a folder before what is in it."""
-        for item in sorted(os.scandir(self._root / folder), key=lambda each: each.name):
+        for item in self._items(folder):
             path = f"{folder}/{item.name}" if folder else item.name
             left_out = self._ignore.leaves_out(path)
             if not item.is_dir(follow_symlinks=False):
@@ -243,6 +243,13 @@ class _Reader:
             if first is not None:
                 yield first
                 yield from inside
+
+    def _items(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            return sorted(os.scandir(self._root / folder), key=lambda each: each.name)
+        except OSError:
+            self.findings.append(Finding(f"{folder or '.'}/", "cannot be read"))
+            return []
 
     def _take(self, path: str, status: os.stat_result) -> None:
         mode = stat.S_IMODE(status.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH)
@@ -269,7 +276,7 @@ class _Reader:
                     length += len(piece)
                     finding = finding or judge_file(path, tail + piece)
                     tail = piece[-_OVERLAP_BYTES:]
-        except PermissionError:
+        except OSError:
             self.findings.append(Finding(path, "cannot be read"))
             return
         self._find(finding if length else judge_file(path, b""), path)

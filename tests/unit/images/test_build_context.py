@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +17,7 @@ from schoolctl.context_guard import LARGEST_CONTEXT_BYTES
 from schoolctl.errors import ConfigError, SchoolctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 PLATFORM = "linux/amd64"
 # Put together here, so that this file is no finding itself.
@@ -300,3 +302,30 @@ def test_every_finding_is_listed_at_once(root: Path) -> None:
         "a.key: a private key",
     ]
     assert "image.allow" in raised.value.hint
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Do without root's right to read everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_what_may_not_be_read_is_a_finding() -> None:
+    # Not in pytest's own folder, which is closed to all but who runs it.
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        for name in ("Dockerfile", ".dockerignore", "locked/a.txt", "secret.txt"):
+            put(root, name, "#\n")
+        (root / "locked").chmod(0o000)
+        (root / "secret.txt").chmod(0o000)
+        with as_nobody():
+            found = [str(each) for each in read(root).findings]
+        (root / "locked").chmod(0o700)
+    assert sorted(found) == ["locked/: cannot be read", "secret.txt: cannot be read"]
