@@ -130,7 +130,7 @@ def wait_ready(layout: Layout, state: State, clock: Clock) -> None:
         TimedOutError: it does not answer in time.
     """
     deadline = clock.monotonic() + _READY_SECONDS
-    while not answers(state):
+    while not (_listens(layout, state.port) and answers(state)):
         if running(layout) is None:
             raise SchoolctlError(
                 "the emulator ended as soon as it was started",
@@ -145,6 +145,16 @@ def wait_ready(layout: Layout, state: State, clock: Clock) -> None:
                 hint="`schoolctl sandbox logs`, then `schoolctl sandbox down` and up again",
             )
         clock.sleep(_POLL_SECONDS)
+
+
+def _listens(layout: Layout, port: int) -> bool:
+    """Tell whether it is our emulator that has the port.
+
+    Two that start at once may both find the port free. What answers then is one of them, and the
+    other's seeding would go into the wrong account.
+    """
+    process, holder = running(layout), port_holder(port)
+    return process is not None and holder is not None and holder.pid == process.pid
 
 
 def answers(state: State) -> bool:

@@ -44,7 +44,9 @@ class Bench:
     repository: RepositoryUri
 
     def build(self, tag: str, content: str = "hello", platform: str = LOCAL) -> LocalImage:
-        (self.directory / "file").write_text(content)
+        # Layers of this test alone: one test's cleaning up must not take what another's build,
+        # at the same time, has just found in the engine's cache.
+        (self.directory / "file").write_text(f"{content} of {self.repository}")
         (self.directory / "Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
         (self.directory / ".dockerignore").write_text("*\n!file\n")
         return self.engine.build(

@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine.sandbox.project import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PORT = 4577
 _PASSED_ON = ("PATH", "LANG", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "DOCKER_HOST")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here as end-to-end; one worker runs it, as there is one sandbox."""
+    """Mark everything here as end-to-end; one worker runs a file, whose tests share a sandbox."""
     for item in items:
-        if Path(item.fspath).is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.xdist_group(f"e2e-{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, install it beside the locked dependencies, and give the command's path."""
     folder = tmp_path_factory.mktemp("installed")
     wheels = folder / "wheels"
-    _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(ROOT))
+    _run(
+        *(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"),
+        *("-w", str(wheels), str(ROOT)),
+    )
     environment = folder / "venv"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
@@ -107,14 +111,13 @@ class Sandbox:
 
 def make_sandbox(command: Path, folder: Path) -> Sandbox:
     """Copy what a user's project has into `folder`: configuration, service, Dockerfile."""
-    directory = folder / "project"
+    directory, home = folder / "project", folder / "sandbox-home"
     directory.mkdir()
+    home.mkdir()
     for name in ("schoolctl.yaml", "Dockerfile", ".dockerignore"):
         shutil.copy(ROOT / name, directory / name)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "service", directory / "service", ignore=ignored)
-    home = folder / "home"
-    home.mkdir()
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environ = {**passed_on, "HOME": str(home), "SCHOOLCTL_ENV": "sandbox", "NO_COLOR": "1"}
     return Sandbox(command, directory, environ)
@@ -124,11 +127,11 @@ def make_sandbox(command: Path, folder: Path) -> Sandbox:
 def sandbox(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Bring up a sandbox with the service deployed as 1.0; taken down at the end."""
     made = make_sandbox(installed, tmp_path_factory.mktemp("sandbox"))
-    made.run("sandbox", "up", "--port", str(PORT))
     try:
+        made.run("sandbox", "up", "--port", str(free_port()))
         made.run("push", "--tag", "1.0", "--create-repo")
         made.run("params", "set", "--from-file", ".schoolctl/sandbox.env")
         made.run("deploy", "--tag", "1.0")
         yield made
     finally:
-        made.run("sandbox", "down", code=None)
+        made.run("sandbox", "down", "--images", code=None)

@@ -10,13 +10,13 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import Sandbox, make_sandbox
+from tests.engine.sandbox.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"run these five commands -->\n```console\n(.*?)```", re.DOTALL)
-_PORT = 4578
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def newcomer(installed: Path, tmp_path: Path) -> Iterator[Sandbox]:
     made = make_sandbox(installed, tmp_path)
     (made.directory / "schoolctl.yaml").unlink()
     yield made
-    made.run("sandbox", "down", code=None)
+    made.run("sandbox", "down", "--images", code=None)
 
 
 def test_first_deployment_goes_as_the_readme_says(newcomer: Sandbox) -> None:
@@ -37,7 +37,7 @@ def test_first_deployment_goes_as_the_readme_says(newcomer: Sandbox) -> None:
     newcomer.run(*commands[0].split())
     config = newcomer.directory / "schoolctl.yaml"
     config.write_text(config.read_text().replace("# release_command:", "release_command:"))
-    newcomer.run("sandbox", "up", "--port", str(_PORT))
+    newcomer.run("sandbox", "up", "--port", str(free_port()))
 
     newcomer.run(*commands[1].split())
     _type_values(newcomer, commands[2].split())
@@ -62,10 +62,10 @@ def _type_values(newcomer: Sandbox, args: list[str]) -> None:
     shown = ""
     for key in ("db_host", "db_name", "db_user", "db_password"):
         terminal.expect(rf"{key}.*?: ")
-        shown += terminal.before
+        shown += terminal.before or ""
         terminal.sendline(values[key])
     terminal.expect(pexpect.EOF)
-    shown += terminal.before
+    shown += terminal.before or ""
     terminal.close()
     assert terminal.exitstatus == 0, shown
     assert values["db_host"] in shown

@@ -6,7 +6,9 @@ import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from schoolctl.sandbox.processes import (
     parse_mark,
     terminate,
 )
+from schoolctl.sandbox.state import new_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,24 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(600)
 """
+
+
+class _Ready(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def ready() -> Iterator[ThreadingHTTPServer]:
+    """Answer as an emulator that is ready does."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Ready) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture
@@ -158,6 +179,19 @@ def test_a_foreign_listener_is_not_taken_for_our_emulator(
     layout.prepare()
     assert emulator.adopt(layout, listener.getsockname()[1]) is None
     assert not layout.process_file.exists()
+
+
+def test_an_answer_of_another_emulator_is_not_taken_for_ours(
+    tmp_path: Path, ready: ThreadingHTTPServer
+) -> None:
+    """As when two start at once: the port was free for both, and the other has got it."""
+    layout = Layout(tmp_path, "sandbox")
+    layout.prepare()
+    port = ready.server_address[1]
+    state = new_state("app", port=port, bridge="127.0.0.1", database_port=1)
+    assert emulator.answers(state)
+    with pytest.raises(SchoolctlError, match="the emulator ended as soon as it was started"):
+        emulator.wait_ready(layout, state, SystemClock())
 
 
 def test_a_note_of_a_process_that_is_gone_is_no_running_emulator(tmp_path: Path) -> None:
