@@ -51,17 +51,31 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _service_models_read_once() -> Iterator[None]:
-    """Let botocore read the models of AWS's services once, and not for each run in process."""
+def _botocore_prepared_once() -> Iterator[None]:
+    """Let botocore read AWS's service models, and make what follows from them, once.
+
+    A process makes its clients once; the tests run the command in one process a thousand times.
+    """
+    import botocore.client
+    import botocore.hooks
     import botocore.session
 
     loader = botocore.session.get_session().get_component("data_loader")
+    make_methods = botocore.client.ClientCreator._create_methods  # noqa: SLF001  # botocore's own
+    methods: dict[str, dict[str, Any]] = {}
 
     def share(session: Any) -> None:
-        session._components.register_component("data_loader", loader)  # noqa: SLF001  # botocore's own
+        session._components.register_component("data_loader", loader)  # noqa: SLF001  # likewise
+
+    def methods_of(creator: Any, model: Any) -> dict[str, Any]:
+        if model.service_name not in methods:
+            methods[model.service_name] = make_methods(creator, model)
+        return dict(methods[model.service_name])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session.Session, "_register_data_loader", share)
+        patch.setattr(botocore.client.ClientCreator, "_create_methods", methods_of)
+        patch.setattr(botocore.hooks, "accepts_kwargs", cache(botocore.hooks.accepts_kwargs))
         yield
 
 
