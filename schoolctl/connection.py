@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from schoolctl.errors import CredentialsError, UsageError
 
@@ -76,7 +77,7 @@ def resolve_connection(
             raises a `CredentialsError` for one that does not exist.
 
     Raises:
-        UsageError: no region is set anywhere.
+        UsageError: no region is set anywhere, or AWS_ENDPOINT_URL is no URL.
         CredentialsError: the profile does not exist, or half a key is in the environment.
     """
     keys = None if flag_profile else _overlay_keys(config)
@@ -161,8 +162,24 @@ def _endpoint(config: Config | None, environ: Mapping[str, str]) -> Setting:
     if config is not None and config.endpoint_url:
         return Setting(config.endpoint_url, f"environment {config.environment}")
     if environ.get("AWS_ENDPOINT_URL"):
-        return Setting(environ["AWS_ENDPOINT_URL"], "AWS_ENDPOINT_URL")
+        url = environ["AWS_ENDPOINT_URL"]
+        if not _is_url(url):
+            # Not quoted: an address may hold a password.
+            raise UsageError(
+                "AWS_ENDPOINT_URL in the environment is no URL",
+                why="an endpoint begins with http:// or https:// and a host",
+                hint="correct it, or unset it to call AWS itself",
+            )
+        return Setting(url, "AWS_ENDPOINT_URL")
     return Setting(None, "AWS")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _overruled(credentials: Setting, region: Setting, environ: Mapping[str, str]) -> Iterator[str]:

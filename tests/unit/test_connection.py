@@ -196,3 +196,14 @@ def test_a_profile_flag_is_stronger_than_the_overlays_keys(tmp_path: Path) -> No
     )
 
     assert (found.profile, found.keys) == ("flagged", None)
+
+
+@pytest.mark.parametrize("url", ["foo", "ftp://u:hunter2@x", "http://", "http://[::1", "h:1"])
+def test_an_endpoint_that_is_no_url_is_refused_without_being_quoted(url: str) -> None:
+    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL in the environment is no URL") as raised:
+        resolve("regional", {"AWS_ENDPOINT_URL": url})
+    assert "hunter2" not in str(raised.value.document())
+
+
+def test_an_endpoint_that_is_overruled_need_be_no_url() -> None:
+    assert resolve("local", {"AWS_ENDPOINT_URL": "foo"}).endpoint_url.origin == "environment local"
