@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.aws.ecs import describe_revision, describe_service, list_tasks
 from schoolctl.aws.health import target_health
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
-    from schoolctl.model import Revision, ServiceState, TargetHealth
+    from schoolctl.model import ServiceState, Task
+
+T = TypeVar("T")
 
 
 def observe_status(clients: Clients, config: Config, warn: Callable[[str], None]) -> Status:
@@ -36,12 +38,14 @@ def observe_status(clients: Clients, config: Config, warn: Callable[[str], None]
     service = need_service(clients, config)
     revision = clients.start(describe_revision, clients, service.task_definition)
     targets = clients.start(target_health, clients, service.target_group_arns)
+    no_tasks: list[Task] = []
+    seen = _allowed(tasks, no_tasks, "the tasks are", warn)
     return Status(
         service=service,
-        revision=_allowed_revision(revision, warn),
+        revision=_allowed(revision, None, "the image is", warn),
         container=config.task.container,
-        tasks=tuple(sorted(tasks.result(), key=lambda each: str(each.started_at or ""))),
-        targets=_allowed_targets(targets, warn),
+        tasks=tuple(sorted(seen, key=lambda each: str(each.started_at or ""))),
+        targets=_allowed(targets, (), "the targets' health is", warn),
     )
 
 
@@ -73,21 +77,9 @@ def observe_log_place(clients: Clients, config: Config) -> LogPlace:
     return place or written
 
 
-def _allowed_revision(
-    answer: Future[Revision | None], warn: Callable[[str], None]
-) -> Revision | None:
-    try:
-        return answer.result()
-    except AccessDeniedError as error:
-        warn(f"the image is not known: {error.why}")
-        return None
-
-
-def _allowed_targets(
-    answer: Future[tuple[TargetHealth, ...]], warn: Callable[[str], None]
-) -> tuple[TargetHealth, ...]:
+def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:
     try:
         return answer.result()
     except (AccessDeniedError, NotFoundError) as error:
-        warn(f"the targets' health is not known: {error.why}")
-        return ()
+        warn(f"{what} not known: {error.why}")
+        return otherwise

@@ -149,10 +149,11 @@ def test_what_may_not_be_read_is_a_warning(project: Project, scripted: ScriptedA
     )
     scripted.answer("DescribeTaskDefinition", denied)
     scripted.answer("DescribeServices", *service_answer(STEADY))
-    scripted.answer("ListTasks", {"taskArns": []})
+    scripted.answer("ListTasks", Refusal("AccessDeniedException", "to perform: ecs:ListTasks"))
     scripted.answer("DescribeTargetHealth", HEALTH)
     result = project.invoke("status")
     assert result.exit_code == ExitCode.DONE
+    assert "warning: the tasks are not known: AWS denied ecs:ListTasks" in result.stderr
     assert "warning: the image is not known: AWS denied ecs:DescribeTaskDefinition" in result.stderr
     assert "image     unknown" in result.stdout
 
