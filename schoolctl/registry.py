@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+from contextlib import closing
+from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
-from requests.auth import HTTPBasicAuth
+import urllib3
+from botocore.httpsession import get_cert_path
 
 from schoolctl.engine_errors import innermost
 from schoolctl.errors import EngineError
@@ -19,7 +24,8 @@ from schoolctl.errors import EngineError
 if TYPE_CHECKING:
     from schoolctl.model import Digest, RegistryLogin, RepositoryUri
 
-_TIMEOUT_SECONDS = (5, 30)
+_TIMEOUT = urllib3.Timeout(connect=5, read=30)
+_RETRIES = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=3)
 _LARGEST_CONFIG_BYTES = 4_000_000
 """The limit that registries themselves put on a manifest; a config blob is smaller still."""
 
@@ -56,23 +62,27 @@ def read_labels(
     """
     url = f"{registry_url(repository.registry)}/v2/{repository.name}/blobs/{config_digest}"
     what = f"could not read what is inside an image of {repository}"
+    password = login.password.reveal()
     try:
-        # ECR sends on to S3; requests leaves the password out where the host is another.
-        with requests.get(
+        # ECR sends on to S3; urllib3 leaves the password out where the host is another.
+        answer = _pool(url).request(
+            "GET",
             url,
-            auth=HTTPBasicAuth(login.username, login.password.reveal()),
-            timeout=_TIMEOUT_SECONDS,
-            stream=True,
-        ) as answer:
-            if not answer.ok:
+            headers=urllib3.make_headers(basic_auth=f"{login.username}:{password}"),
+            timeout=_TIMEOUT,
+            retries=_RETRIES,
+            preload_content=False,
+        )
+        with closing(answer):
+            if answer.status != HTTPStatus.OK:
                 raise EngineError(
                     what,
-                    why=f"{repository.registry} answered {answer.status_code} {answer.reason}",
+                    why=f"{repository.registry} answered {answer.status} {answer.reason}",
                     hint="it needs ecr:GetDownloadUrlForLayer on the repository",
                 )
-            content = answer.raw.read(_LARGEST_CONFIG_BYTES, decode_content=True)
+            content = answer.read(_LARGEST_CONFIG_BYTES, decode_content=True)
         labels = (json.loads(content).get("config") or {}).get("Labels") or {}
-    except requests.RequestException as error:
+    except urllib3.exceptions.HTTPError as error:
         raise EngineError(
             what,
             why=f"{repository.registry}: {innermost(error)}",
@@ -81,3 +91,13 @@ def read_labels(
     except (ValueError, AttributeError) as error:
         raise EngineError(what, why=f"{repository.registry} sent no configuration") from error
     return {str(key): str(value) for key, value in labels.items()}
+
+
+def _pool(url: str) -> urllib3.PoolManager:
+    """Make what sends a request, through the proxy and with the authorities of the environment."""
+    parts = urlsplit(url)
+    authorities = os.environ.get("AWS_CA_BUNDLE") or get_cert_path(verify=True)
+    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    if proxy is not None:
+        return urllib3.ProxyManager(proxy, ca_certs=authorities)
+    return urllib3.PoolManager(ca_certs=authorities)

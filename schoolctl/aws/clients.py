@@ -161,9 +161,12 @@ class Clients:
         return client
 
     def _client(self, service: str, *, once: bool = False) -> Any:
+        key = (service, once)
+        made = self._made.get(key)
+        if made is not None:
+            return made
         # Making a client is not thread-safe in boto3, using one is.
         with self._lock:
-            key = (service, once)
             if key not in self._made:
                 with translated(f"reach {service}"):
                     self._made[key] = self.session.client(  # type: ignore[call-overload]  # the name is a variable

@@ -274,4 +274,7 @@ def main() -> None:
     # A run is short, and what start-up makes stays: looking through it for garbage again and
     # again took a fifth of the time. `SystemClock.sleep` starts the collector in runs that last.
     gc.disable()
+    # pydantic looks through every installed distribution for plugins of its own; there are none
+    # that this command would want.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     click_app()(prog_name="schoolctl")
