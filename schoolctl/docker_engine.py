@@ -18,7 +18,7 @@ from docker import errors as docker_errors
 from docker.credentials.errors import StoreError
 
 from schoolctl.builder import BuilderChoice, BuilderKind, build_with_cli, find_builder
-from schoolctl.engine import EngineVersion, LocalImage, PushResult, without_docker_config
+from schoolctl.engine import LocalImage, PushResult, without_docker_config
 from schoolctl.engine_errors import build_error, connection_error, innermost, registry_error
 from schoolctl.errors import EngineError
 from schoolctl.model import Digest
@@ -46,12 +46,6 @@ class DockerEngine:
         self._host = host
         self._environ = environ
 
-    def version(self) -> EngineVersion:
-        """Tell which engine answers."""
-        with self._failures("ask the Docker engine for its version"):
-            told = self._client.version()
-        return EngineVersion(told["Version"], told["ApiVersion"], f"{told['Os']}/{told['Arch']}")
-
     def image(self, reference: str) -> LocalImage | None:
         """Give an image by name or id; None where the engine has none."""
         with self._failures(f"look for image {reference}"):
@@ -75,7 +69,7 @@ class DockerEngine:
             request.context.write_tar(tar)
             tar.seek(0)
             if request.builder.kind is BuilderKind.BUILDKIT:
-                build_with_cli(request, tar, self._cli_environ(), on_line)
+                build_with_cli(request, tar, self._environ, on_line)
             else:
                 self._build_classic(request, tar, on_line)
         built = self.image(str(request.image))
@@ -175,9 +169,6 @@ class DockerEngine:
             decode=True,
             timeout=_SILENCE_SECONDS,
         )
-
-    def _cli_environ(self) -> dict[str, str]:
-        return dict(self._environ)
 
     @contextmanager
     def _patience(self) -> Iterator[None]:

@@ -29,15 +29,6 @@ _ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class EngineVersion:
-    """Which engine answers."""
-
-    version: str
-    api_version: str
-    platform: str
-
-
-@dataclass(frozen=True)
 class LocalImage:
     """An image that the engine has.
 
@@ -94,10 +85,6 @@ class PushResult:
 
 class Engine(Protocol):
     """What the product asks of a Docker engine. Every failure is an `EngineError`."""
-
-    def version(self) -> EngineVersion:
-        """Tell which engine answers."""
-        ...
 
     def image(self, reference: str) -> LocalImage | None:
         """Give an image by name or id; None where the engine has none."""

@@ -240,7 +240,6 @@ class Parameter:
     type: str
     version: int
     modified_at: datetime | None
-    modified_by: str = ""
     value: SecretValue | None = None
 
 

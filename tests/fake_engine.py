@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from schoolctl.builder import Builder, BuilderChoice, BuilderKind
-from schoolctl.engine import BuildRequest, EngineVersion, LocalImage, PushResult
+from schoolctl.engine import BuildRequest, LocalImage, PushResult
 from schoolctl.engine_errors import build_error, registry_error
 from schoolctl.model import Digest
 from tests.registry import digest_of
@@ -44,9 +44,6 @@ class FakeEngine:
     pushes: list[ImageRef] = field(default_factory=list)
     _images: dict[str, LocalImage] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
-
-    def version(self) -> EngineVersion:
-        return EngineVersion("0.fake", "1.41", "linux/amd64")
 
     def image(self, reference: str) -> LocalImage | None:
         return self._images.get(reference)

@@ -70,12 +70,6 @@ def tag_revision(clients: Clients, revision: TaskDefinitionRef, tags: Mapping[st
         clients.ecs.tag_resource(resourceArn=revision.arn, tags=_tag_list(tags))
 
 
-def deregister_revision(clients: Clients, revision: TaskDefinitionRef) -> None:
-    """Make a revision INACTIVE. Source: ECS DeregisterTaskDefinition."""
-    with translated(f"deregister {revision}"):
-        clients.ecs.deregister_task_definition(taskDefinition=revision.arn or str(revision))
-
-
 def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [
         {"key": key, "value": _NOT_IN_TAGS.sub("_", value)[:_LONGEST_TAG]}

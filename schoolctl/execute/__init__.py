@@ -185,10 +185,6 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import deploy
 
             return deploy.register(step, tools, outcome)
-        case steps.DeregisterTaskDefinition():
-            from schoolctl.execute import deploy
-
-            return deploy.deregister(step, tools)
         case steps.RunTask():
             from schoolctl.execute import run_task
 

@@ -63,12 +63,6 @@ def _register_once(
                 raise
 
 
-def deregister(step: steps.DeregisterTaskDefinition, tools: Tools) -> str:
-    """Make a revision INACTIVE."""
-    ecs.deregister_revision(tools.clients, step.task_definition)
-    return ""
-
-
 def mark_completed(step: steps.MarkCompleted, tools: Tools, outcome: Outcome) -> str:
     """Note on the revision when its rollout completed; a rollout that proved nothing leaves none.
 

@@ -209,17 +209,6 @@ class RegisterTaskDefinition:
 
 
 @dataclass(frozen=True)
-class DeregisterTaskDefinition:
-    """Make a revision INACTIVE."""
-
-    task_definition: TaskDefinitionRef
-
-    def describe(self) -> str:
-        """Say what the step does, in the imperative."""
-        return f"deregister {self.task_definition}"
-
-
-@dataclass(frozen=True)
 class RunTask:
     """Run a command as a one-off task, show its log and take its exit code."""
 
@@ -338,7 +327,6 @@ Step = (
     | RestoreSecret
     | CreateLogGroup
     | RegisterTaskDefinition
-    | DeregisterTaskDefinition
     | RunTask
     | CreateService
     | UpdateService
