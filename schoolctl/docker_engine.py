@@ -21,7 +21,7 @@ from schoolctl.builder import BuilderChoice, BuilderKind, build_with_cli, find_b
 from schoolctl.engine import LocalImage, PushResult, without_docker_config
 from schoolctl.engine_errors import build_error, connection_error, innermost, registry_error
 from schoolctl.errors import EngineError
-from schoolctl.model import Digest
+from schoolctl.model import Digest, fits_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -231,7 +231,7 @@ def _local_image(attrs: Mapping[str, Any]) -> LocalImage:
 def _check_platform(built: LocalImage, request: BuildRequest) -> None:
     # The classic builder takes a base image for another machine without a word.
     wanted = request.platform
-    if built.platform != wanted and not built.platform.startswith(f"{wanted}/"):
+    if not fits_platform(built.platform, wanted):
         raise EngineError(
             f"the image was built for {built.platform}, and the tasks run on {wanted}",
             why="the base image is for another machine, and the builder took it all the same",

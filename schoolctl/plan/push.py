@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import ConflictError
+from schoolctl.model import fits_platform
 from schoolctl.plan.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.plan.steps import BuildImage, CreateRepository, Plan, PushImage
 
@@ -153,7 +154,7 @@ def _is_built(release: Release, local: LocalBuild) -> bool:
         and local.labels.get(FINGERPRINT) == release.fingerprint
         # The same files may belong to another commit by now, and the image says which.
         and local.labels.get(REVISION) == release.labels.get(REVISION)
-        and local.platform == release.platform
+        and fits_platform(local.platform, release.platform)
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from schoolctl.errors import ConflictError, SchoolctlError, UsageError
@@ -167,6 +169,15 @@ def test_what_was_built_is_not_built_again() -> None:
 def test_another_build_under_the_name_is_built_over(local: LocalBuild) -> None:
     plan = plan_push(release(), reference(), local, create_repository=False)
     assert isinstance(plan.steps[0], BuildImage)
+
+
+def test_a_build_for_a_variant_of_the_platform_is_not_built_again() -> None:
+    """An engine calls what it builds for `linux/arm64` a `linux/arm64/v8`."""
+    arm = replace(release(), platform="linux/arm64")
+    built = LocalBuild(BUILDKIT, arm.labels, "linux/arm64/v8")
+    assert plan_build(arm, reference(), built).steps == ()
+    other = LocalBuild(BUILDKIT, arm.labels, "linux/arm64x")
+    assert plan_build(arm, reference(), other).steps != ()
 
 
 def test_what_is_not_committed_is_said() -> None:
