@@ -1,0 +1,191 @@
+"""Images: digests, tags, references, repositories, and where an image was built from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from schoolctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from schoolctl.model.values import SecretValue
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# Docker's own limit of 128; ECR's API would take 300, which no engine can push.
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(frozen=True, order=True)
+class Digest:
+    """An image digest, `sha256:` and 64 hexadecimal digits."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a digest; anything else is a `UsageError`."""
+        if not _DIGEST.fullmatch(text):
+            raise UsageError(
+                f"{text!r} is not an image digest",
+                why="a digest is `sha256:` followed by 64 hexadecimal digits",
+                hint="run `schoolctl images list --json` to see the digests",
+            )
+        return cls(text)
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits, as people compare them."""
+        return self.value.removeprefix("sha256:")[:12]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def parse_tag(text: str) -> str:
+    """Give `text` back if it may be the tag of a release, or raise a `UsageError`.
+
+    `latest` is refused: it names another image every week, so nothing can be rolled back to it.
+    """
+    if text == "latest":
+        raise UsageError(
+            "the tag `latest` is refused",
+            why="it moves, so a revision that names it cannot be told from another or rolled back",
+            hint="give each release its own tag: `schoolctl push --tag 1.0`, then deploy that tag",
+        )
+    if not _TAG.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is not an image tag",
+            why="a tag has 1 to 128 letters, digits, `_`, `.` or `-`, and starts with none of `.-`",
+            hint="use a version or a commit, such as `1.0` or `2026-11-02`",
+        )
+    return text
+
+
+@dataclass(frozen=True, order=True)
+class RepositoryUri:
+    """Where images of one repository live: registry host and repository name."""
+
+    registry: str
+    name: str
+
+    def tagged(self, tag: str) -> ImageRef:
+        """Give the reference of this repository's image `tag`."""
+        return ImageRef(self, tag=tag)
+
+    def at(self, digest: Digest) -> ImageRef:
+        """Give the reference of this repository's image with `digest`."""
+        return ImageRef(self, digest=digest)
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image reference: a repository with a tag or a digest (the digest wins in text)."""
+
+    repository: RepositoryUri
+    tag: str | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `registry/name:tag` or `registry/name@sha256:...`; None for other forms."""
+        body, _, digest_text = text.partition("@")
+        head, colon, tag = body.rpartition(":")
+        if not colon or "/" in tag:
+            head, tag = body, ""
+        registry, slash, name = head.partition("/")
+        if not slash or not name or (digest_text and not _DIGEST.fullmatch(digest_text)):
+            return None
+        digest = Digest(digest_text) if digest_text else None
+        return cls(RepositoryUri(registry, name), tag=tag or None, digest=digest)
+
+    def __str__(self) -> str:
+        if self.digest is not None:
+            return f"{self.repository}@{self.digest}"
+        return f"{self.repository}:{self.tag}" if self.tag else str(self.repository)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """An ECR repository as DescribeRepositories tells of it."""
+
+    name: str
+    uri: RepositoryUri
+    arn: str
+    immutable_tags: bool
+    scan_on_push: bool
+    encryption: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of an ECR repository; `tags` may be empty, `children` is filled for an index."""
+
+    digest: Digest
+    tags: tuple[str, ...]
+    size_bytes: int
+    pushed_at: datetime
+    pulled_at: datetime | None = None
+    media_type: str = ""
+    children: tuple[Digest, ...] = ()
+    subject: Digest | None = None
+    """The image that this one (an attestation, a signature) refers to."""
+    archived: bool = False
+    """Whether it has to be restored from ECR's archive before it can be read or pulled."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The state of a git work tree.
+
+    Attributes:
+        commit: the full name of HEAD's commit.
+        committed_at: the committer's time.
+        branches: the branch that is checked out; for a detached HEAD, as CI systems have it,
+            the branches that end at this commit, the remote's too.
+        url: of the remote `origin`, without user name and password; None without one.
+        changed: paths with changes that are not committed, new files too, in the paths asked about.
+    """
+
+    commit: str
+    committed_at: datetime
+    branches: tuple[str, ...]
+    url: str | None
+    changed: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """The commit's first twelve digits."""
+        return self.commit[:12]
+
+
+@dataclass(frozen=True)
+class NoSource:
+    """Why git cannot tell: no repository, no commit yet, no git."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """What a registry is logged in to with; ECR's user name is always `AWS`."""
+
+    registry: str
+    """The registry's host, and its port where it has one."""
+    username: str
+    password: SecretValue
+    expires_at: datetime
+
+
+def fits_platform(built: str, wanted: str) -> bool:
+    """Say whether an image for `built` runs where `wanted` is asked for.
+
+    An engine may name a variant, too: what it builds for `linux/arm64` it calls `linux/arm64/v8`.
+    """
+    return built == wanted or built.startswith(f"{wanted}/")

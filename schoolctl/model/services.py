@@ -1,0 +1,195 @@
+"""Services: task definitions, deployments, tasks, and what stands around them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from schoolctl.model.images import Digest
+
+_TASK_DEFINITION_ARN = re.compile(
+    r"(?P<prefix>arn:[^:]+:ecs:[^:]*:[^:]*:task-definition/)(?P<family>[^:]+):(?P<revision>\d+)"
+)
+
+
+@dataclass(frozen=True, order=True)
+class TaskDefinitionRef:
+    """One revision of a task definition family."""
+
+    family: str
+    revision: int
+    arn: str = field(compare=False, default="")
+
+    @classmethod
+    def from_arn(cls, arn: str) -> Self:
+        """Read the ARN that ECS gives; a form that ECS never gives is a `ValueError`."""
+        match = _TASK_DEFINITION_ARN.fullmatch(arn)
+        if match is None:
+            raise ValueError(f"not a task definition ARN: {arn}")
+        return cls(match["family"], int(match["revision"]), arn)
+
+    def __str__(self) -> str:
+        return f"{self.family}:{self.revision}"
+
+
+class RolloutState(StrEnum):
+    """`rolloutState` of a deployment, as ECS spells it."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One attempt to bring a service to a revision. `status` is PRIMARY, ACTIVE or INACTIVE."""
+
+    id: str
+    status: str
+    task_definition: TaskDefinitionRef
+    rollout_state: RolloutState | None
+    rollout_reason: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class ServiceEvent:
+    """One of the newest hundred service events."""
+
+    id: str
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as DescribeServices tells of it, newest deployment and event first."""
+
+    name: str
+    arn: str
+    cluster: str
+    status: str
+    task_definition: TaskDefinitionRef
+    desired: int
+    running: int
+    pending: int
+    deployments: tuple[Deployment, ...]
+    events: tuple[ServiceEvent, ...]
+    target_group_arns: tuple[str, ...]
+    settings: Mapping[str, object]
+    """What UpdateService can change, in AWS's own shape: network, deployment, grace period."""
+    task_sets: tuple[TaskDefinitionRef, ...] = ()
+    """The revisions of its task sets, where CodeDeploy or an external controller deploys it."""
+
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that the service is at, or on its way to."""
+        return next((each for each in self.deployments if each.status == "PRIMARY"), None)
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """One container of a task; `exit_code` is None while it runs or when it never ran."""
+
+    name: str
+    status: str
+    exit_code: int | None
+    reason: str
+    image: str
+    image_digest: Digest | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as DescribeTasks tells of it."""
+
+    id: str
+    arn: str
+    task_definition: TaskDefinitionRef
+    last_status: str
+    desired_status: str
+    health: str
+    started_by: str
+    created_at: datetime | None
+    started_at: datetime | None
+    stopped_at: datetime | None
+    stop_code: str
+    stopped_reason: str
+    containers: tuple[ContainerState, ...]
+
+
+@dataclass(frozen=True)
+class TargetHealth:
+    """One target of a load balancer; `state` as ELB spells it: healthy, initial, unhealthy ..."""
+
+    target_group: str
+    address: str
+    port: int
+    state: str
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TargetGroup:
+    """A target group; `target_type` is `ip` for tasks of awsvpc, which Fargate runs."""
+
+    arn: str
+    name: str
+    target_type: str
+    vpc_id: str
+    load_balancer_arns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet of a VPC."""
+
+    id: str
+    vpc_id: str
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group; its name is unique in its VPC only."""
+
+    id: str
+    name: str
+    vpc_id: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a family with what schoolctl noted on it.
+
+    `definition` is the RegisterTaskDefinition shape without ECS's read-only fields.
+    """
+
+    ref: TaskDefinitionRef
+    active: bool
+    registered_at: datetime | None
+    definition: Mapping[str, object]
+    images: tuple[str, ...]
+    tags: Mapping[str, str]
+    completed_at: datetime | None = None
+    """When a rollout of it completed: the tag `schoolctl:completed-at`."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a container's log."""
+
+    at: datetime
+    task_id: str
+    message: str

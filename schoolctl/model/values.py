@@ -1,0 +1,63 @@
+"""Values: parameters and secrets, and who reads or writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class SecretValue:
+    """Text that must not be seen: it prints as `***` wherever it ends up."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text, for the call that needs it or for `--reveal`."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretValue) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An SSM parameter; `value` is None where it was not read."""
+
+    name: str
+    type: str
+    version: int
+    modified_at: datetime | None
+    value: SecretValue | None = None
+
+
+@dataclass(frozen=True)
+class SecretInfo:
+    """A Secrets Manager secret without its value."""
+
+    name: str
+    arn: str
+    changed_at: datetime | None
+    deleted_at: datetime | None = None
+    owner: str = ""
+    """The AWS service that manages and rotates it, such as `rds`; empty for one of our own."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the credentials belong to: sts GetCallerIdentity."""
+
+    account: str
+    arn: str
+    user_id: str
