@@ -14,86 +14,68 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from schoolctl.model.images import (
-        Digest as Digest,
-    )
-    from schoolctl.model.images import (
-        Image as Image,
-    )
-    from schoolctl.model.images import (
-        ImageRef as ImageRef,
-    )
-    from schoolctl.model.images import (
-        NoSource as NoSource,
-    )
-    from schoolctl.model.images import (
-        RegistryLogin as RegistryLogin,
-    )
-    from schoolctl.model.images import (
-        Repository as Repository,
-    )
-    from schoolctl.model.images import (
-        RepositoryUri as RepositoryUri,
-    )
-    from schoolctl.model.images import (
-        Source as Source,
-    )
-    from schoolctl.model.images import (
-        fits_platform as fits_platform,
-    )
-    from schoolctl.model.images import (
-        parse_tag as parse_tag,
+        Digest,
+        Image,
+        ImageRef,
+        NoSource,
+        RegistryLogin,
+        Repository,
+        RepositoryUri,
+        Source,
+        fits_platform,
+        parse_tag,
     )
     from schoolctl.model.services import (
-        ContainerState as ContainerState,
-    )
-    from schoolctl.model.services import (
-        Deployment as Deployment,
-    )
-    from schoolctl.model.services import (
-        LogLine as LogLine,
-    )
-    from schoolctl.model.services import (
-        Revision as Revision,
-    )
-    from schoolctl.model.services import (
-        RolloutState as RolloutState,
-    )
-    from schoolctl.model.services import (
-        SecurityGroup as SecurityGroup,
-    )
-    from schoolctl.model.services import (
-        ServiceEvent as ServiceEvent,
-    )
-    from schoolctl.model.services import (
-        ServiceState as ServiceState,
-    )
-    from schoolctl.model.services import (
-        Subnet as Subnet,
-    )
-    from schoolctl.model.services import (
-        TargetGroup as TargetGroup,
-    )
-    from schoolctl.model.services import (
-        TargetHealth as TargetHealth,
-    )
-    from schoolctl.model.services import (
-        Task as Task,
-    )
-    from schoolctl.model.services import (
-        TaskDefinitionRef as TaskDefinitionRef,
+        ContainerState,
+        Deployment,
+        LogLine,
+        Revision,
+        RolloutState,
+        SecurityGroup,
+        ServiceEvent,
+        ServiceState,
+        Subnet,
+        TargetGroup,
+        TargetHealth,
+        Task,
+        TaskDefinitionRef,
     )
     from schoolctl.model.values import (
-        Identity as Identity,
+        Identity,
+        Parameter,
+        SecretInfo,
+        SecretValue,
     )
-    from schoolctl.model.values import (
-        Parameter as Parameter,
-    )
-    from schoolctl.model.values import (
-        SecretInfo as SecretInfo,
-    )
-    from schoolctl.model.values import (
-        SecretValue as SecretValue,
-    )
+
+__all__ = [
+    "ContainerState",
+    "Deployment",
+    "Digest",
+    "Identity",
+    "Image",
+    "ImageRef",
+    "LogLine",
+    "NoSource",
+    "Parameter",
+    "RegistryLogin",
+    "Repository",
+    "RepositoryUri",
+    "Revision",
+    "RolloutState",
+    "SecretInfo",
+    "SecretValue",
+    "SecurityGroup",
+    "ServiceEvent",
+    "ServiceState",
+    "Source",
+    "Subnet",
+    "TargetGroup",
+    "TargetHealth",
+    "Task",
+    "TaskDefinitionRef",
+    "fits_platform",
+    "parse_tag",
+]
 
 _PARTS = {
     "images": (
