@@ -12,6 +12,7 @@ from botocore.config import Config as BotoConfig
 
 from schoolctl.aws.errors import translated
 from schoolctl.aws.profiles import open_session
+from schoolctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,18 +169,27 @@ class Clients:
         # Making a client is not thread-safe in boto3, using one is.
         with self._lock:
             if key not in self._made:
-                with translated(f"reach {service}"):
-                    self._made[key] = self.session.client(  # type: ignore[call-overload]  # the name is a variable
-                        service,
-                        endpoint_url=self.connection.endpoint_url.value,
-                        config=BotoConfig(
-                            retries={
-                                "mode": "standard",
-                                "total_max_attempts": _ONE_ATTEMPT if once else _PATIENT_ATTEMPTS,
-                            },
-                            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-                            read_timeout=_READ_TIMEOUT_SECONDS,
-                            max_pool_connections=_CONNECTIONS,
-                        ),
-                    )
+                self._made[key] = self._make(service, once=once)
             return self._made[key]
+
+    def _make(self, service: str, *, once: bool) -> Any:
+        attempts = _ONE_ATTEMPT if once else _PATIENT_ATTEMPTS
+        with translated(f"reach {service}"):
+            try:
+                return self.session.client(  # type: ignore[call-overload]  # the name is a variable
+                    service,
+                    endpoint_url=self.connection.endpoint_url.value,
+                    config=BotoConfig(
+                        retries={"mode": "standard", "total_max_attempts": attempts},
+                        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                        read_timeout=_READ_TIMEOUT_SECONDS,
+                        max_pool_connections=_CONNECTIONS,
+                    ),
+                )
+            except ValueError as error:
+                # botocore's word for an endpoint that is no URL; it may hold a password.
+                raise UsageError(
+                    f"the endpoint for {service} is no URL",
+                    why="`endpoint_url` of the AWS profile, or AWS_ENDPOINT_URL, is not http(s)://...",
+                    hint="correct it in ~/.aws/config, or set `endpoint_url` of the environment",
+                ) from error
