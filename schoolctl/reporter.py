@@ -10,7 +10,7 @@ import getpass
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from schoolctl.errors import DeclinedError, ExitCode, SchoolctlError, UsageError
 from schoolctl.model import SecretValue
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _WIDE = 1_000_000
 """Columns where stdout is no terminal: a table that is piped is never cut."""
+_LAST_COLUMN = 24
+"""How narrow a table's last column may become on a terminal."""
 
 
 class Transfer(Protocol):
@@ -100,19 +102,22 @@ class Reporter:
         if self.json_output:
             self._document.update(document)
             return
+        from rich.cells import cell_len
         from rich.table import Table
 
+        console = self._console(self.stdout)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for column in columns:
-            table.add_column(
-                column,
-                justify="right" if column in right else "left",
-                no_wrap=True,
-                overflow="ellipsis",  # `ignore` would leave out the justification
-            )
+        widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+        # The last column gives way; the others never do, for a row without its key says nothing.
+        # What is wider than the terminal after that, the terminal itself wraps.
+        before = sum(width + 2 for width in widths[:-1])
+        widths[-1] = min(widths[-1], max(console.width - before, _LAST_COLUMN))
+        for column, width in zip(columns, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if column in right else "left"
+            table.add_column(column, justify=justify, width=width, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        console = self._console(self.stdout)
+        console.width = before + widths[-1]
         with console.capture() as drawn:
             console.print(table)
         for line in drawn.get().splitlines():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -220,3 +221,31 @@ def test_a_transfer_without_a_terminal_prints_a_line_for_each_layer() -> None:
 
 def test_standard_input_is_read_as_bytes() -> None:
     assert Streams(stdin="a\r\n").reporter.read_stdin() == b"a\r\n"
+
+
+class _Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [20, 60, 80, 140])
+def test_a_table_on_a_terminal_keeps_its_key_columns(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    stdout = _Terminal()
+    reason = "it is among the newest ten, and service schoolapp/schoolapp-backend runs it"
+    Reporter(stdout=stdout, color=False).table(
+        {},
+        ("VERDICT", "DIGEST", "TAGS", "REASONS"),
+        [["KEEP", "67b41ead6da7", "1.0, release-1", reason], ["DELETE", "d9f11fbd28a7", "-", "x"]],
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", stdout.getvalue())
+    for whole in ("KEEP", "67b41ead6da7", "1.0, release-1", "DELETE", "d9f11fbd28a7"):
+        assert whole in shown
+    assert "".join(reason.split()) in "".join(shown.split())
+    longest = max(map(len, shown.splitlines()))
+    assert longest <= max(columns, len("VERDICT  67b41ead6da7  1.0, release-1  ") + 24)
