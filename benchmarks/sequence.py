@@ -172,7 +172,7 @@ def compare(schoolctl: Path, aws: Path) -> Iterator[Pair]:
         try:
             bench.prepare()
             yield measure(
-                "push (logs in itself), params set, deploy --no-wait / the same with aws and docker",
+                "push, params set, deploy --no-wait / login and the same with aws and docker",
                 bench.ours,
                 bench.theirs,
                 rounds=5,
