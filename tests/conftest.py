@@ -61,7 +61,8 @@ def _botocore_prepared_once() -> Iterator[None]:
     import botocore.session
 
     loader = botocore.session.get_session().get_component("data_loader")
-    make_methods = botocore.client.ClientCreator._create_methods  # noqa: SLF001  # botocore's own
+    creators: Any = botocore.client.ClientCreator  # the stubs leave out what is botocore's own
+    make_methods = creators._create_methods  # noqa: SLF001  # likewise
     methods: dict[str, dict[str, Any]] = {}
 
     def share(session: Any) -> None:
