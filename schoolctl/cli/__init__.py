@@ -176,6 +176,7 @@ def _report(run: Run, error: Exception) -> ExitCode:
                 hint="please report it with the command that you ran",
             )
             traceback.print_exception(error)
+    cause.hint = run.for_environment(cause.hint)
     run.reporter.error(cause)
     return cause.exit_code
 

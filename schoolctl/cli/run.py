@@ -7,6 +7,7 @@ decided whether the plan is only shown, whether the user is asked, and whether t
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
 
 _MISLEADING = (AccessDeniedError, ConflictError, MissingThingsError, NotFoundError)
 """What AWS answers in a wrong account, too."""
+
+_ADVISED = re.compile(
+    r"`schoolctl (?!-|sandbox\b|init\b|profile list\b|config schema\b)((?:(?! -e | --env )[^`])+)`"
+)
+"""A command in a text that works on an environment and does not name one."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,18 @@ class Run:
                 hint="choose another profile: `schoolctl profile list`,"
                 f" `schoolctl profile use NAME -e {self.config.environment}`",
             )
+
+    def for_environment(self, text: str) -> str:
+        """Give advice with the environment in each command of it, so that it can be pasted.
+
+        A command without one would act on the default environment.
+        """
+        chosen = self.options.env
+        if chosen is None or (
+            "config_file" in self.__dict__ and self.config_file.default_environment == chosen
+        ):
+            return text
+        return _ADVISED.sub(rf"`schoolctl -e {chosen} \1`", text)
 
     def first_cause(self, error: SchoolctlError) -> SchoolctlError:
         """Give the error that explains `error`: in a wrong account, everything is missing.

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl import __version__
+from schoolctl.cli.options import GlobalOptions
+from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,3 +274,26 @@ def test_the_identity_is_asked_once_a_run(faults: Faults, project: Project) -> N
     project.invoke("params", "set", "db_host=h", "db_name=n")
 
     assert faults.calls.count("GetCallerIdentity") == 1
+
+
+def test_advice_names_the_environment_that_the_command_worked_on(
+    aws: Aws, project: Project
+) -> None:
+    """Pasted without it, the command would act on the default environment."""
+    del aws
+    there = project.invoke("-e", "prod", "repo", "show")
+    assert "`schoolctl -e prod repo create`" in there.stderr
+    usual = project.invoke("-e", "dev", "repo", "show")
+    assert "`schoolctl repo create`" in usual.stderr
+    document = json.loads(project.invoke("--json", "-e", "prod", "repo", "show").stdout)
+    assert "schoolctl -e prod repo create" in document["error"]["hint"]
+
+
+def test_advice_that_names_an_environment_is_left_as_it_is() -> None:
+    run = Run()
+    run.options = GlobalOptions(env="prod")
+    told = "`schoolctl profile use NAME -e dev`, `schoolctl sandbox up`, `schoolctl init`"
+    assert run.for_environment(told) == told
+    assert run.for_environment("`schoolctl status`, `schoolctl logs -f`") == (
+        "`schoolctl -e prod status`, `schoolctl -e prod logs -f`"
+    )
