@@ -72,9 +72,23 @@ def deploy(
         force=force,
         desired_count=desired_count,
     )
+    if desired_count is not None and not choice.is_made:
+        choice = _choose_running(run)
     _need_choice(run, choice)
     target, present, plan = _plan_deploy(run, choice, options)
     _carry_out(run, plan, target, present.service, wait=options.wait)
+
+
+def _choose_running(run: Run) -> Choice:
+    """Choose the revision that the service is at: another count is no other image."""
+    from schoolctl.aws.ecs import describe_service
+    from schoolctl.plan.target import Choice
+
+    config = run.config
+    service = describe_service(run.clients, config.service.cluster, config.service.name)
+    if service is None or service.task_definition.family != config.task.family:
+        return Choice()
+    return Choice(revision=service.task_definition.revision)
 
 
 def _need_choice(run: Run, choice: Choice) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from schoolctl.cli.options import ChangeOptions, GlobalOptions, merged
 from schoolctl.clock import Clock, SystemClock
@@ -230,7 +231,14 @@ class Run:
             error.why = "\n".join(filter(None, [error.why, f"credentials: {named}"]))
             if source.value:
                 error.hint = error.hint.replace("--profile NAME", f"--profile {source.value}")
+            if self._lacks_a_local_aws():
+                error.hint = f"bring it up: `schoolctl sandbox up -e {self.config.environment}`"
         return error
+
+    def _lacks_a_local_aws(self) -> bool:
+        """Say whether the endpoint is on this machine and nobody wrote keys for it."""
+        host = urlsplit(self.config.endpoint_url or "").hostname or ""
+        return self.config.credentials is None and host in {"127.0.0.1", "localhost", "::1"}
 
     # Acting
 

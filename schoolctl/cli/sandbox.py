@@ -93,9 +93,12 @@ def logs(
     layout, docker = _layout(run), _docker(run)
     if not layout.folder.exists():
         run.reporter.note(f"there is no sandbox: {_up_command(run.config)}")
-    _show_lines(run, read_logs(docker, layout, lines))
-    if follow:
-        _show_lines(run, follow_logs(docker, layout, run.clock))
+    written = list(read_logs(docker, layout, lines))
+    if not follow:
+        run.reporter.result({"lines": [asdict(line) for line in written]}, map(_log_text, written))
+        return
+    _show_lines(run, written)
+    _show_lines(run, follow_logs(docker, layout, run.clock))
 
 
 @app.command("down", cls=Command)
@@ -206,4 +209,8 @@ def _up_command(config: Config) -> str:
 
 def _show_lines(run: Run, lines: Iterable[LogLine]) -> None:
     for line in lines:
-        run.reporter.record(asdict(line), f"{line.source}  {line.text}")
+        run.reporter.record(asdict(line), _log_text(line))
+
+
+def _log_text(line: LogLine) -> str:
+    return f"{line.source}  {line.text}"

@@ -172,7 +172,7 @@ class ParameterConfig(Section):
         True, description="false: the value may be shown, and given on the command line"
     )
     source: Literal["rds.endpoint", "rds.port", "rds.database", "rds.user"] | None = Field(
-        None, alias="from", description="what `params set --from-rds` fills it from"
+        None, alias="from", description="the part of the RDS instance that it comes from"
     )
     description: str = Field("", max_length=1024, description="what the value is, for people")
 
@@ -185,7 +185,7 @@ class SecretConfig(Section):
     )
     arn: SecretArn | None = Field(None, description="ARN of a secret that exists")
     source: Literal["rds.managed_secret"] | None = Field(
-        None, alias="from", description="what `params set --from-rds` fills it from"
+        None, alias="from", description="the part of the RDS instance that it comes from"
     )
     description: str = Field("", max_length=2048, description="what the value is, for people")
 
@@ -247,7 +247,7 @@ class ServiceConfig(Section):
     cluster: ClusterName = Field(description="name of the ECS cluster")
     name: ServiceName = Field(description="name of the ECS service")
     desired_count: Annotated[int, Field(ge=0)] = Field(
-        1, description="tasks when the service is created; later `scale` and auto scaling decide"
+        1, description="tasks when the service is created; later auto scaling decides, or `deploy`"
     )
     subnets: Subnets = Field(
         "default", description="`default` (those of the default VPC), ids, or tags to find them by"

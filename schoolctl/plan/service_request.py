@@ -16,7 +16,7 @@ CREATE_ONLY = frozenset(
     {"clientToken", "launchType", "role", "schedulingStrategy", "serviceName", "tags"}
 )
 """Members of CreateService that UpdateService does not take. Source: the ECS service model."""
-# How many tasks run is decided by `scale` and auto scaling once the service is there; how its
+# How many tasks run is decided by `--desired-count` and auto scaling once it is there; how its
 # tasks are tagged, by whoever created it.
 _LEFT_ALONE = CREATE_ONLY | {"desiredCount", "enableECSManagedTags", "propagateTags"}
 
