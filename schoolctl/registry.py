@@ -6,7 +6,6 @@ same protocol is spoken by ECR, by a local AWS and by a registry of one's own.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 from contextlib import closing
@@ -20,6 +19,7 @@ from botocore.httpsession import get_cert_path
 
 from schoolctl.engine_errors import innermost
 from schoolctl.errors import EngineError
+from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
     from schoolctl.model import Digest, RegistryLogin, RepositoryUri
@@ -33,16 +33,7 @@ _LARGEST_CONFIG_BYTES = 4_000_000
 def registry_url(registry: str) -> str:
     """Give where a registry answers: HTTPS, but HTTP on this machine, as Docker has it."""
     host = registry.rpartition(":")[0] or registry
-    return f"{'http' if _is_loopback(host) else 'https'}://{registry}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return f"{'http' if is_loopback(host) else 'https'}://{registry}"
 
 
 def read_labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime
 
 _SIZES = ("B", "kB", "MB", "GB", "TB")
@@ -60,3 +61,13 @@ def iso(moment: datetime | None) -> str | None:
 def count(number: int, noun: str) -> str:
     """Write `1 image`, `2 images`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host's name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from dataclasses import dataclass, replace
 from functools import cache
@@ -35,6 +36,11 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
+
+
+# A shell without a terminal starts what it puts in the background deaf to Ctrl-C, and a process
+# hands that on to its children: the commands that the tests interrupt would not hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config as BotoConfig
@@ -13,10 +14,12 @@ from botocore.config import Config as BotoConfig
 from schoolctl.aws.errors import translated
 from schoolctl.aws.profiles import open_session
 from schoolctl.errors import UsageError
+from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from botocore.credentials import Credentials
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
@@ -36,6 +39,7 @@ T = TypeVar("T")
 # A read is repeated patiently; RegisterTaskDefinition has no client token, so a repetition after
 # a lost reply would register a second revision.
 _PATIENT_ATTEMPTS = 8
+_FEW_ATTEMPTS = 3
 _ONE_ATTEMPT = 1
 _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
@@ -68,6 +72,15 @@ class Clients:
                 aws_access_key_id=keys.access_key_id if keys else None,
                 aws_secret_access_key=keys.secret_access_key.reveal() if keys else None,
             )
+
+    def credentials(self) -> Credentials | None:
+        """Give the credentials that the clients use; None where there are none.
+
+        botocore finds them when they are first asked for, and not two threads at once: one of them
+        may be told that there are none.
+        """
+        with self._lock:
+            return self.session.get_credentials()
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a call in a thread, beside others; `.result()` gives its answer or its error.
@@ -161,6 +174,12 @@ class Clients:
         client: ECSClient = self._client("ecs", once=True)
         return client
 
+    @property
+    def _patience(self) -> int:
+        # Nothing that is on this machine comes back by waiting half a minute for it.
+        host = urlsplit(self.connection.endpoint_url.value or "").hostname or ""
+        return _FEW_ATTEMPTS if is_loopback(host) else _PATIENT_ATTEMPTS
+
     def _client(self, service: str, *, once: bool = False) -> Any:
         key = (service, once)
         made = self._made.get(key)
@@ -173,7 +192,7 @@ class Clients:
             return self._made[key]
 
     def _make(self, service: str, *, once: bool) -> Any:
-        attempts = _ONE_ATTEMPT if once else _PATIENT_ATTEMPTS
+        attempts = _ONE_ATTEMPT if once else self._patience
         with translated(f"reach {service}"):
             try:
                 return self.session.client(  # type: ignore[call-overload]  # the name is a variable

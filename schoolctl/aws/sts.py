@@ -38,7 +38,7 @@ def key_in_use(clients: Clients) -> KeyInUse:
         CredentialsError: there are none, or signing in failed.
     """
     with translated("find AWS credentials"):
-        found = clients.session.get_credentials()
+        found = clients.credentials()
         if found is None:
             raise CredentialsError(
                 "could not find AWS credentials",

@@ -6,6 +6,7 @@ command's module is loaded when the command is called; the table below holds wha
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -169,6 +170,8 @@ def _report(run: Run, error: Exception) -> ExitCode:
             cause = _usage_error(error)
         case BrokenPipeError():
             return ExitCode.FAILED  # `_finish` meets it again
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):
+            cause = _unwritten(error)
         case _:
             cause = SchoolctlError(
                 f"this is a bug in schoolctl: {type(error).__name__}",
@@ -187,11 +190,20 @@ def _finish(run: Run, code: int) -> int:
         run.reporter.finish(code)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nobody is left to tell, and Python must not
-        # try once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
-    return code
+        pass  # Whoever read our output has gone (`| head`): nobody is left to tell.
+    except OSError as error:
+        run.reporter.error(_unwritten(error))
+    else:
+        return code
+    # Python must not try once more when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.FAILED
+
+
+def _unwritten(error: OSError) -> SchoolctlError:
+    return SchoolctlError(
+        "could not write the output", why=str(error.strerror), hint="free some space there"
+    )
 
 
 def _usage_error(error: Any) -> SchoolctlError:

@@ -28,6 +28,7 @@ from schoolctl.errors import (
     WrongTargetError,
 )
 from schoolctl.reporter import Reporter
+from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +239,7 @@ class Run:
     def _lacks_a_local_aws(self) -> bool:
         """Say whether the endpoint is on this machine and nobody wrote keys for it."""
         host = urlsplit(self.config.endpoint_url or "").hostname or ""
-        return self.config.credentials is None and host in {"127.0.0.1", "localhost", "::1"}
+        return self.config.credentials is None and is_loopback(host)
 
     # Acting
 

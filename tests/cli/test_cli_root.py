@@ -297,3 +297,17 @@ def test_advice_that_names_an_environment_is_left_as_it_is() -> None:
     assert run.for_environment("`schoolctl status`, `schoolctl logs -f`") == (
         "`schoolctl -e prod status`, `schoolctl -e prod logs -f`"
     )
+
+
+def test_a_full_disk_behind_stdout_is_no_bug() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123  # a device, not a file
+        done = subprocess.run(
+            [sys.executable, "-m", "schoolctl", "push", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "error: could not write the output" in done.stderr
+    assert "Traceback" not in done.stderr
