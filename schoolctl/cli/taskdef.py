@@ -121,6 +121,7 @@ def list_all(
 
 
 def _row(revision: Revision, config: Config) -> list[str]:
+    from schoolctl.plan.release import short_commit
     from schoolctl.plan.target import COMMIT_TAG, TAG_TAG, image_label
     from schoolctl.plan.task_definition import container_image
     from schoolctl.text import local_time
@@ -132,7 +133,7 @@ def _row(revision: Revision, config: Config) -> list[str]:
         "ACTIVE" if revision.active else "INACTIVE",
         local_time(revision.registered_at) if revision.registered_at else "-",
         f"{tag} ({digits})" if tag and tag != digits else digits,
-        revision.tags.get(COMMIT_TAG, "")[:12] or "-",
+        short_commit(revision.tags.get(COMMIT_TAG, "")) or "-",
         local_time(revision.completed_at) if revision.completed_at else "-",
     ]
 

@@ -137,6 +137,11 @@ STOPPED = (
     ),
     Rule((_PULL, _NO_ROUTE), "the task cannot reach the registry", _FIX_ROUTE),
     Rule(
+        (_PULL, r"or start container"),
+        "the image could not be pulled, or the command is not in it",
+        "check the spelling of the command, and look with `schoolctl images list` for the image",
+    ),
+    Rule(
         (_PULL,),
         "the image could not be pulled",
         "look with `schoolctl images list` whether it is there, and check the execution role and"

@@ -14,6 +14,7 @@ CREATED = "org.opencontainers.image.created"
 
 _DIGITS = 8
 _SHOWN = 10
+_DIGITS_OF_A_COMMIT = 12
 
 
 def choose_tag(given: str | None, commit: str | None, *, dirty: bool, fingerprint: str) -> str:
@@ -92,3 +93,9 @@ def release_labels(source: Source | NoSource, *, tag: str, fingerprint: str) -> 
         if source.url:
             labels[SOURCE] = source.url
     return labels
+
+
+def short_commit(commit: str) -> str:
+    """Give a commit's first digits, with the mark of a tree that had changes: `1a2b3c-dirty`."""
+    digits, mark, rest = commit.partition("-")
+    return f"{digits[:_DIGITS_OF_A_COMMIT]}{mark}{rest}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.errors import UsageError
 from schoolctl.model import Digest, ImageRef, parse_tag
 from schoolctl.plan.changes import definition_changes, same_definition
+from schoolctl.plan.release import short_commit
 from schoolctl.plan.steps import Registered, RegisterTaskDefinition
 from schoolctl.plan.task_definition import container_image
 from schoolctl.text import ago
@@ -79,7 +80,7 @@ class ChosenImage:
             parts.append(f"digest {digest.short}")
         parts.append(f"pushed {ago(self.pushed_at, now)}")
         if self.commit is not None:
-            parts.append(f"commit {self.commit[:12]}")
+            parts.append(f"commit {short_commit(self.commit)}")
         return ", ".join(parts)
 
 

@@ -83,6 +83,13 @@ def never_started(reason: str) -> Task:
             "not in the image",
         ),
         (
+            (
+                "ResourceInitializationError: unable to pull image or start container: 409 Client"
+                " Error: Conflict"
+            ),
+            "or the command is not in it",
+        ),
+        (
             "CannotStartContainerError: exec format error, image platform linux/arm64",
             "another processor",
         ),

@@ -16,7 +16,15 @@ from schoolctl.plan.push import (
     plan_push,
     plan_pushed,
 )
-from schoolctl.plan.release import CREATED, REVISION, SOURCE, VERSION, check_git, choose_tag
+from schoolctl.plan.release import (
+    CREATED,
+    REVISION,
+    SOURCE,
+    VERSION,
+    check_git,
+    choose_tag,
+    short_commit,
+)
 from schoolctl.plan.steps import BuildImage, CreateRepository, PushImage
 from tests.unit.images.scenes import BUILDKIT, NOTHING_LOCAL, digest, reference, release, source
 
@@ -183,3 +191,9 @@ def test_a_build_for_a_variant_of_the_platform_is_not_built_again() -> None:
 def test_what_is_not_committed_is_said() -> None:
     plan = plan_build(release(told=source("a.py")), reference(), NOTHING_LOCAL)
     assert plan.notes == ("not all of it is committed: a.py",)
+
+
+def test_a_commit_is_shortened_without_its_mark() -> None:
+    commit = "acbb75e026781f0c6b31d0d9c1e2f3a4b5c6d7e8"
+    assert short_commit(commit) == "acbb75e02678"
+    assert short_commit(f"{commit}-dirty") == "acbb75e02678-dirty"
