@@ -123,6 +123,7 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
             raise
         except KeyboardInterrupt as stop:
             stopped = interrupted(stop, hint="run it again: what is done is not done twice")
+            stopped.why = f"it came while this was going on: {step.describe()}"
             stopped.done = tuple(outcome.done)
             stopped.left = left
             raise stopped from None

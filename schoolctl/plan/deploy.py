@@ -290,7 +290,8 @@ class _Update:
         if primary is not None and primary.rollout_state is RolloutState.COMPLETED:
             proven = self.service.desired > 0 and self.service.running >= self.service.desired
             steps = (*before, *(_mark(self.target) if proven else ()))
-        return Plan(nothing, steps, nothing=nothing)
+        summary = f"{name} runs {self.target.label} ({self.target.ref}) already; what is left:"
+        return Plan(summary, steps, nothing=nothing)
 
     def _busy(self, moving: Deployment) -> BusyError:
         name = f"{self.config.service.cluster}/{self.config.service.name}"
