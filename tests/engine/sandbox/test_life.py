@@ -201,7 +201,7 @@ def test_a_sandbox_that_was_never_up_is_not_up(spare: Project) -> None:
 
 
 def test_logs_are_those_of_emulator_and_database(sandbox: Project) -> None:
-    lines = [json.loads(line) for line in sandbox.run("logs", "--json").stdout.splitlines()]
+    lines = json.loads(sandbox.run("logs", "--json").stdout)["lines"]
     assert {line["source"] for line in lines} == {"emulator", "database"}
 
 
