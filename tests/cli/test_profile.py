@@ -296,7 +296,7 @@ def test_expired_credentials_say_how_to_renew_them(faults: Faults, project: Proj
 
 def test_something_that_answers_like_no_aws_is_said_so(faults: Faults, project: Project) -> None:
     for _ in range(2):
-        faults.answer("GetCallerIdentity", "x", "</broken", status=403)
+        faults.answer_with("GetCallerIdentity", b"<html></broken", status=403)
 
     result = project.invoke("profile", "show")
     again = project.invoke("profile", "show", "--json")
