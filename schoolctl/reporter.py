@@ -10,7 +10,7 @@ import getpass
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from schoolctl.errors import DeclinedError, ExitCode, SchoolctlError, UsageError
 from schoolctl.model import SecretValue
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.steps import Plan
 
 _WIDE = 1_000_000
-"""Columns where stdout is no terminal: a table that is piped is never cut."""
-_LAST_COLUMN = 24
-"""How narrow a table's last column may become on a terminal."""
+"""Columns where a stream is no terminal: nothing is wrapped there."""
 
 
 class Transfer(Protocol):
@@ -102,26 +100,17 @@ class Reporter:
         if self.json_output:
             self._document.update(document)
             return
-        from rich.cells import cell_len
-        from rich.table import Table
+        from schoolctl.columns import aligned
 
-        console = self._console(self.stdout)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-        # The last column gives way; the others never do, for a row without its key says nothing.
-        # What is wider than the terminal after that, the terminal itself wraps.
-        before = sum(width + 2 for width in widths[:-1])
-        widths[-1] = min(widths[-1], max(console.width - before, _LAST_COLUMN))
-        for column, width in zip(columns, widths, strict=True):
-            justify: Literal["left", "right"] = "right" if column in right else "left"
-            table.add_column(column, justify=justify, width=width, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        console.width = before + widths[-1]
-        with console.capture() as drawn:
-            console.print(table)
-        for line in drawn.get().splitlines():
-            self._write(self.stdout, line.rstrip())
+        lines = aligned(
+            [columns, *rows],
+            right=[column in right for column in columns],
+            width=self._console(self.stdout).width if self.stdout.isatty() else None,
+        )
+        self._write(self.stdout, next(lines), "bold")
+        # In one go: a repository may have ten thousand images.
+        if text := "\n".join(lines):
+            self._write(self.stdout, text)
 
     def record(self, document: Mapping[str, object], line: str, *, style: str = "") -> None:
         """Give one item of a stream at once: a JSON line, or a line of text."""
