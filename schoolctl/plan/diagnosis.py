@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.plan.reasons import EXITS, SAID, STOPPED, TARGETS, UNPLACED, Diagnosis, first
+from schoolctl.plan.log_reasons import SAID
+from schoolctl.plan.reasons import EXITS, TARGETS, UNPLACED, Diagnosis, first, matching
+from schoolctl.plan.stop_reasons import STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.model import ContainerState, Task
 
+_KILLED = 137
 _SIGNALS = 128
 """A shell reports the end by signal N as exit code 128 + N."""
 
@@ -29,16 +32,17 @@ def diagnose(task: Task, *, container: str = "", log: Sequence[str] = ()) -> Dia
     said = "" if _is_vague(task) else task.stopped_reason
     reason = " ".join(filter(None, (said, guilty.reason if guilty else "")))
     exit_code = guilty.exit_code if guilty else None
-    named = first(STOPPED, f"{task.stop_code} {reason}")
-    if named is not None:
-        return named
-    if exit_code is not None and task.stop_code != "UserInitiated":
-        return _by_exit(exit_code, log)
     if task.stop_code == "UserInitiated":
         who = f": {task.stopped_reason}" if task.stopped_reason else ""
         return Diagnosis(f"somebody stopped the task{who}", "start it again, or deploy again")
+    rule = matching(STOPPED, f"{task.stop_code} {reason}")
+    if rule is not None:
+        nearer = first(SAID, "\n".join(log)) if rule.vague else None
+        return nearer or rule.diagnosis()
     if task.stop_code == "ServiceSchedulerInitiated":
-        return Diagnosis("ECS replaced the task: a part of every rollout", "", trouble=False)
+        return _replaced(exit_code)
+    if exit_code is not None:
+        return _by_exit(exit_code, log)
     return Diagnosis(
         reason or task.stop_code or "ECS gives no reason",
         "look at the log: `schoolctl logs`",
@@ -71,6 +75,16 @@ def diagnose_target(reason_code: str, description: str = "") -> Diagnosis:
 def _is_vague(task: Task) -> bool:
     """Say whether ECS's reason only tells that a container ended: its exit code tells more."""
     return "essential container" in task.stopped_reason.lower()
+
+
+def _replaced(exit_code: int | None) -> Diagnosis:
+    if exit_code == _KILLED:
+        return Diagnosis(
+            "ECS replaced the task, and killed it as it had not stopped in time",
+            "let the process end on SIGTERM, or raise `task.stop_timeout`",
+            trouble=False,
+        )
+    return Diagnosis("ECS replaced the task: a part of every rollout", "", trouble=False)
 
 
 def _by_exit(exit_code: int, log: Sequence[str]) -> Diagnosis:
