@@ -123,6 +123,7 @@ class LazyGroup(TyperGroup):
         # A guess until the options are parsed, for errors in them; what follows `--` is not ours.
         ours = argv[: argv.index("--")] if "--" in argv else argv
         run = Run(services, json_output="--json" in ours)
+        run.words = ours
         code: int = ExitCode.DONE
         try:
             with _sigterm_as_interruption(), _help_as_document(run):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.cli.limits import parse_timeout
-from schoolctl.cli.options import ChangingCommand
+from schoolctl.cli.options import LockingCommand
 from schoolctl.cli.run import Run
 from schoolctl.errors import SchoolctlError, UsageError
 
@@ -30,7 +30,7 @@ Timeout = Annotated[
 ]
 
 
-@app.command("deploy", cls=ChangingCommand)
+@app.command("deploy", cls=LockingCommand)
 def deploy(
     context: typer.Context,
     tag: Annotated[
@@ -72,11 +72,15 @@ def deploy(
         force=force,
         desired_count=desired_count,
     )
-    if desired_count is not None and not choice.is_made:
-        choice = _choose_running(run)
-    _need_choice(run, choice)
-    target, present, plan = _plan_deploy(run, choice, options)
-    _carry_out(run, plan, target, present.service, wait=options.wait)
+    counting = desired_count is not None and not choice.is_made
+    if not counting:
+        _need_choice(run, choice)
+    with run.locked():
+        if counting:
+            choice = _choose_running(run)
+            _need_choice(run, choice)
+        target, present, plan = _plan_deploy(run, choice, options)
+        _carry_out(run, plan, target, present.service, wait=options.wait)
 
 
 def _choose_running(run: Run) -> Choice:
@@ -146,7 +150,7 @@ def _check_forms(run: Run, plan: Plan) -> None:
         check_form(run.clients, operation, request, overrides="service.overrides")
 
 
-@app.command("rollback", cls=ChangingCommand)
+@app.command("rollback", cls=LockingCommand)
 def rollback(
     context: typer.Context,
     to: Annotated[
@@ -166,12 +170,13 @@ def rollback(
 
     run = Run.of(context)
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
-    service, running = _running(run)
-    target, proven = _rollback_target(run, running, to)
-    plan = plan_rollback(
-        run.config, target, service, options, run.clock.now(), proven=proven or to is not None
-    )
-    _carry_out(run, plan, target, service, wait=options.wait)
+    with run.locked():
+        service, running = _running(run)
+        target, proven = _rollback_target(run, running, to)
+        plan = plan_rollback(
+            run.config, target, service, options, run.clock.now(), proven=proven or to is not None
+        )
+        _carry_out(run, plan, target, service, wait=options.wait)
 
 
 def _running(run: Run) -> tuple[ServiceState, Revision]:

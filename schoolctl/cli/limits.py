@@ -18,3 +18,14 @@ def parse_timeout(seconds: float) -> float:
             hint="leave it out for the usual limit",
         )
     return seconds
+
+
+def parse_lock_wait(seconds: float) -> float:
+    """Give `seconds` back if a command can wait so long for a lock, or raise a `UsageError`."""
+    if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SECONDS:
+        raise UsageError(
+            f"--lock-wait {seconds:g} is no time to wait",
+            why=f"it must be at least 0 and at most {_LONGEST_SECONDS} seconds (a day)",
+            hint="leave it out to be told at once who holds the lock",
+        )
+    return seconds

@@ -1,8 +1,8 @@
 """The options that commands share, spelled once, and the command classes that carry them.
 
 `Command` takes the options of every command (`--env`, `--json`, ...) after the command's name as
-well as before it; `ChangingCommand` adds `--dry-run`, `--yes` and `--confirm`. A command's
-function declares none of them: it finds them in its `Run`.
+well as before it; `ChangingCommand` adds `--dry-run`, `--yes` and `--confirm`, `LockingCommand`
+`--lock-wait` to those. A command's function declares none of them: it finds them in its `Run`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class ChangeOptions:
     dry_run: bool = False
     yes: bool = False
     confirm: str | None = None
+    lock_wait: float = 0.0
 
 
 def global_options(
@@ -95,6 +96,17 @@ def change_options(
     """Declare the options of the commands that change something."""
 
 
+def lock_options(
+    lock_wait: Annotated[
+        float,
+        typer.Option(
+            "--lock-wait", metavar="SECONDS", help="Wait so long for another's deploy lock."
+        ),
+    ] = 0.0,
+) -> None:
+    """Declare the option of the commands that hold the deploy lock."""
+
+
 @cache
 def params_of(declare: Callable[..., None]) -> tuple[Any, ...]:
     """Give the click parameters that Typer makes of a function's signature.
@@ -135,7 +147,13 @@ class Command(TyperCommand):
 class ChangingCommand(Command):
     """A command that changes something."""
 
-    shared = (global_options, change_options)
+    shared: tuple[Callable[..., None], ...] = (global_options, change_options)
+
+
+class LockingCommand(ChangingCommand):
+    """A command that changes the service: its function works inside `with run.locked():`."""
+
+    shared = (*ChangingCommand.shared, lock_options)
 
 
 class Group(TyperGroup):

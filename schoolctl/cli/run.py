@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from schoolctl.errors import (
     DeclinedError,
     MissingThingsError,
     NotFoundError,
+    RejectedKeyError,
     SchoolctlError,
     UsageError,
     WrongTargetError,
@@ -31,7 +33,7 @@ from schoolctl.reporter import Reporter
 from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     import typer
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from schoolctl.connection import Connection
     from schoolctl.engine import Engine
     from schoolctl.execute import Outcome
+    from schoolctl.execute.lock import DeployLock
     from schoolctl.model import Identity
     from schoolctl.plan.steps import Plan
 
@@ -72,8 +75,11 @@ class Run:
         self.options = GlobalOptions(json=json_output)
         self.change = ChangeOptions()
         self.command = ""
+        self.words: list[str] = []
+        """The command line, for whoever has to wait for this run."""
         self.reporter = Reporter(json_output=json_output)
         self._identity: Future[Identity] | None = None
+        self._locks: tuple[DeployLock, ...] = ()
 
     @staticmethod
     def of(context: typer.Context) -> Run:
@@ -180,18 +186,20 @@ class Run:
 
     def check_account(self) -> None:
         """Refuse to go on where the credentials lead to another account than the pinned one."""
-        pinned = self.config.account
-        if pinned is None or self._identity is None:
+        if self.config.account is None or self._identity is None:
             return  # a command that never spoke to AWS, such as `build`, needs no credentials
-        identity = self.identity()
-        if identity.account != pinned:
+        self.need_account(self.config, self.identity(), self.connection)
+
+    def need_account(self, config: Config, identity: Identity, connection: Connection) -> None:
+        """Refuse credentials of another account than the one that an environment is pinned to."""
+        if identity.account != config.account:
             raise WrongTargetError(
-                f"environment {self.config.environment} is account {pinned},"
+                f"environment {config.environment} is account {config.account},"
                 f" but the credentials lead to account {identity.account}",
                 why=f"they belong to {identity.arn}"
-                f" ({self.connection.credentials.origin}); nothing was changed",
+                f" ({connection.credentials.origin}); nothing was changed",
                 hint="choose another profile: `schoolctl profile list`,"
-                f" `schoolctl profile use NAME -e {self.config.environment}`",
+                f" `schoolctl profile use NAME -e {config.environment}`",
             )
 
     def for_environment(self, text: str) -> str:
@@ -226,12 +234,20 @@ class Run:
 
     def _with_source(self, error: CredentialsError) -> CredentialsError:
         """Add to an error of credentials where they came from, once that is decided."""
+        from schoolctl.partitions import has_to_be_enabled
+
         if "connection" in self.__dict__:
             source = self.connection.credentials
             named = f"profile {source.value} ({source.origin})" if source.value else source.origin
             error.why = "\n".join(filter(None, [error.why, f"credentials: {named}"]))
             if source.value:
                 error.hint = error.hint.replace("--profile NAME", f"--profile {source.value}")
+            region = self.connection.region.value or ""
+            if isinstance(error, RejectedKeyError) and has_to_be_enabled(region):
+                error.hint += (
+                    f"; region {region} has to be enabled for the account first:"
+                    f" `aws account get-region-opt-status --region-name {region}`"
+                )
             if self._lacks_a_local_aws():
                 error.hint = f"bring it up: `schoolctl sandbox up -e {self.config.environment}`"
         return error
@@ -242,6 +258,36 @@ class Run:
         return self.config.credentials is None and is_loopback(host)
 
     # Acting
+
+    @contextmanager
+    def locked(self, environments: Sequence[Config] = ()) -> Iterator[None]:
+        """Hold the deploy lock while the block observes, plans and acts; a dry run needs none.
+
+        Args:
+            environments: whose locks, where it is not that of the chosen environment alone.
+
+        Raises:
+            LockHeldError: somebody else holds it, and did not free it within `--lock-wait`.
+        """
+        from schoolctl.cli.limits import parse_lock_wait
+
+        parse_lock_wait(self.change.lock_wait)
+        if self.change.dry_run:
+            yield
+            return
+        from schoolctl.cli.locking import hold
+
+        with hold(self, environments or [self.config]) as locks:
+            self._locks = locks
+            try:
+                yield
+            finally:
+                self._locks = ()
+
+    def confirm_locks(self) -> None:
+        """Make sure that the locks which this run took are still its own."""
+        for lock in self._locks:
+            lock.confirm()
 
     def carry_out(self, plan: Plan) -> Outcome | None:
         """Show a plan and, unless this is a dry run, apply it.

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from schoolctl.reporter import Reporter
 
 
+_NEEDS_NO_LOCK = (steps.WaitForRollout, steps.MarkCompleted)
+"""Watching, and noting what is a fact by then: neither is in anybody's way."""
+
+
 class Tools:
     """What handlers work with; the engine and the clients are made when first asked for."""
 
@@ -38,6 +42,10 @@ class Tools:
         # Once more for a plan that was made without AWS: nothing is written before this.
         self._run.check_account()
         return clients
+
+    def confirm_locks(self) -> None:
+        """Make sure, before something is changed, that the locks of this run are still its own."""
+        self._run.confirm_locks()
 
     @property
     def engine(self) -> Engine:
@@ -116,6 +124,8 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
     for number, step in enumerate(plan.steps, 1):
         left = tuple(each.describe() for each in plan.steps[number:])
         try:
+            if not isinstance(step, _NEEDS_NO_LOCK):
+                tools.confirm_locks()
             said = apply(step, tools, outcome)
         except SchoolctlError as error:
             error.done = (*outcome.done, *error.done)

@@ -14,16 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import SchoolctlError, TimedOutError
+from schoolctl.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.ports import PortHolder, can_bind, port_holder
-from schoolctl.sandbox.processes import (
-    ProcessMark,
-    alive,
-    environment_of,
-    mark,
-    parse_mark,
-    terminate,
-)
+from schoolctl.sandbox.processes import environment_of, terminate
 
 if TYPE_CHECKING:
     from schoolctl.clock import Clock

@@ -14,17 +14,11 @@ import pytest
 
 from schoolctl.clock import SystemClock
 from schoolctl.errors import SchoolctlError
+from schoolctl.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox import emulator
 from schoolctl.sandbox.layout import Layout, write_private
 from schoolctl.sandbox.ports import can_bind, port_holder
-from schoolctl.sandbox.processes import (
-    ProcessMark,
-    alive,
-    environment_of,
-    mark,
-    parse_mark,
-    terminate,
-)
+from schoolctl.sandbox.processes import environment_of, terminate
 from schoolctl.sandbox.state import new_state
 
 if TYPE_CHECKING:

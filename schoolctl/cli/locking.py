@@ -1,0 +1,80 @@
+"""Which deploy locks a command holds while it works, and over which connections."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from schoolctl.aws.sts import get_identity
+from schoolctl.execute.lock import DeployLock, this_run
+from schoolctl.plan.lock import lock_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.cli.run import Run
+    from schoolctl.config import Config
+    from schoolctl.plan.lock import Holder
+
+
+@contextmanager
+def hold(run: Run, environments: Sequence[Config]) -> Iterator[tuple[DeployLock, ...]]:
+    """Hold the locks of `environments`, each taken over the environment's own connection.
+
+    They are taken in the order of their names: two commands that want the same ones never wait
+    for each other.
+
+    Raises:
+        LockHeldError: somebody else holds one of them; none is held after that.
+        WrongTargetError: credentials lead to another account than the pinned one.
+    """
+    ordered = sorted(environments, key=lock_name)
+    with ExitStack() as stack:
+        locks = tuple(_lock(run, each, stack) for each in ordered)
+        if len(locks) == 1:
+            locks[0].begin()
+            _prepare(run)
+        for lock in locks:
+            stack.callback(lock.release)
+            lock.take(run.change.lock_wait)
+        yield locks
+
+
+def _prepare(run: Run) -> None:
+    """Use the time until the lock is there: making a client takes as long as its answer."""
+    for service in ("ecs", "ecr"):
+        getattr(run.clients, service)
+
+
+def _lock(run: Run, config: Config, stack: ExitStack) -> DeployLock:
+    ours = config.environment == run.config.environment
+    clients = run.clients if ours else _connect(run, config, stack)
+
+    def me() -> Holder:
+        if ours:
+            run.check_account()
+            who = run.identity().arn if config.account is not None else ""
+        else:
+            who = _guarded(run, clients, config)
+        return this_run(who, shlex.join(["schoolctl", *run.words]), run.clock.now())
+
+    return DeployLock(clients, lock_name(config), me, clock=run.clock, reporter=run.reporter)
+
+
+def _connect(run: Run, config: Config, stack: ExitStack) -> Clients:
+    from schoolctl.aws.clients import Clients
+
+    clients = Clients(run.connect(config))
+    stack.callback(clients.close)
+    return clients
+
+
+def _guarded(run: Run, clients: Clients, config: Config) -> str:
+    """Give whose credentials another environment's are; refuses where the account is not its."""
+    if config.account is None:
+        return ""
+    identity = get_identity(clients)
+    run.need_account(config, identity, clients.connection)
+    return identity.arn

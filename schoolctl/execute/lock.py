@@ -1,0 +1,259 @@
+"""Holds an environment's deploy lock: takes it, keeps it, makes sure of it, frees it.
+
+Every outcome frees it: success, failure, Ctrl-C. A run that is killed cannot; its lock is taken
+over at once on the same host, and elsewhere when it was not renewed for as long as its lease.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from schoolctl.aws.lock import create_lock, delete_lock, overwrite_lock, read_lock
+from schoolctl.errors import SchoolctlError, UnavailableError
+from schoolctl.plan.lock import (
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    SETTLE_SECONDS,
+    Holder,
+    Standing,
+    about,
+    held_by_another,
+    judge,
+    lost_to,
+)
+from schoolctl.process_mark import has_ended, mark
+from schoolctl.text import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.clock import Clock
+    from schoolctl.plan.lock import Found
+    from schoolctl.reporter import Reporter
+
+_POLL_SECONDS = 2.0
+_RENEWAL_ENDS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The times that a lock keeps to."""
+
+    lease_seconds: int = LEASE_SECONDS
+    renew_seconds: float = RENEW_SECONDS
+    settle_seconds: float = SETTLE_SECONDS
+
+
+def this_run(who: str, command: str, now: datetime) -> Holder:
+    """Give this process as the holder of a lock."""
+    process = mark(os.getpid())
+    return Holder(
+        id=str(uuid.uuid4()),
+        who=who or _user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=process.born if process else "",
+        command=command,
+        at=now,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        return f"user {os.getuid()}"
+
+
+class DeployLock:
+    """One lock, from the first call to the last. `begin` starts taking it, `take` makes sure.
+
+    Args:
+        clients: the AWS clients.
+        name: the parameter's.
+        me: gives this run as a holder; refuses (raises) where nothing may be written, as in a
+            wrong account. It is called in another thread, before anything is written.
+        clock: the time.
+        reporter: where it is told who is waited for, and what went wrong.
+        terms: the times to keep to.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        name: str,
+        me: Callable[[], Holder],
+        *,
+        clock: Clock,
+        reporter: Reporter,
+        terms: Terms | None = None,
+    ) -> None:
+        self.name = name
+        self._clients = clients
+        self._ask_me = me
+        self._me = Holder("")
+        self._clock = clock
+        self._reporter = reporter
+        self._terms = terms or Terms()
+        self._first: Future[bool] | None = None
+        self._may_be_ours = False
+        self._written = self._times()
+        self._lost: SchoolctlError | None = None
+        self._writing = threading.Lock()
+        self._freed = threading.Event()
+
+    # Taking it
+
+    def begin(self) -> None:
+        """Ask for the lock, beside what the caller does next."""
+        self._first = self._clients.start(self._create)
+
+    def take(self, wait_seconds: float = 0) -> None:
+        """Hold the lock from here on, until `release`.
+
+        Args:
+            wait_seconds: how long to wait for whoever holds it.
+
+        Raises:
+            LockHeldError: somebody else holds it.
+        """
+        if self._first is None:
+            self.begin()
+        give_up_at = self._clock.monotonic() + wait_seconds
+        held = self._first is not None and self._first.result()
+        told = ""
+        while not held:
+            found = self._read()
+            standing = self._judge(found)
+            if found is None:
+                held = self._create()
+            elif standing is Standing.OURS:
+                held = True
+            elif standing is not Standing.BUSY:
+                held = self._take_over(found, standing)
+            else:
+                left = give_up_at - self._clock.monotonic()
+                if left <= 0:
+                    raise held_by_another(self.name, found)
+                if found.holder.id != told:
+                    told = found.holder.id
+                    self._reporter.note(f"waiting for {about(found)}")
+                self._clock.sleep(min(_POLL_SECONDS, left))
+        threading.Thread(target=self._keep, name="lock", daemon=True).start()
+
+    def _create(self) -> bool:
+        if not self._me.id:
+            self._me = replace(self._ask_me(), lease_seconds=self._terms.lease_seconds)
+        asked = self._times()
+        self._may_be_ours = True
+        try:
+            created = create_lock(self._clients, self.name, self._me)
+        except SchoolctlError as error:
+            self._may_be_ours = isinstance(error, UnavailableError)
+            raise
+        self._written = asked
+        return created
+
+    def _read(self) -> Found | None:
+        return read_lock(self._clients, self.name, self._clock)
+
+    def _judge(self, found: Found | None) -> Standing:
+        ended = found is not None and has_ended(found.holder.process)
+        return judge(found, self._me, ended=ended)
+
+    def _take_over(self, found: Found, standing: Standing) -> bool:
+        """Write over a lock that nobody keeps; says whether it is ours after that."""
+        self._reporter.note(f"taking over the deploy lock: {standing.value} ({about(found)})")
+        asked = self._times()
+        self._may_be_ours = True
+        overwrite_lock(self._clients, self.name, self._me)
+        self._clock.sleep(self._terms.settle_seconds)
+        self._written = asked
+        return self._judge(self._read()) is Standing.OURS
+
+    # Keeping it
+
+    def _times(self) -> tuple[float, datetime]:
+        # A machine that sleeps stops the one clock, and somebody who sets it moves the other.
+        return self._clock.monotonic(), self._clock.now()
+
+    def _idle_seconds(self) -> float:
+        (then, at), (now, present) = self._written, self._times()
+        return max(now - then, (present - at).total_seconds())
+
+    def _keep(self) -> None:
+        """Renew the lock until it is freed. Not by the clock: this thread sleeps by itself."""
+        while not self._freed.wait(self._terms.renew_seconds):
+            try:
+                self._renew()
+            except SchoolctlError as error:
+                self._reporter.detail(f"{error.what}: {error.why}")
+
+    def _renew(self) -> None:
+        with self._writing:
+            if self._freed.is_set() or self._lost is not None:
+                return
+            asked = self._times()
+            found = self._read()
+            if self._judge(found) is not Standing.OURS:
+                self._lost = lost_to(self.name, found)
+                self._reporter.warn("the deploy lock is no longer ours; nothing more is begun")
+                return
+            overwrite_lock(self._clients, self.name, self._me)
+            self._written = asked
+
+    def confirm(self) -> None:
+        """Make sure that the lock is still ours, before something is changed.
+
+        Raises:
+            BusyError: it is not.
+            SchoolctlError: that is not known, and by now somebody else may hold it.
+        """
+        lease = self._terms.lease_seconds
+        if self._lost is None and self._idle_seconds() > lease / 2:
+            try:
+                self._renew()
+            except SchoolctlError:
+                if self._idle_seconds() > lease * 0.8:
+                    raise
+        if self._lost is not None:
+            raise self._lost
+
+    # Freeing it
+
+    def release(self) -> None:
+        """Free the lock, if it is ours. A failure is a warning: what was done stays done."""
+        self._freed.set()
+        if self._first is not None:
+            self._first.exception()  # a call under way may still take it
+        if not self._may_be_ours:
+            return
+        if not self._writing.acquire(timeout=_RENEWAL_ENDS_SECONDS):
+            self._warn("AWS did not answer in time")
+            return
+        try:
+            if self._judge(self._read()) is Standing.OURS:
+                delete_lock(self._clients, self.name)
+        except SchoolctlError as error:
+            self._warn(f"{error.what}: {error.why}")
+        finally:
+            self._writing.release()
+
+    def _warn(self, why: str) -> None:
+        self._reporter.warn(
+            f"the deploy lock may still stand: {why}\n"
+            f"{self.how_to_free()}; it runs out in {duration(self._terms.lease_seconds)}"
+        )
+
+    def how_to_free(self) -> str:
+        """Give the command that frees this lock by hand."""
+        return f"`schoolctl lock release --id {self._me.id}` frees it"
