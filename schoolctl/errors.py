@@ -91,6 +91,10 @@ class CredentialsError(SchoolctlError):
     default_exit_code = ExitCode.CREDENTIALS
 
 
+class RejectedKeyError(CredentialsError):
+    """AWS does not know the keys; in a region that is not enabled, it says so of any."""
+
+
 class WrongTargetError(SchoolctlError):
     """The credentials lead to another account or region than the configuration names."""
 

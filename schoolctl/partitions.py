@@ -33,3 +33,35 @@ def partition_of(region: str) -> Partition:
     return next(
         (found for prefix, found in _OTHERS.items() if region.startswith(prefix)), _COMMERCIAL
     )
+
+
+_ENABLED = frozenset(
+    {
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-north-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "sa-east-1",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+    }
+)
+"""The regions that every account has; each region since 2019 has to be enabled first."""
+
+
+def has_to_be_enabled(region: str) -> bool:
+    """Say whether an account has a region only after somebody enabled it.
+
+    Source: AWS Account Management Reference, "Enable or disable AWS Regions".
+    """
+    return partition_of(region) is _COMMERCIAL and region not in _ENABLED

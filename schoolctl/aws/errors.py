@@ -8,37 +8,65 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from schoolctl.aws.causes import cause_of, is_limit, limit_hint
+from schoolctl.aws.denials import is_denial, read_denial
 from schoolctl.errors import (
     AccessDeniedError,
     ConflictError,
     CredentialsError,
+    ExitCode,
     NotFoundError,
+    RejectedKeyError,
     SchoolctlError,
     UnavailableError,
     UsageError,
 )
+from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ACTION = re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)")
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ForbiddenException"}
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "ForbiddenException",
+    "NotAuthorized",
+    "UnauthorizedException",
+    "UnauthorizedOperation",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
     "InvalidSignatureException",
+    "IncompleteSignature",
     "AuthFailure",
     "InvalidAccessKeyId",
 }
+_SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
+_SIGNED_AT = re.compile(
+    r"Signature (?:expired|not yet current): (\d{8}T\d{6}Z).*?\((\d{8}T\d{6}Z) [-+] ", re.IGNORECASE
+)
+_SIGN_IN = {
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "CreateToken",
+    "GetRoleCredentials",
+}
+"""The operations that botocore calls by itself, to get credentials for what was asked of it."""
 _THROTTLED = {
+    "EC2ThrottledException",
     "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
@@ -52,6 +80,7 @@ _THROTTLED = {
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _CONFLICTS = ("AlreadyExists", "ResourceExists", "Duplicate")
+_CLOCK_HINT = "set this machine's clock (`timedatectl` tells whether it is synchronised)"
 
 
 def error_code(error: boto.ClientError) -> str:
@@ -96,16 +125,12 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
     code, message = error_code(error), error_message(error)
     what = f"could not {doing}"
     why = f"AWS answered {code}: {message}"
-    if code in _DENIED:
-        return _denied(error, what, message)
-    if code in _EXPIRED:
-        return CredentialsError(
-            what, why=why, hint="renew the credentials (`aws sso login`), then run it again"
-        )
-    if code in _UNKNOWN_KEY:
-        return CredentialsError(
-            what, why=why, hint="run `schoolctl profile show` to see which keys are used"
-        )
+    found = _identity_error(error, what, why)
+    if found is not None:
+        return found
+    if code in _DENIED or is_denial(message):
+        denial = read_denial(code, message, error.operation_name)
+        return AccessDeniedError(what, action=denial.action, why=denial.why, hint=denial.hint)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
         return UnavailableError(
@@ -113,22 +138,81 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
         )
     if status >= _SERVER_ERROR:
         return UnavailableError(what, why=why, hint="AWS has a fault of its own; run it again")
+    return _refused(error, what, why)
+
+
+def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
+    """Give our error for a request that AWS understood and does not carry out."""
+    code = error_code(error)
+    cause = cause_of(f"{code} {error_message(error)}")
+    hint = cause.hint if cause is not None else ""
+    if is_limit(code):
+        return SchoolctlError(what, why=why, hint=hint or limit_hint(error.operation_name))
+    if code.isdigit() or code == "UnknownOperationException":
+        return SchoolctlError(
+            what,
+            why=f"{why}\nwhat answered does not know {error.operation_name}",
+            hint="check `endpoint_url` and AWS_ENDPOINT_URL: each must lead to the right service",
+        )
     if any(each in code for each in _CONFLICTS):
-        return ConflictError(what, why=why)
+        return ConflictError(what, why=why, hint=hint)
     if "NotFound" in code or code == "NoSuchEntity":
-        return NotFoundError(what, why=why)
-    return SchoolctlError(what, why=why)
+        return NotFoundError(what, why=why, hint=hint)
+    return SchoolctlError(what, why=why, hint=hint)
 
 
-def _denied(error: boto.ClientError, what: str, message: str) -> AccessDeniedError:
-    found = _ACTION.search(message)
-    action = found[1] if found else None
-    needed = action or f"the action behind {error.operation_name}"
-    return AccessDeniedError(
+# Who the caller is
+
+
+def _identity_error(error: boto.ClientError, what: str, why: str) -> SchoolctlError | None:
+    """Give our error for an answer that does not take the caller for who they are; else None."""
+    code, message = error_code(error), error_message(error)
+    skew = _skew(message)
+    if skew is not None or code in _SKEWED:
+        return _skewed(error, what, why, skew)
+    if code in _EXPIRED:
+        return CredentialsError(
+            what,
+            why=why,
+            hint="renew the credentials (`aws sso login --profile NAME`), then run it again",
+        )
+    if error.operation_name in _SIGN_IN and (code in _DENIED or code.startswith("Invalid")):
+        return CredentialsError(
+            what,
+            why=f"no credentials came of {error.operation_name}; {why}",
+            hint="check the role that the profile takes, and who it trusts;"
+            " with SSO, sign in again: `aws sso login --profile NAME`",
+        )
+    if code in _UNKNOWN_KEY:
+        return RejectedKeyError(
+            what, why=why, hint="run `schoolctl profile show` to see which keys are used"
+        )
+    return None
+
+
+def _skew(message: str) -> float | None:
+    """Give by how many seconds this machine's clock is ahead of AWS's, where AWS says so."""
+    found = _SIGNED_AT.search(message)
+    if found is None:
+        return None
+    ours, theirs = (
+        datetime.strptime(each, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for each in found.groups()
+    )
+    return (ours - theirs).total_seconds()
+
+
+def _skewed(error: boto.ClientError, what: str, why: str, skew: float | None) -> SchoolctlError:
+    if skew is not None:
+        side = "ahead of" if skew > 0 else "behind"
+        why = f"this machine's clock is {duration(abs(skew))} {side} AWS's\n{why}"
+        return SchoolctlError(what, why=why, hint=_CLOCK_HINT, exit_code=ExitCode.CREDENTIALS)
+    # EC2 gives this code both to an old signature and to a session that has ended.
+    told = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    clock = f"AWS's clock says {told}" if told else ""
+    return CredentialsError(
         what,
-        action=action,
-        why=f"AWS denied {needed}: {message}",
-        hint=f"ask for a policy that allows {needed}; `schoolctl profile show` tells who you are",
+        why="\n".join(filter(None, (why, clock))),
+        hint=f"renew the credentials (`aws sso login --profile NAME`), or {_CLOCK_HINT}",
     )
 
 
@@ -138,6 +222,19 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
     match error:
         case boto.NoRegionError() | boto.InvalidRegionError():
             return UsageError(what, why=str(error), hint="check `region:` of the environment")
+        case boto.ProxyConnectionError():
+            return UnavailableError(
+                what,
+                why=str(error),
+                hint="check HTTPS_PROXY and HTTP_PROXY; NO_PROXY names what is reached without one",
+            )
+        case boto.SSLError():
+            return UnavailableError(
+                what,
+                why=str(error),
+                hint="where a proxy opens TLS, name its certificates in AWS_CA_BUNDLE; an"
+                " `endpoint_url` of this machine mostly begins with http://",
+            )
         case (
             boto.HTTPClientError() | boto.ConnectionError()
         ):  # refused, reset, timed out, no such host
@@ -149,6 +246,12 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
         case boto.ParamValidationError():
             # Its text quotes the value that was sent.
             return SchoolctlError(what, why="a value has a form that AWS does not take")
+        case boto.EndpointProviderError() | boto.UnknownEndpointError():
+            return UsageError(
+                what,
+                why=str(error),
+                hint="AWS has no such service in that region: check `region:` of the environment",
+            )
         case _:
             return _credentials_error(error, what) or SchoolctlError(what, why=str(error))
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from schoolctl.aws.causes import cause_of
+from schoolctl.aws.denials import is_denial
 from schoolctl.aws.errors import error_message, from_client_error, is_code, translated
 from schoolctl.errors import SchoolctlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# ECS's words for what was created a moment ago and has not reached every part of AWS: a role, the
-# service-linked role of an account's first service, a target group or its load balancer.
-_NOT_VISIBLE = re.compile(
-    r"unable to assume|role is not valid|cannot be assumed|service linked role"
-    r"|does not have an associated load balancer|target ?group.* (does not exist|not found)",
-    re.IGNORECASE,
-)
 _MAY_BE_EARLY = ("InvalidParameterException", "ClientException", "TargetGroupNotFoundException")
 
 
@@ -39,8 +33,15 @@ def changing(doing: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            early = is_code(error, *_MAY_BE_EARLY) and _NOT_VISIBLE.search(error_message(error))
-            if early:
+            if _may_be_early(error):
                 told = from_client_error(error, doing)
                 raise NotVisibleYetError(told.what, why=told.why, hint=told.hint) from error
             raise
+
+
+def _may_be_early(error: ClientError) -> bool:
+    message = error_message(error)
+    if not is_code(error, *_MAY_BE_EARLY) or is_denial(message):
+        return False
+    cause = cause_of(message)
+    return is_code(error, "TargetGroupNotFoundException") or (cause is not None and cause.early)

@@ -26,6 +26,7 @@ from schoolctl.errors import (
     NotFoundError,
     RejectedKeyError,
     SchoolctlError,
+    UnavailableError,
     UsageError,
     WrongTargetError,
 )
@@ -222,6 +223,11 @@ class Run:
         """
         if isinstance(error, CredentialsError):
             return self._with_source(error)
+        if isinstance(error, UnavailableError) and "connection" in self.__dict__:
+            region = self.connection.region
+            error.hint = error.hint.replace(
+                "spelling of the region", f"spelling of region {region.value} ({region.origin})"
+            )
         if not isinstance(error, _MISLEADING) or self._identity is None or error.done:
             return error
         try:

@@ -29,6 +29,7 @@ def until_visible(tools: Tools, call: Callable[[], T]) -> T:
             return call()
         except NotVisibleYetError as error:
             if tools.clock.monotonic() >= give_up_at:
+                error.why += "\nit was tried again for a minute: this is no matter of time"
                 raise
             if not told:
                 tools.reporter.note(f"waiting up to a minute: {error.why}")

@@ -351,3 +351,26 @@ def test_an_unknown_identity_ends_the_command_before_a_write(
 
     assert result.exit_code == 6
     assert "PutParameter" not in faults.calls
+
+
+def test_keys_that_aws_does_not_know_may_be_good_in_a_region_that_is_not_enabled(
+    project: Project, faults: Faults
+) -> None:
+    faults.answer("GetCallerIdentity", "InvalidClientTokenId", "the token is invalid", status=403)
+
+    done = project.invoke("profile", "show", "--region", "af-south-1")
+
+    assert done.exit_code == 6
+    assert "`aws account get-region-opt-status --region-name af-south-1`" in done.stderr
+
+
+def test_a_region_that_leads_nowhere_is_named_with_its_origin(
+    project: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del aws
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    done = project.invoke("profile", "show", "--region", "mars-1")
+
+    assert done.exit_code == 1
+    assert "the spelling of region mars-1 (--region)" in done.stderr

@@ -14,6 +14,7 @@ from schoolctl.errors import (
     CredentialsError,
     ExitCode,
     NotFoundError,
+    RejectedKeyError,
     SchoolctlError,
     UnavailableError,
     UsageError,
@@ -26,7 +27,9 @@ def fail_with(error: Exception) -> SchoolctlError:
     return caught.value
 
 
-def answer(code: str, message: str = "said AWS", status: int = 400) -> boto.ClientError:
+def answer(
+    code: str, message: str = "said AWS", status: int = 400, *, operation: str = "GetParameters"
+) -> boto.ClientError:
     return boto.ClientError(
         {
             "Error": {"Code": code, "Message": message},
@@ -38,7 +41,7 @@ def answer(code: str, message: str = "said AWS", status: int = 400) -> boto.Clie
                 "RetryAttempts": 0,
             },
         },
-        "GetParameters",
+        operation,
     )
 
 
@@ -49,9 +52,9 @@ def answer(code: str, message: str = "said AWS", status: int = 400) -> boto.Clie
         ("UnauthorizedOperation", 403, AccessDeniedError, ExitCode.FAILED),
         ("ExpiredTokenException", 400, CredentialsError, ExitCode.CREDENTIALS),
         ("ExpiredToken", 403, CredentialsError, ExitCode.CREDENTIALS),
-        ("UnrecognizedClientException", 400, CredentialsError, ExitCode.CREDENTIALS),
-        ("InvalidClientTokenId", 403, CredentialsError, ExitCode.CREDENTIALS),
-        ("SignatureDoesNotMatch", 403, CredentialsError, ExitCode.CREDENTIALS),
+        ("UnrecognizedClientException", 400, RejectedKeyError, ExitCode.CREDENTIALS),
+        ("InvalidClientTokenId", 403, RejectedKeyError, ExitCode.CREDENTIALS),
+        ("SignatureDoesNotMatch", 403, RejectedKeyError, ExitCode.CREDENTIALS),
         ("ThrottlingException", 400, UnavailableError, ExitCode.FAILED),
         ("ThrottledException", 400, UnavailableError, ExitCode.FAILED),
         ("TooManyUpdates", 400, UnavailableError, ExitCode.FAILED),
@@ -93,6 +96,330 @@ def test_a_denial_that_names_no_action_names_the_operation() -> None:
     assert "GetParameters" in error.hint
 
 
+ANN = "User: arn:aws:iam::1:user/ann is not authorized to perform: ecs:UpdateService"
+ON = f"{ANN} on resource: arn:aws:ecs:us-east-1:1:service/a/b"
+
+
+@pytest.mark.parametrize(
+    ("message", "why", "hint"),
+    [
+        (
+            f"{ON} because no identity-based policy allows the ecs:UpdateService action",
+            "AWS denied ecs:UpdateService: User: arn:aws:iam::1:user/ann",
+            "ask for a policy that allows ecs:UpdateService on arn:aws:ecs:us-east-1:1:service/a/b",
+        ),
+        (
+            f"{ON} with an explicit deny in an identity-based policy",
+            "a policy denies it explicitly: no policy that allows it helps",
+            "find the statement that denies ecs:UpdateService",
+        ),
+        (
+            f"{ON} because no permissions boundary allows the ecs:UpdateService action",
+            "the permissions boundary of the user or role does not allow it",
+            "the boundary has to allow ecs:UpdateService as well as a policy",
+        ),
+        (
+            f"{ON} with an explicit deny in a permissions boundary",
+            "the permissions boundary of the user or role does not allow it, by an explicit deny",
+            "find the statement there that denies ecs:UpdateService",
+        ),
+        (
+            f"{ON} with an explicit deny in a service control policy",
+            "a service control policy of the organisation forbids it, by an explicit deny",
+            "only whoever administers the AWS organisation can change that",
+        ),
+        (
+            f"{ON} because no service control policy allows the ecs:UpdateService action",
+            "a service control policy of the organisation forbids it",
+            "only whoever administers the AWS organisation can change that",
+        ),
+        (
+            f"{ON} with an explicit deny in a resource control policy",
+            "a resource control policy of the organisation forbids it, by an explicit deny",
+            "only whoever administers the AWS organisation can change that",
+        ),
+        (
+            f"{ON} because no session policy allows the ecs:UpdateService action",
+            "the session policy that the role was assumed with does not allow it",
+            "take the role without that policy",
+        ),
+        (
+            f"{ON} because no VPC endpoint policy allows the ecs:UpdateService action",
+            "the policy of the VPC endpoint does not allow it",
+            "let the endpoint's policy allow ecs:UpdateService",
+        ),
+        (
+            f"{ON} because no resource-based policy allows the ecs:UpdateService action",
+            "the policy of the resource itself does not allow it",
+            "let the resource's own policy allow ecs:UpdateService",
+        ),
+    ],
+    ids=lambda value: value.partition("/a/b ")[2][:60] if value.startswith("User") else "",
+)
+def test_a_denial_says_which_kind_of_policy_stands_in_the_way(
+    message: str, why: str, hint: str
+) -> None:
+    error = fail_with(answer("AccessDeniedException", message, operation="UpdateService"))
+
+    assert isinstance(error, AccessDeniedError)
+    assert error.action == "ecs:UpdateService"
+    assert why in error.why
+    assert hint in error.hint
+    assert "`schoolctl profile show` tells who you are" in error.hint
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        (
+            "You are not authorized to perform this operation. Encoded authorization failure"
+            " message: 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdef"
+        ),
+        (
+            "You are not authorized to perform this operation. User: arn:aws:iam::1:user/ann is not"
+            " authorized to perform: ec2:DescribeSubnets because no identity-based policy allows"
+            " the ec2:DescribeSubnets action. Encoded authorization failure message: 4GIOH"
+        ),
+    ],
+    ids=["encoded alone", "with the action"],
+)
+def test_ec2s_denial_names_the_action_and_leaves_out_what_is_encoded(message: str) -> None:
+    error = fail_with(answer("UnauthorizedOperation", message, 403, operation="DescribeSubnets"))
+
+    assert isinstance(error, AccessDeniedError)
+    assert error.action == "ec2:DescribeSubnets"
+    assert "4GIO" not in error.why
+
+
+def test_a_denial_under_another_code_is_one_all_the_same() -> None:
+    message = (
+        "User: arn:aws:iam::1:user/ann is not authorized to perform: iam:PassRole on resource:"
+        " arn:aws:iam::1:role/x"
+    )
+
+    error = fail_with(answer("ClientException", message, operation="RegisterTaskDefinition"))
+
+    assert isinstance(error, AccessDeniedError)
+    assert error.action == "iam:PassRole"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "why"),
+    [
+        (
+            "SignatureDoesNotMatch",
+            (
+                "Signature expired: 20261124T180000Z is now earlier than 20261124T182000Z"
+                " (20261124T183500Z - 15 min.)"
+            ),
+            "this machine's clock is 35 m behind AWS's",
+        ),
+        (
+            "InvalidSignatureException",
+            (
+                "Signature not yet current: 20261124T190000Z is still later than 20261124T183500Z"
+                " (20261124T182000Z + 15 min.)"
+            ),
+            "this machine's clock is 40 m ahead of AWS's",
+        ),
+        ("RequestTimeTooSkewed", "The difference is too large.", "AWS answered RequestTimeTooSkew"),
+        ("RequestExpired", "Request has expired.", "AWS answered RequestExpired"),
+    ],
+)
+def test_a_wrong_clock_is_named_with_its_skew(code: str, message: str, why: str) -> None:
+    error = fail_with(answer(code, message, 403))
+
+    assert error.exit_code is ExitCode.CREDENTIALS
+    assert error.why.startswith(why)
+    assert "`timedatectl`" in error.hint
+
+
+def test_a_session_that_ended_is_told_apart_from_a_wrong_clock() -> None:
+    error = fail_with(answer("ExpiredToken", "The security token included in the request expired"))
+
+    assert isinstance(error, CredentialsError)
+    assert "renew the credentials" in error.hint
+    assert "timedatectl" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("AssumeRole", "AccessDenied"),
+        ("AssumeRoleWithWebIdentity", "InvalidIdentityToken"),
+        ("GetRoleCredentials", "ForbiddenException"),
+        ("GetRoleCredentials", "UnauthorizedException"),
+        ("CreateToken", "InvalidGrantException"),
+    ],
+)
+def test_a_role_that_cannot_be_taken_is_an_error_of_credentials(operation: str, code: str) -> None:
+    error = fail_with(answer(code, "No access", 403, operation=operation))
+
+    assert isinstance(error, CredentialsError)
+    assert error.why.startswith(f"no credentials came of {operation}")
+    assert "`aws sso login" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "message", "kind", "hint"),
+    [
+        (
+            "CreateService",
+            "InvalidParameterException",
+            (
+                "Unable to assume the service linked role. Please verify that the ECS service"
+                " linked role exists."
+            ),
+            SchoolctlError,
+            "`aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com`",
+        ),
+        (
+            "RunTask",
+            "ClientException",
+            (
+                "ECS was unable to assume the role 'arn:aws:iam::1:role/x' that was provided for"
+                " this task. Please verify that the role being passed has the proper trust."
+            ),
+            SchoolctlError,
+            "trusts ecs-tasks.amazonaws.com",
+        ),
+        (
+            "RegisterTaskDefinition",
+            "ClientException",
+            "Role is not valid",
+            SchoolctlError,
+            "check that the role exists",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "The target group with targetGroupArn x does not have an associated load balancer.",
+            SchoolctlError,
+            "a listener of the load balancer must forward",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "Unable to assume role and validate the specified targetGroupArn.",
+            SchoolctlError,
+            "check `service.target_group`",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            (
+                "Error retrieving security group information for [sg-1]: The security group 'sg-1'"
+                " does not exist (ErrorCode: InvalidGroup.NotFound)"
+            ),
+            SchoolctlError,
+            "check `service.security_groups`",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "The subnet ID 'subnet-1' does not exist",
+            SchoolctlError,
+            "check `service.subnets`",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "Unable to Start a service that is still Draining.",
+            SchoolctlError,
+            "run it again in a minute",
+        ),
+        (
+            "UpdateService",
+            "ClientException",
+            "TaskDefinition is inactive",
+            SchoolctlError,
+            "`schoolctl taskdef list`",
+        ),
+        (
+            "RegisterTaskDefinition",
+            "ClientException",
+            "No Fargate configuration exists for given values: 256 CPU, 4096 memory.",
+            SchoolctlError,
+            "`task.cpu` and `task.memory`",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "The container web did not have a container port 3000 defined.",
+            SchoolctlError,
+            "correct `task.port`",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "The container web does not exist in the task definition.",
+            SchoolctlError,
+            "correct `task.container`",
+        ),
+        (
+            "RunTask",
+            "ClientException",
+            "You've reached the limit on the number of vCPUs you can run concurrently",
+            SchoolctlError,
+            "--service-code fargate",
+        ),
+        (
+            "RunTask",
+            "BlockedException",
+            "Your AWS account is currently blocked.",
+            SchoolctlError,
+            "only AWS Support can lift that",
+        ),
+        (
+            "CreateService",
+            "LimitExceededException",
+            "The limit for the resource was exceeded.",
+            SchoolctlError,
+            "--service-code ecs",
+        ),
+        (
+            "PutParameter",
+            "ParameterLimitExceeded",
+            "You have exceeded the number of parameters.",
+            SchoolctlError,
+            "--service-code ssm",
+        ),
+        (
+            "DescribeServices",
+            "OptInRequired",
+            "The AWS Access Key Id needs a subscription for the service",
+            SchoolctlError,
+            "finish the sign-up of the account",
+        ),
+        (
+            "UpdateService",
+            "InvalidParameterException",
+            "The specified capacity provider FAST was not found.",
+            SchoolctlError,
+            "service.overrides.capacityProviderStrategy",
+        ),
+        ("DescribeServices", "404", "Not Found", SchoolctlError, "check `endpoint_url`"),
+        (
+            "DescribeServices",
+            "UnknownOperationException",
+            "",
+            SchoolctlError,
+            "check `endpoint_url`",
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_refusal_has_a_cure(
+    operation: str, code: str, message: str, kind: type[SchoolctlError], hint: str
+) -> None:
+    error = fail_with(answer(code, message, operation=operation))
+
+    assert type(error) is kind
+    assert error.exit_code is ExitCode.FAILED
+    assert error.why.startswith(f"AWS answered {code}: {message}")
+    assert hint in error.hint
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -111,6 +438,12 @@ def test_a_denial_that_names_no_action_names_the_operation() -> None:
         (boto.ConnectTimeoutError(endpoint_url="http://x"), UnavailableError),
         (boto.ReadTimeoutError(endpoint_url="http://x"), UnavailableError),
         (boto.ConnectionClosedError(endpoint_url="http://x"), UnavailableError),
+        (boto.ProxyConnectionError(proxy_url="http://proxy"), UnavailableError),
+        (
+            boto.SSLError(endpoint_url="https://x", error=ValueError("certificate")),
+            UnavailableError,
+        ),
+        (boto.UnknownEndpointError(service_name="ecs", region_name="x"), UsageError),
         (ResponseParserError("<html>canary"), UnavailableError),
         (boto.UnknownServiceError(service_name="x", known_service_names="y"), SchoolctlError),
     ],
@@ -123,6 +456,20 @@ def test_a_failure_without_an_answer_becomes_its_kind_of_error(
 
     assert type(found) is kind
     assert "canary" not in str(found.document())
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (boto.ProxyConnectionError(proxy_url="http://proxy"), "HTTPS_PROXY"),
+        (boto.SSLError(endpoint_url="https://x", error=ValueError("certificate")), "AWS_CA_BUNDLE"),
+        (boto.EndpointConnectionError(endpoint_url="http://x"), "`endpoint_url`"),
+        (boto.UnauthorizedSSOTokenError(), "`aws sso login --profile NAME`"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_failure_on_the_way_to_aws_has_a_cure(error: Exception, hint: str) -> None:
+    assert hint in fail_with(error).hint
 
 
 def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
