@@ -36,7 +36,11 @@ def deep_merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict
 def apply_overrides(
     generated: Mapping[str, object], overrides: Mapping[str, object]
 ) -> dict[str, object]:
-    """Put the `overrides` of the configuration over an AWS request; `None` removes a key."""
+    """Put the `overrides` of the configuration over an AWS request; `None` removes a key.
+
+    An item of a list of which nothing but its name is left then goes, too: that is how
+    `{name: AWS_REGION, value: null}` removes a variable.
+    """
     merged = merge(from_plain(dict(generated)), from_plain(dict(overrides)))
     return cast("dict[str, object]", to_plain(drop_nulls(merged)))
 
@@ -48,9 +52,17 @@ def drop_nulls(node: Node) -> Node:
             kept = {key: drop_nulls(child) for key, child in entries.items() if not is_null(child)}
             return replace(node, entries=kept)
         case ListNode(items=items):
-            return replace(node, items=tuple(drop_nulls(item) for item in items))
+            kept_items = (drop_nulls(item) for item in items if not _is_emptied(item))
+            return replace(node, items=tuple(kept_items))
         case Scalar():
             return node
+
+
+def _is_emptied(item: Node) -> bool:
+    """Tell whether an item of a list had more than its name, and nulls took all of it away."""
+    if not isinstance(item, MapNode) or "name" not in item.entries or len(item.entries) == 1:
+        return False
+    return all(is_null(child) for key, child in item.entries.items() if key != "name")
 
 
 def _merge_maps(below: MapNode, above: MapNode) -> MapNode:

@@ -18,100 +18,122 @@ _KEYS = ("name", "containerName", "containerPath", "namespace", "sourceContainer
 """Members that identify an item of a list, the first that all items have."""
 _UNORDERED = frozenset({"requiresCompatibilities", "add", "drop", "subnets", "securityGroups"})
 """Lists of plain values whose order means nothing; that of a command means everything."""
+_ORDERED = frozenset({"environmentFiles"})
+"""Lists of mappings whose order means something: the first file that sets a variable wins."""
 _DEFAULTS: Mapping[str, object] = {
-    "essential": True,
+    "cpuArchitecture": "X86_64",
+    "iam": "DISABLED",
+    "operatingSystemFamily": "LINUX",
     "protocol": "tcp",
-    "versionConsistency": "enabled",
+    "restartAttemptPeriod": 300,
     "rootDirectory": "/",
     "transitEncryption": "DISABLED",
-    "iam": "DISABLED",
+    "transitEncryptionPort": 0,
+    "versionConsistency": "enabled",
 }
-"""What ECS fills in; `false`, 0 where it is `cpu`, and empty values are left out anyhow."""
+"""What a member means on Fargate where it is left out; mostly ECS fills it in."""
+_CONTAINER: Mapping[str, object] = {"cpu": 0, "stopTimeout": 30}
 _HEALTH_CHECK: Mapping[str, object] = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}
+_PROXY: Mapping[str, object] = {"type": "APPMESH"}
+_SAID_DEFAULTS: Mapping[str, Canonical] = {
+    "cpuArchitecture": "X86_64",
+    "operatingSystemFamily": "LINUX",
+    "stopTimeout": 30,
+    "transitEncryption": "DISABLED",
+}
 _VCPU = re.compile(r"([0-9.]+)\s*vcpu", re.IGNORECASE)
 _GIGABYTES = re.compile(r"([0-9.]+)\s*gb", re.IGNORECASE)
 _UNITS = 1024
 
 
-def canonical_definition(definition: Mapping[str, object]) -> dict[str, Canonical]:
-    """Give the canonical form of a RegisterTaskDefinition request or of ECS's answer to it.
+def without_defaults(definition: Mapping[str, object]) -> dict[str, object]:
+    """Give a task definition in AWS's shape without what means nothing: defaults and empty values.
+
+    Args:
+        definition: a RegisterTaskDefinition request, or ECS's answer to it.
 
     Source: ECS RegisterTaskDefinition (defaults of its members).
     """
-    flat = {
+    made = {
         **definition,
         "cpu": _units(definition.get("cpu"), _VCPU),
         "memory": _units(definition.get("memory"), _GIGABYTES),
         "containerDefinitions": [
             _container(each) for each in _mappings(definition.get("containerDefinitions"))
         ],
+        "proxyConfiguration": _without(definition.get("proxyConfiguration"), _PROXY),
     }
-    flat.pop("tags", None)
-    return canonical_map(flat)
+    made.pop("tags", None)
+    return _bare_map(made)
+
+
+def canonical_definition(definition: Mapping[str, object]) -> dict[str, Canonical]:
+    """Give the canonical form of a RegisterTaskDefinition request or of ECS's answer to it."""
+    return _keyed_map(without_defaults(definition))
 
 
 def canonical_map(value: Mapping[str, object]) -> dict[str, Canonical]:
     """Give a mapping of an AWS request or answer without defaults and empty values."""
-    made = {key: _canonical(each, key) for key, each in value.items()}
-    return {
-        key: each
-        for key, each in made.items()
-        if not _is_empty(each) and _DEFAULTS.get(key, None) != each
-    }
+    return _keyed_map(_bare_map(value))
 
 
-def _canonical(value: object, key: str) -> Canonical:
+def canonical_value(value: object, key: str) -> Canonical:
+    """Give the canonical form of what stands under the member `key`, without its defaults."""
+    return _keyed(value, key)
+
+
+def default_of(key: str) -> Canonical | None:
+    """Give what a member means where the canonical form has none; None where it means nothing."""
+    return True if key == "essential" else _SAID_DEFAULTS.get(key)
+
+
+# Without defaults
+
+
+def _bare_map(value: Mapping[str, object]) -> dict[str, object]:
+    made = {key: _bare(each) for key, each in value.items()}
+    return {key: each for key, each in made.items() if not _means_nothing(key, each)}
+
+
+def _bare(value: object) -> object:
     match value:
         case Mapping():
-            return canonical_map(value)
-        case str() | bool() | int() | float():
+            return _bare_map(value)
+        case str() | bool() | int() | float() | None:
             return value
         case Sequence():
-            return _list(value, key)
-        case None:
-            return ""
+            return [_bare(each) for each in value]
         case _:
             return str(value)
 
 
-def _list(values: Sequence[object], key: str) -> Canonical:
-    items = tuple(_canonical(each, key) for each in values)
-    if items and all(isinstance(each, dict) for each in items):
-        return _by_key(items) or tuple(sorted(items, key=_sortable))
-    return tuple(sorted(items, key=_sortable)) if key in _UNORDERED else items
-
-
-def _by_key(items: Sequence[Canonical]) -> dict[str, Canonical] | None:
-    """Give items by the member that identifies them; None where none does."""
-    for name in _KEYS:
-        found: dict[str, Canonical] = {
-            str(item[name]): {key: each for key, each in item.items() if key != name} or True
-            for item in items
-            if isinstance(item, dict) and name in item
-        }
-        if len(found) == len(items):
-            return found
-    return None
-
-
-def _is_empty(value: Canonical) -> bool:
-    return value is False or (not isinstance(value, bool | int | float) and not value)
+def _means_nothing(key: str, value: object) -> bool:
+    match value:
+        case bool():
+            # The one flag that is on where it is left out.
+            return value if key == "essential" else not value
+        case int() | float():
+            return bool(_DEFAULTS.get(key) == value)
+        case str():
+            # A variable that is empty is there all the same.
+            return (not value and key != "value") or _DEFAULTS.get(key) == value
+        case _:
+            return not value
 
 
 def _container(container: Mapping[str, object]) -> dict[str, object]:
     """Leave out of a container what depends on its other members."""
-    made = dict(container)
+    made = _without(container, _CONTAINER)
     made["portMappings"] = [_port(each) for each in _mappings(container.get("portMappings"))]
-    if made.get("cpu") == 0:
-        del made["cpu"]
-    if made.get("essential") is False:
-        made["essential"] = "false"  # the one member that is true where it is left out
-    check = container.get("healthCheck")
-    if isinstance(check, Mapping):
-        made["healthCheck"] = {
-            key: each for key, each in check.items() if _HEALTH_CHECK.get(key) != each
-        }
+    made["healthCheck"] = _without(container.get("healthCheck"), _HEALTH_CHECK)
     return made
+
+
+def _without(value: object, defaults: Mapping[str, object]) -> dict[str, object]:
+    given = value if isinstance(value, Mapping) else {}
+    return {
+        key: each for key, each in given.items() if key not in defaults or each != defaults[key]
+    }
 
 
 def _port(mapping: Mapping[str, object]) -> dict[str, object]:
@@ -131,6 +153,47 @@ def _units(value: object, unit: re.Pattern[str]) -> object:
 def _mappings(value: object) -> list[Mapping[str, object]]:
     items = value if isinstance(value, list | tuple) else ()
     return [each for each in items if isinstance(each, Mapping)]
+
+
+# By key, in one order
+
+
+def _keyed_map(value: Mapping[str, object]) -> dict[str, Canonical]:
+    return {
+        key: _keyed(each, key) for key, each in value.items() if each is not None and each != ""
+    }
+
+
+def _keyed(value: object, key: str) -> Canonical:
+    match value:
+        case Mapping():
+            return _keyed_map(value)
+        case str() | bool() | int() | float():
+            return value
+        case Sequence():
+            return _list(value, key)
+        case _:
+            return str(value)
+
+
+def _list(values: Sequence[object], key: str) -> Canonical:
+    items = tuple(_keyed(each, key) for each in values)
+    if items and key not in _ORDERED and all(isinstance(each, dict) for each in items):
+        return _by_key(items) or tuple(sorted(items, key=_sortable))
+    return tuple(sorted(items, key=_sortable)) if key in _UNORDERED else items
+
+
+def _by_key(items: Sequence[Canonical]) -> dict[str, Canonical] | None:
+    """Give items by the member that identifies them; None where none does."""
+    for name in _KEYS:
+        found: dict[str, Canonical] = {
+            str(item[name]): {key: each for key, each in item.items() if key != name} or True
+            for item in items
+            if isinstance(item, dict) and name in item
+        }
+        if len(found) == len(items):
+            return found
+    return None
 
 
 def _sortable(value: Canonical) -> str:

@@ -6,10 +6,16 @@ what it says is not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from schoolctl.model import ImageRef
-from schoolctl.plan.canonical import Canonical, canonical_definition, canonical_map
+from schoolctl.plan.canonical import (
+    Canonical,
+    canonical_definition,
+    canonical_map,
+    default_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,6 +88,78 @@ _OPAQUE = {"dockerLabels", "environment", "driverOpts", "labels", "options", "pr
 _ABSENT = "none"
 
 
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs; `before` or `after` is None where that side has none of it.
+
+    Attributes:
+        path: the members that lead to it; an item of a list goes by its name.
+        before: in the canonical form.
+        after: likewise.
+    """
+
+    path: tuple[str, ...]
+    before: Canonical | None
+    after: Canonical | None
+
+    @property
+    def container(self) -> str:
+        """The container that it is in; empty outside of all."""
+        return self.path[1] if self.path[0] == _CONTAINERS and len(self.path) > 1 else ""
+
+    @property
+    def name(self) -> str:
+        """What people call it, without its container."""
+        parts = list(self.path)
+        if self.container:
+            parts = parts[2:]
+            if not parts:
+                return f"container {self.container}"
+        return " ".join([_SAID.get(e, e) for e in parts if e not in _SILENT] or parts[-1:])
+
+    @property
+    def verb(self) -> str:
+        """What happens to it: added, removed or changed."""
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    def value(self, value: Canonical | None, labels: Mapping[str, str]) -> str:
+        """Say what `before` or `after` is; an image goes by its label in `labels`."""
+        key = self.path[-1]
+        if value is None:
+            value = default_of(key)
+        match value:
+            case None:
+                either = self.after if self.before is None else self.before
+                return "no" if isinstance(either, bool) else _ABSENT
+            case bool() if key == "essential":
+                return "true" if value else "false"
+            case bool():
+                return "yes" if value else "no"
+            case tuple():
+                return ", ".join(map(str, value))
+            case str() if key == "image":
+                return labels.get(value) or _image(value)
+            case _:
+                return str(value)
+
+    def line(self, labels: Mapping[str, str], *, several: bool) -> str:
+        """Say it in a line that can hold no secret.
+
+        Args:
+            labels: what to call an image instead of its reference.
+            several: whether there are other containers that it could be about.
+        """
+        is_container = self.name.startswith("container ")
+        prefix = f"{self.container}: " if several and self.container and not is_container else ""
+        if not _is_shown(self.path):
+            verb = (
+                "added" if self.before is None else "removed" if self.after is None else "changed"
+            )
+            return f"{prefix}{self.name} {verb}"
+        old, new = self.value(self.before, labels), self.value(self.after, labels)
+        return f"{prefix}{self.name} {old} -> {new}"
+
+
 def same_definition(wanted: Mapping[str, object], actual: Mapping[str, object]) -> bool:
     """Say whether two task definitions mean the same to ECS.
 
@@ -92,92 +170,73 @@ def same_definition(wanted: Mapping[str, object], actual: Mapping[str, object]) 
     return canonical_definition(wanted) == canonical_definition(actual)
 
 
+def compare_definitions(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[Change, ...]:
+    """Give what differs between two task definitions; empty where nothing does.
+
+    Args:
+        before: in the shape of RegisterTaskDefinition.
+        after: likewise.
+    """
+    return tuple(_walk(canonical_definition(before), canonical_definition(after), ()))
+
+
+def compare_settings(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[Change, ...]:
+    """Give what differs between two sets of service settings."""
+    return tuple(_walk(canonical_map(before), canonical_map(after), ()))
+
+
 def definition_changes(
     before: Mapping[str, object],
     after: Mapping[str, object],
     *,
     labels: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """Give what differs between two task definitions, a line each; empty where nothing does.
+    """Give what differs between two task definitions, a line each, without what may be secret.
 
     Args:
         before: in the shape of RegisterTaskDefinition.
         after: likewise.
         labels: what to call an image instead of its reference, such as `1.1`.
     """
-    old, new = canonical_definition(before), canonical_definition(after)
-    containers = {*_named(old.get(_CONTAINERS)), *_named(new.get(_CONTAINERS))}
-    writer = _Writer(labels or {}, several=len(containers) > 1)
-    return tuple(writer.lines(old, new, ()))
+    several = has_several_containers(before, after)
+    found = compare_definitions(before, after)
+    return tuple(each.line(labels or {}, several=several) for each in found)
 
 
 def settings_changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
     """Give what differs between two sets of service settings, a line each."""
-    return tuple(_Writer({}, several=False).lines(canonical_map(before), canonical_map(after), ()))
+    return tuple(each.line({}, several=False) for each in compare_settings(before, after))
 
 
-def _named(value: Canonical | None) -> list[str]:
-    return list(value) if isinstance(value, dict) else []
+def has_several_containers(*definitions: Mapping[str, object]) -> bool:
+    """Say whether task definitions name more than one container between them."""
+    names = {
+        each.get("name")
+        for definition in definitions
+        for each in cast("Sequence[Mapping[str, object]]", definition.get(_CONTAINERS) or ())
+    }
+    return len(names) > 1
 
 
-class _Writer:
-    """Walks two canonical trees side by side."""
-
-    def __init__(self, labels: Mapping[str, str], *, several: bool) -> None:
-        self._labels = labels
-        self._several = several
-
-    def lines(
-        self, before: Canonical | None, after: Canonical | None, path: tuple[str, ...]
-    ) -> Iterator[str]:
-        """Give a line for each leaf that differs."""
-        if before == after:
-            return
-        if isinstance(before, dict) and isinstance(after, dict):
-            for key in sorted({*before, *after}, key=_order):
-                yield from self.lines(before.get(key), after.get(key), (*path, key))
-        elif _is_group(path, before, after):
-            both = (
-                before if isinstance(before, dict) else {},
-                after if isinstance(after, dict) else {},
-            )
-            yield from self.lines(*both, path)
-        else:
-            yield self._line(before, after, path)
-
-    def _line(self, before: Canonical | None, after: Canonical | None, path: Sequence[str]) -> str:
-        name = self._name(path)
-        if not _is_shown(path):
-            verb = "added" if before is None else "removed" if after is None else "changed"
-            return f"{name} {verb}"
-        old, new = self._text(path, before, after), self._text(path, after, before)
-        return f"{name} {old} -> {new}"
-
-    def _name(self, path: Sequence[str]) -> str:
-        parts = list(path)
-        prefix = ""
-        if parts[0] == _CONTAINERS:
-            if len(parts) == 2:  # noqa: PLR2004  # the member and a container's name
-                return f"container {parts[1]}"
-            prefix = f"{parts[1]}: " if self._several else ""
-            parts = parts[2:]
-        said = [_SAID.get(each, each) for each in parts if each not in _SILENT] or parts[-1:]
-        return prefix + " ".join(said)
-
-    def _text(self, path: Sequence[str], value: Canonical | None, other: Canonical | None) -> str:
-        match value:
-            case None if isinstance(other, bool):
-                return "no"
-            case None:
-                return "true" if path[-1] == "essential" else _ABSENT
-            case bool():
-                return "yes" if value else "no"
-            case tuple():
-                return ", ".join(map(str, value))
-            case str() if path[-1] == "image":
-                return self._labels.get(value) or _image(value)
-            case _:
-                return str(value)
+def _walk(
+    before: Canonical | None, after: Canonical | None, path: tuple[str, ...]
+) -> Iterator[Change]:
+    """Walk two canonical trees side by side; gives each leaf that differs."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}, key=_order):
+            yield from _walk(before.get(key), after.get(key), (*path, key))
+    elif _is_group(path, before, after):
+        old = before if isinstance(before, dict) else {}
+        new = after if isinstance(after, dict) else {}
+        yield from _walk(old, new, path)
+    else:
+        yield Change(path, before, after)
 
 
 def _is_group(path: Sequence[str], before: Canonical | None, after: Canonical | None) -> bool:

@@ -92,6 +92,18 @@ def test_overrides_put_aws_keys_over_a_request_and_null_removes_them() -> None:
     }
 
 
+def test_an_item_of_a_list_goes_when_nulls_leave_nothing_but_its_name() -> None:
+    generated = {"environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+    overrides = {"environment": [{"name": "A", "value": None}]}
+    assert apply_overrides(generated, overrides) == {"environment": [{"name": "B", "value": "2"}]}
+
+
+def test_an_item_that_never_had_more_than_its_name_stays() -> None:
+    assert apply_overrides({}, {"volumes": [{"name": "scratch"}]}) == {
+        "volumes": [{"name": "scratch"}]
+    }
+
+
 def test_a_value_that_yaml_has_not_is_refused() -> None:
     with pytest.raises(TypeError, match="cannot be a set"):
         deep_merge({}, {"a": {1, 2}})
