@@ -112,6 +112,7 @@ class Aws:
     """An empty AWS account on moto's server."""
 
     endpoint_url: str
+    account: str = ACCOUNT
 
     def client(self, service: str) -> Any:
         """Give a plain boto3 client, for setting the scene and looking at the result."""

@@ -79,12 +79,21 @@ def create_secret(
     """
     extra: Mapping[str, str] = {"Description": description} if description else {}
     with translated(f"create secret {name}"):
-        answer = clients.secretsmanager.create_secret(
-            Name=name,
-            SecretString=value.reveal(),
-            ClientRequestToken=token,
-            **extra,  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
-        )
+        try:
+            answer = clients.secretsmanager.create_secret(
+                Name=name,
+                SecretString=value.reveal(),
+                ClientRequestToken=token,
+                **extra,  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
+            )
+        except ClientError as error:
+            if not is_code(error, "ResourceExistsException"):
+                raise
+            # Where the token is not honoured, a repeated call finds what the first one made.
+            found = clients.secretsmanager.get_secret_value(SecretId=name)
+            if found.get("SecretString") != value.reveal():
+                raise
+            return found["ARN"]
     return answer["ARN"]
 
 
@@ -105,4 +114,12 @@ def restore_secret(clients: Clients, name_or_arn: str) -> None:
     Source: Secrets Manager RestoreSecret.
     """
     with translated(f"restore secret {name_or_arn}"):
-        clients.secretsmanager.restore_secret(SecretId=name_or_arn)
+        try:
+            clients.secretsmanager.restore_secret(SecretId=name_or_arn)
+        except ClientError as error:
+            if not is_code(error, "InvalidRequestException"):
+                raise
+            # What a repetition after a lost reply may be told.
+            found = clients.secretsmanager.describe_secret(SecretId=name_or_arn)
+            if "DeletedDate" in found:
+                raise

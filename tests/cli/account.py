@@ -97,7 +97,7 @@ class Account:
 
     def register(self, tag: str, completed_at: str | None = None) -> None:
         """Push an image and register a revision of it, as `deploy` would leave them."""
-        image = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{NAME}@{self.push(tag)}"
+        image = f"{self.aws.account}.dkr.ecr.us-east-1.amazonaws.com/{NAME}@{self.push(tag)}"
         tags = {"schoolctl:tag": tag}
         if completed_at is not None:
             tags["schoolctl:completed-at"] = completed_at

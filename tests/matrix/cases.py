@@ -1,0 +1,161 @@
+"""Runs a command once for each of its calls and each thing that may happen to that call."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.faults import fail_after, kill_after, kill_before, lose_reply, refuse
+from tests.matrix.state import differences, dump
+from tests.matrix.world import World
+from tests.wire import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tests.faults import Call, Rule
+    from tests.matrix.emulator import Emulator
+    from tests.matrix.scenes import Scene
+    from tests.matrix.state import State
+    from tests.matrix.world import Finished
+
+KILLS: dict[str, Rule] = {"killed before": kill_before, "killed after": kill_after}
+"""The command is gone, and is run again."""
+ABSORBED: dict[str, Rule] = {"reply lost": lose_reply, "500 after": fail_after}
+"""The call was carried out, and the command does not know: it is no failure."""
+REFUSALS: dict[str, Rule] = {
+    "denied": refuse(Trouble.DENIED),
+    "expired": refuse(Trouble.EXPIRED),
+}
+"""The command ends with an error, unless it can do without the call; and is run again."""
+
+# Read for as long as it takes: the first ones stand for all.
+_POLLED = {"GetLogEvents": 2}
+_READS = ("Describe", "Get", "List", "BatchGet", "HEAD", "GET")
+# Most of a case is waiting: for the command's own pauses, and for its processes to start.
+_AT_ONCE = 3 * (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run of a scene's command calls and leaves when nothing happens to it."""
+
+    calls: tuple[Call, ...]
+    state: State
+
+    def changing(self) -> tuple[Call, ...]:
+        """Give the calls that change something."""
+        return tuple(each for each in self.calls if not each.operation.startswith(_READS))
+
+
+class Matrix:
+    """One scene, in as many worlds as it takes."""
+
+    def __init__(self, emulator: Emulator, folder: Path, scene: Scene) -> None:
+        self._emulator = emulator
+        self._folder = folder
+        self._scene = scene
+        self._numbers = itertools.count()
+
+    def world(self) -> World:
+        """Give a new world, prepared for the scene."""
+        world = World(self._emulator, self._folder / str(next(self._numbers)))
+        self._scene.prepare(world)
+        return world
+
+    def run(self, world: World) -> Finished:
+        """Run the scene's command; what it prints is one document, unless it was killed."""
+        finished = world.run(*self._scene.words, "--json", stdin=self._scene.stdin)
+        if finished.code != -signal.SIGKILL:
+            json.loads(finished.out)
+        return finished
+
+    def record(self) -> Undisturbed:
+        """Run the command undisturbed, and see that running it again changes nothing."""
+        world = self.world()
+        done = self.run(world)
+        assert done.code == 0, done
+        calls = [
+            each
+            for each in world.faults.numbered()
+            if each.nth <= _POLLED.get(each.operation, each.nth)
+        ]
+        undisturbed = Undisturbed(tuple(calls), dump(world))
+        assert undisturbed.state["locks"] == []
+        world.close()
+        return undisturbed
+
+    def killed(self, undisturbed: Undisturbed, call: Call, rule: Rule) -> list[str]:
+        """Kill the command at a call and run it again; gives what is wrong with the end."""
+        world = self.world()
+        world.faults.at(call, rule)
+        first = self.run(world)
+        if first.code != -signal.SIGKILL:
+            return [f"it was not killed: {first}"]
+        world.faults.heal()
+        second = self.run(world)
+        wrong = [] if second.code == 0 else [f"the second run ended so: {second}"]
+        wrong += differences(undisturbed.state, dump(world), spare_revisions=1)
+        world.close()
+        return wrong
+
+    def absorbed(self, undisturbed: Undisturbed, call: Call, rule: Rule) -> list[str]:
+        """Let one call fail after it was carried out; gives what is wrong with the end."""
+        world = self.world()
+        world.faults.at(call, rule)
+        done = self.run(world)
+        wrong = [f"the call never came: {unused}" for unused in world.faults.unused()]
+        if done.code != 0:
+            wrong.append(f"it ended so: {done}")
+        wrong += differences(undisturbed.state, dump(world), spare_revisions=0)
+        world.close()
+        return wrong
+
+    def refused(self, undisturbed: Undisturbed, call: Call, rule: Rule) -> list[str]:
+        """Refuse one call, and run the command again; gives what is wrong with the end."""
+        world = self.world()
+        world.faults.at(call, rule)
+        first = self.run(world)
+        wrong = [f"the call never came: {unused}" for unused in world.faults.unused()]
+        if "Traceback" in first.err:
+            wrong.append(f"it ended so: {first}")
+        world.faults.heal()
+        second = self.run(world)
+        if second.code != 0:
+            wrong.append(f"the second run ended so: {second}")
+        wrong += differences(undisturbed.state, dump(world), spare_revisions=1)
+        world.close()
+        return wrong
+
+
+def run_all(
+    check: Callable[[Undisturbed, Call, Rule], list[str]],
+    undisturbed: Undisturbed,
+    calls: Sequence[Call],
+    rules: dict[str, Rule],
+) -> int:
+    """Check every call with every rule, several at once; gives how many cases there were.
+
+    Raises:
+        AssertionError: what is wrong, for every case in which something is.
+    """
+    cases = [(call, name) for call in calls for name in rules]
+
+    def one(case: tuple[Call, str]) -> list[str]:
+        call, name = case
+        return [f"{name} {call}: {each}" for each in check(undisturbed, call, rules[name])]
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        wrong = list(_flat(pool.map(one, cases)))
+    assert not wrong, "\n".join(wrong)
+    return len(cases)
+
+
+def _flat(lists: Iterator[list[str]]) -> Iterator[str]:
+    return itertools.chain.from_iterable(lists)

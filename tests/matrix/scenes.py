@@ -1,0 +1,102 @@
+"""The commands of the matrix: what is there before each, and how it is called."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.cli.account import NAME, edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.matrix.world import World
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A command line, what it is to find, and what it reads from a pipe."""
+
+    words: tuple[str, ...]
+    prepare: Callable[[World], object]
+    stdin: str = ""
+
+
+def _values(world: World) -> None:
+    """Leave one parameter and the secret out, so that some are created and others changed."""
+    world.aws.client("ssm").delete_parameter(Name="/schoolapp/dev/db_name")
+    world.aws.client("secretsmanager").delete_secret(
+        SecretId="schoolapp/dev/db_password", ForceDeleteWithoutRecovery=True
+    )
+    world.write(
+        "values.env",
+        "db_host=db.example\ndb_name=school\ndb_user=canary-parameter\ndb_password=new\n",
+    )
+
+
+def _scheduled_for_deletion(world: World) -> None:
+    world.aws.client("secretsmanager").delete_secret(
+        SecretId="schoolapp/dev/db_password", RecoveryWindowInDays=7
+    )
+
+
+def _nothing_deployed(world: World) -> None:
+    edit(world.directory, "  security_groups:", "  release_command: [migrate]\n  security_groups:")
+    world.account.push("1.0")
+
+
+def _one_deployed(world: World) -> None:
+    edit(world.directory, "  security_groups:", "  release_command: [migrate]\n  security_groups:")
+    world.account.register("1.0", "2026-11-02T08:01:00Z")
+    world.serve(f"{NAME}:1")
+    world.account.push("1.1")
+
+
+def _two_deployed(world: World) -> None:
+    for number, tag in enumerate(("0.9", "1.0", "1.1"), 1):
+        world.account.register(tag, f"2026-11-02T08:0{number}:00Z")
+    world.serve(f"{NAME}:3")
+
+
+def _many_images(world: World) -> None:
+    """Leave images that go, an index with its child among them, and some that stay."""
+    # Those pushed within a second are as new as each other: what stays is protected by its tag.
+    for tag in ("0.1", "0.2", "0.3"):
+        world.account.push(tag)
+    child = world.account.push("child")
+    world.account.ecr.put_image(
+        repositoryName=NAME,
+        imageManifest=json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [{"digest": child, "size": 1}],
+            }
+        ),
+        imageManifestMediaType="application/vnd.oci.image.index.v1+json",
+        imageTag="index",
+    )
+    world.account.register("1.0", "2026-11-02T08:01:00Z")
+    world.serve(f"{NAME}:1")
+    world.account.push("1.1")
+
+
+SCENES = {
+    "params set": Scene(("params", "set", "--from-file", "values.env"), _values),
+    "secrets set": Scene(
+        ("secrets", "set", "db_password", "--stdin"), lambda world: world, "a-new-one"
+    ),
+    "secrets set --restore": Scene(
+        ("secrets", "set", "db_password", "--stdin", "--restore"),
+        _scheduled_for_deletion,
+        "a-new-one",
+    ),
+    "first deploy": Scene(("deploy", "--tag", "1.0"), _nothing_deployed),
+    "deploy": Scene(("deploy", "--tag", "1.1"), _one_deployed),
+    "rollback": Scene(("rollback",), _two_deployed),
+    "images prune": Scene(
+        ("images", "prune", "--yes", "--keep", "1", "--keep-days", "0", "--protect", "1.*"),
+        _many_images,
+    ),
+}
