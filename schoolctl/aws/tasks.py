@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from schoolctl.aws.ecs import describe_tasks
 from schoolctl.aws.ecs_shapes import task as read_task
@@ -14,12 +14,11 @@ from schoolctl.errors import ExitCode, NotFoundError, SchoolctlError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mypy_boto3_ecs.type_defs import NetworkConfigurationTypeDef, TaskOverrideTypeDef
+    from mypy_boto3_ecs.type_defs import TaskOverrideTypeDef
 
     from schoolctl.aws.clients import Clients
     from schoolctl.model import Task, TaskDefinitionRef
 
-STARTED_BY = "schoolctl"
 _REASONS = {
     "MISSING": "ECS does not know the cluster or the task definition",
     "RESOURCE:": "the cluster has no room for the task",
@@ -35,9 +34,9 @@ def start_task(
     task_definition: TaskDefinitionRef,
     container: str,
     command: Sequence[str],
-    network: Mapping[str, object],
+    request: Mapping[str, Any],
 ) -> Task:
-    """Start a one-off task on Fargate; a repeated call after a lost reply starts no second one.
+    """Start a one-off task; a repeated call after a lost reply starts no second one.
 
     Args:
         clients: the AWS clients.
@@ -45,7 +44,7 @@ def start_task(
         task_definition: the revision to run.
         container: whose command is replaced.
         command: what it runs; empty for the image's own command.
-        network: in the shape of RunTask's networkConfiguration.
+        request: all else of a RunTask request: its network, what it runs on, its origin.
 
     Raises:
         NotVisibleYetError: ECS does not see a role yet.
@@ -62,11 +61,9 @@ def start_task(
             cluster=cluster,
             taskDefinition=task_definition.arn or str(task_definition),
             count=1,
-            launchType="FARGATE",
-            startedBy=STARTED_BY,
-            networkConfiguration=cast("NetworkConfigurationTypeDef", network),
             overrides=overrides,
             clientToken=str(uuid.uuid4()),
+            **request,
         )
     if answer["tasks"]:
         return read_task(answer["tasks"][0])
@@ -81,6 +78,16 @@ def start_task(
         or "ECS answered neither a task nor a reason",
         exit_code=ExitCode.NEVER_RAN,
     )
+
+
+def list_started(clients: Clients, cluster: str, started_by: str) -> list[Task]:
+    """Give the tasks of this origin that run or are to run. Source: ECS ListTasks, all pages."""
+    pages = clients.ecs.get_paginator("list_tasks")
+    with translated(f"list the tasks of {started_by}"):
+        # ECS takes no other filter beside this one.
+        found = pages.paginate(cluster=cluster, startedBy=started_by)
+        arns = [arn for page in found for arn in page["taskArns"]]
+    return describe_tasks(clients, cluster, arns)
 
 
 def describe_task(clients: Clients, cluster: str, task_arn: str) -> Task | None:

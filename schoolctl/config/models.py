@@ -271,6 +271,9 @@ class ServiceConfig(Section):
     release_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
         None, description="runs as a one-off task before the service is updated; must exit with 0"
     )
+    release_timeout: Annotated[int, Field(ge=1, le=86400)] = Field(
+        900, description="seconds that the release command may take; then the deploy fails"
+    )
 
 
 class NetworkConfig(Section):

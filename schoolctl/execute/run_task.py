@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from schoolctl.aws.ecs import describe_revision
 from schoolctl.aws.logs import TaskLog
-from schoolctl.aws.tasks import describe_task, start_task, stop_task
+from schoolctl.aws.tasks import describe_task, list_started, start_task, stop_task
 from schoolctl.errors import (
+    AccessDeniedError,
+    BusyError,
     ExitCode,
     NotFoundError,
     RolloutError,
@@ -45,12 +47,14 @@ def run_task(step: RunTask, tools: Tools, outcome: Outcome) -> str:
     Raises:
         RolloutError: the step must succeed and did not, or never ran.
         SchoolctlError: it never ran (exit code 125).
-        TimedOutError: it was stopped at the step's limit.
+        TimedOutError: it was stopped at the step's limit, and need not succeed.
         InterruptedRunError: it was stopped by Ctrl-C.
     """
     ref = outcome.revision(step.task_definition)
     try:
         place = log_place(_revision(ref, step, tools).definition, step.container)
+        if step.alone:
+            _wait_for_earlier(step, tools, ref.family)
         task = until_visible(
             tools,
             lambda: start_task(
@@ -59,7 +63,11 @@ def run_task(step: RunTask, tools: Tools, outcome: Outcome) -> str:
                 task_definition=ref,
                 container=step.container,
                 command=step.command,
-                network=step.network,
+                request={
+                    "networkConfiguration": step.network,
+                    "startedBy": _origin(step),
+                    **step.launch,
+                },
             ),
         )
     except SchoolctlError as error:
@@ -80,6 +88,45 @@ def _revision(ref: TaskDefinitionRef, step: RunTask, tools: Tools) -> Revision:
             hint="correct `task.container` in schoolctl.yaml",
         )
     return found
+
+
+def _origin(step: RunTask) -> str:
+    """Give what ECS notes as a task's origin; one that must be alone is found again by it."""
+    return f"schoolctl/{step.purpose.replace(' ', '-')}" if step.alone else "schoolctl"
+
+
+def _wait_for_earlier(step: RunTask, tools: Tools, family: str) -> None:
+    """Wait for a task of this purpose that an earlier run left: two at once may do harm.
+
+    Raises:
+        BusyError: it did not end within the step's limit.
+    """
+    give_up_at = tools.clock.monotonic() + step.timeout_seconds
+    told = False
+    while True:
+        try:
+            started = list_started(tools.clients, step.cluster, _origin(step))
+        except AccessDeniedError as error:
+            tools.reporter.warn(
+                f"whether a {step.purpose} of an earlier run still goes on was not verified:"
+                f" {error.action or 'the read'} is denied"
+            )
+            return
+        going = [each for each in started if each.task_definition.family == family]
+        if not going:
+            return
+        name = f"task {short_id(going[0].id)} of {going[0].task_definition}"
+        if tools.clock.monotonic() >= give_up_at:
+            raise BusyError(
+                f"a {step.purpose} of an earlier run is still going on: {name}",
+                why=f"it did not end within {duration(step.timeout_seconds)}",
+                hint=f"`schoolctl logs --task {short_id(going[0].id)}` shows what it does;"
+                f" `aws ecs stop-task --cluster {step.cluster} --task {going[0].id}` ends it",
+            )
+        if not told:
+            tools.reporter.note(f"waiting for the {step.purpose} of an earlier run: {name}")
+        told = True
+        tools.clock.sleep(_POLL_SECONDS)
 
 
 def _never_began(step: RunTask, error: SchoolctlError) -> SchoolctlError:
@@ -159,10 +206,13 @@ class _OneOff:
         self._stop(f"longer than {limit}")
         self._read_log()
         self._report(None)
-        error = TimedOutError(
-            f"the {self._step.purpose} took longer than {limit}, and is being stopped",
-            hint="give it more time with --timeout",
-        )
+        what = f"the {self._step.purpose} took longer than {limit}, and is being stopped"
+        error: SchoolctlError = TimedOutError(what, hint="give it more time with --timeout")
+        if self._step.must_succeed:
+            error = RolloutError(
+                f"{what}; the service was left as it was",
+                hint="give it more time: `service.release_timeout` in schoolctl.yaml, in seconds",
+            )
         error.details = self._last_lines()
         raise error
 

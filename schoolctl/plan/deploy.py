@@ -9,6 +9,7 @@ from schoolctl.errors import BusyError, ConflictError
 from schoolctl.model import RolloutState
 from schoolctl.plan.changes import settings_changes
 from schoolctl.plan.needs import Denied
+from schoolctl.plan.one_off import release_steps
 from schoolctl.plan.service_request import create_request, update_request
 from schoolctl.plan.steps import (
     CreateLogGroup,
@@ -19,7 +20,7 @@ from schoolctl.plan.steps import (
     UpdateService,
     WaitForRollout,
 )
-from schoolctl.plan.task_definition import container_image
+from schoolctl.plan.task_definition import container_image, names_log_group
 from schoolctl.text import ago, count
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.config import Config
-    from schoolctl.model import Deployment, Revision, ServiceState
+    from schoolctl.model import Deployment, Digest, Revision, ServiceState
     from schoolctl.plan.service_needs import Places
     from schoolctl.plan.steps import Step
     from schoolctl.plan.target import Target
@@ -43,6 +44,8 @@ class DeployOptions:
     timeout_seconds: float = 1200
     force: bool = False
     desired_count: int | None = None
+    only_look: bool = False
+    """Whether the plan is only looked at: then a deployment in progress is no obstacle."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Present:
 
     service: ServiceState | None
     running: Revision | None
+    pulled: frozenset[Digest] | None = frozenset()
+    """The digests that its tasks pulled, looked at where the revision names the image by a tag;
+    None where they may not be seen."""
 
 
 def plan_deploy(
@@ -77,7 +83,9 @@ def plan_deploy(
         AccessDeniedError: the service has to be created, and AWS hides what that takes.
     """
     service = usable(present.service, config)
-    log_group = (CreateLogGroup(config.task.log_group),) if places.create_log_group else ()
+    group = config.task.log_group
+    logs_there = names_log_group(target.definition, group)
+    log_group = (CreateLogGroup(group),) if places.create_log_group and logs_there else ()
     if service is None:
         change: tuple[Step, ...] = _creation(config, target, places, options)
         name = f"create {config.service.name} with {target.label}"
@@ -123,25 +131,8 @@ def _creation(
         wanted if options.desired_count is None else options.desired_count,
     )
     network = places.network
-    release = () if isinstance(network, Denied) else _release(config, target, network)
+    release = () if isinstance(network, Denied) else release_steps(config, target, network, {})
     return (*target.registration(), *release, create)
-
-
-def _release(config: Config, target: Target, network: Mapping[str, object]) -> tuple[RunTask, ...]:
-    command = config.service.release_command
-    if command is None:
-        return ()
-    return (
-        RunTask(
-            config.service.cluster,
-            config.task.container,
-            target.ref,
-            command,
-            network,
-            purpose="release command",
-            log_group=config.task.log_group,
-        ),
-    )
 
 
 def _follow(config: Config, target: Target, options: DeployOptions) -> tuple[Step, ...]:
@@ -184,7 +175,8 @@ class _Update:
     def plan(self, before: tuple[Step, ...]) -> Plan:
         """Give the plan; `before` are steps that come first in any case."""
         moving = in_progress(self.service)
-        if moving is not None and not self._is_target(moving) and not self.options.force:
+        goes_on = self.options.force or self.options.only_look
+        if moving is not None and not self._is_target(moving) and not goes_on:
             raise self._busy(moving)
         update = self._update()
         if update is not None:
@@ -265,7 +257,7 @@ class _Update:
         if isinstance(network, Denied):
             told = self.service.settings.get("networkConfiguration") or {}
             network = cast("Mapping[str, object]", told)
-        return _release(self.config, self.target, network)
+        return release_steps(self.config, self.target, network, self.service.settings)
 
     def _waiting(self, before: tuple[Step, ...], moving: Deployment) -> Plan:
         name = self.config.service.name

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.errors import NotFoundError
 from schoolctl.model import RolloutState
+from schoolctl.plan.one_off import launch_of
 from schoolctl.plan.steps import Plan, RunTask
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def plan_run(
         purpose=PURPOSE,
         timeout_seconds=timeout_seconds,
         must_succeed=False,
+        launch=launch_of(service.settings),
         log_is_result=True,
     )
     return Plan(

@@ -252,6 +252,10 @@ class CreateService:
 
 @dataclass(frozen=True)
 class UpdateService:
+    launch: Mapping[str, object] = field(default_factory=lambda: {"launchType": "FARGATE"})
+    """What it runs on: `launchType` or `capacityProviderStrategy`, as RunTask takes them."""
+    alone: bool = False
+    """Whether one that an earlier run left is waited for, before this one begins."""
     """Point the service at a revision, and change its settings where they differ."""
 
     cluster: str

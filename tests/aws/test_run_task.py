@@ -18,6 +18,7 @@ from schoolctl.errors import (
 )
 from schoolctl.execute import Outcome
 from schoolctl.execute.run_task import run_task
+from schoolctl.model import TaskDefinitionRef
 from schoolctl.plan.steps import RunTask
 from tests.aws.answers import DEFINITION, NETWORK, Bench, log_event, task_json
 from tests.fakes import FakeClock
@@ -296,12 +297,84 @@ def test_a_container_that_the_revision_lacks_is_refused_before_anything_runs(
 
 
 def test_the_limit_stops_the_task_and_says_so(project: Project, scripted: ScriptedAws) -> None:
-    one = OneOff(project, scripted, RUNNING, timeout_seconds=30)
+    one = OneOff(project, scripted, RUNNING, timeout_seconds=30, must_succeed=False)
     error = one.fails()
     assert isinstance(error, TimedOutError)
     assert error.what == "the release command took longer than 30 s, and is being stopped"
+    assert "--timeout" in error.hint
     assert [each["task"] for each in scripted.requests("StopTask")] == [RUNNING.arn]
     assert 30 <= one.clock.monotonic() < 32
+
+
+def test_a_release_command_that_takes_too_long_leaves_the_service_as_it_was(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    log = (page("f/1", "altering table users"), page("f/1"))
+    error = OneOff(project, scripted, RUNNING, log=log, timeout_seconds=30).fails()
+    assert error.exit_code is ExitCode.ROLLOUT
+    assert error.what.endswith("is being stopped; the service was left as it was")
+    assert "`service.release_timeout`" in error.hint
+    assert error.details[-1] == "  | altering table users"
+    assert [each["task"] for each in scripted.requests("StopTask")] == [RUNNING.arn]
+
+
+def test_a_task_runs_on_what_the_service_runs_on(project: Project, scripted: ScriptedAws) -> None:
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    OneOff(project, scripted, ENDED, launch={"capacityProviderStrategy": spot}).run()
+    [request] = scripted.requests("RunTask")
+    assert request["capacityProviderStrategy"] == spot
+    assert "launchType" not in request
+
+
+# One at a time
+
+EARLIER = replace(
+    RUNNING, id="earlier", arn="arn:aws:ecs:us-east-1:123456789012:task/school/earlier"
+)
+
+
+def test_one_that_an_earlier_run_left_is_waited_for(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    scripted.answer("ListTasks", {"taskArns": [EARLIER.arn]}, {"taskArns": []})
+    one = OneOff(project, scripted, EARLIER, ENDED, alone=True)
+    one.run()
+    assert "waiting for the release command of an earlier run: task earlier of web:7" in one.stderr
+    assert scripted.requests("ListTasks")[0]["startedBy"] == "schoolctl/release-command"
+    assert scripted.requests("RunTask")[0]["startedBy"] == "schoolctl/release-command"
+    names = [name for name, _ in scripted.calls]
+    assert names.index("RunTask") > len(names) - 1 - names[::-1].index("ListTasks")
+
+
+def test_one_of_another_service_is_none_of_ours(project: Project, scripted: ScriptedAws) -> None:
+    arn = NEW.arn.replace("web:7", "shop:3")
+    other = replace(EARLIER, task_definition=TaskDefinitionRef.from_arn(arn))
+    scripted.answer("ListTasks", {"taskArns": [other.arn]})
+    one = OneOff(project, scripted, other, ENDED, alone=True)
+    one.run()
+    assert "waiting" not in one.stderr
+
+
+def test_one_that_never_ends_is_named_with_the_way_to_end_it(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    scripted.answer("ListTasks", {"taskArns": [EARLIER.arn]})
+    error = OneOff(project, scripted, EARLIER, alone=True, timeout_seconds=30).fails()
+    assert error.exit_code is ExitCode.BUSY
+    assert "task earlier of web:7" in error.what
+    assert "`aws ecs stop-task --cluster school --task earlier`" in error.hint
+    assert scripted.requests("RunTask") == []
+
+
+def test_where_it_may_not_look_it_says_so_and_goes_on(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    scripted.answer(
+        "ListTasks", Refusal("AccessDeniedException", "not authorized to perform: ecs:ListTasks")
+    )
+    one = OneOff(project, scripted, ENDED, alone=True)
+    assert one.run() == "exit code 0 after 0 s"
+    assert "was not verified: ecs:ListTasks is denied" in one.stderr
 
 
 class Impatient(FakeClock):

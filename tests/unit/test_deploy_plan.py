@@ -204,6 +204,36 @@ def test_the_release_command_runs_on_the_new_revision_before_the_update() -> Non
     [run] = [step for step in made.steps if isinstance(step, RunTask)]
     assert run.task_definition == Registered("schoolapp-backend")
     assert run.network == NETWORK
+    assert run.launch == {"launchType": "FARGATE"}
+    assert run.timeout_seconds == 900
+
+
+def test_the_release_command_has_a_limit_of_its_own() -> None:
+    [run] = release("service: {release_command: [migrate], release_timeout: 60}")
+    assert run.timeout_seconds == 60
+
+
+def test_the_release_command_runs_on_the_services_capacity() -> None:
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    [run] = release(RELEASE, capacityProviderStrategy=spot)
+    assert run.launch == {"capacityProviderStrategy": spot}
+
+
+def test_the_capacity_that_the_configuration_names_comes_first() -> None:
+    named = "[{capacityProvider: FARGATE_SPOT, weight: 1}]"
+    extra = f"service: {{release_command: [m], overrides: {{capacityProviderStrategy: {named}}}}}"
+    [run] = release(extra, capacityProviderStrategy=[{"capacityProvider": "FARGATE"}])
+    assert run.launch == {
+        "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    }
+
+
+def release(extra: str, **settings: object) -> list[RunTask]:
+    running = revision(1, "a", completed=5)
+    state = service()
+    state = replace(state, settings={**state.settings, **settings})
+    made = plan(target("b", running=running), state, running, extra=extra)
+    return [step for step in made.steps if isinstance(step, RunTask)]
 
 
 def test_the_release_command_does_not_run_for_the_same_image() -> None:
