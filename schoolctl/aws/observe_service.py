@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.ec2 import find_security_groups, find_subnets
-from schoolctl.aws.ecs import describe_revision, describe_service
+from schoolctl.aws.ecs import describe_revision, describe_service, list_tasks
 from schoolctl.aws.elbv2 import find_target_group
 from schoolctl.aws.log_groups import log_group_exists
 from schoolctl.aws.observe_task import or_denied
 from schoolctl.aws.ssm import get_parameters
-from schoolctl.errors import NotFoundError
+from schoolctl.errors import AccessDeniedError, NotFoundError
+from schoolctl.model import ImageRef
 from schoolctl.plan.deploy import Present
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.service_needs import ServiceNeeds
+from schoolctl.plan.task_definition import container_image
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
-    from schoolctl.model import Revision, ServiceState
+    from schoolctl.model import Digest, Revision, ServiceState
 
 
 class ServiceObservation:
@@ -73,7 +75,8 @@ def observe_present(
         return False, Present(None, None)
     if service is None:
         return True, Present(None, None)
-    return True, Present(service, _running(clients, service, newest))
+    running = _running(clients, service, newest)
+    return True, Present(service, running, _pulled(clients, config, running))
 
 
 def _running(
@@ -83,3 +86,23 @@ def _running(
     if known is not None and known.ref == service.task_definition:
         return known
     return describe_revision(clients, service.task_definition)
+
+
+def _pulled(clients: Clients, config: Config, running: Revision | None) -> frozenset[Digest] | None:
+    """Give what the running tasks pulled, where the revision names its image by a tag."""
+    if running is None:
+        return frozenset()
+    named = ImageRef.parse(container_image(running.definition, config.task.container))
+    if named is None or named.digest is not None:
+        return frozenset()
+    try:
+        tasks = list_tasks(clients, config.service.cluster, service=config.service.name)
+    except AccessDeniedError:
+        return None
+    return frozenset(
+        each.image_digest
+        for task in tasks
+        if task.task_definition == running.ref
+        for each in task.containers
+        if each.name == config.task.container and each.image_digest is not None
+    )

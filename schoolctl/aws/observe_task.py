@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from schoolctl.aws.ecr import find_image, find_repository, list_images
+from schoolctl.aws.ecr import find_image, find_repository
+from schoolctl.aws.ecr_images import list_images
 from schoolctl.aws.ecs import describe_revision
 from schoolctl.aws.iam import find_role_arn
 from schoolctl.aws.image_labels import image_labels
@@ -14,7 +15,7 @@ from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError
 from schoolctl.model import ImageRef, TaskDefinitionRef
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.release import REVISION
-from schoolctl.plan.target import COMMIT_TAG, choose_newest, chosen
+from schoolctl.plan.target import COMMIT_TAG, choose_newest, chosen, keep_image
 from schoolctl.plan.task_definition import container_image
 from schoolctl.plan.task_needs import TaskNeeds
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.model import Repository, Revision
     from schoolctl.plan.needs import Gaps
-    from schoolctl.plan.target import Choice, ChosenImage
+    from schoolctl.plan.target import Choice, ChosenImage, KeptImage
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -88,12 +89,24 @@ class TaskObservation:
         """Give the newest ACTIVE revision of the family; None where there is none."""
         return self.newest_revision.result()
 
-    def image(self, gaps: Gaps) -> ChosenImage | None:
-        """Give the chosen image; where it is missing, None, and `gaps` says so."""
+    def image(self, gaps: Gaps, keep: Revision | None = None) -> ChosenImage | KeptImage | None:
+        """Give the chosen image; where it is missing, None, and `gaps` says so.
+
+        Args:
+            gaps: collects.
+            keep: whose image is kept where none was asked for and the repository has none: a
+                service that was made by hand may run one of another registry, or `latest`.
+        """
         if self._image is None:
             raise AssertionError("a revision was chosen, not an image")
         found = self._image.result()
         name = self._config.image.repository
+        if found.image is None and keep is not None and not self._choice.is_made:
+            kept = keep_image(keep, self._config.task.container)
+            if kept is not None:
+                lack = "has no image with a tag" if found.repository else "is not in ECR"
+                gaps.warnings.append(f"repository {name} {lack}; the image of {keep.ref} is kept")
+                return kept
         if found.repository is None:
             gaps.lacks_for(f"repository {name}", "repo create")
         if found.image is None:
@@ -184,7 +197,7 @@ def _find_choice(
     if repository is None:
         return FoundImage(None, None)
     if not choice.is_made:
-        images = list_images(clients, repository)
+        images = list_images(clients, repository.name)
         image = choose_newest(images, repository)
     else:
         found = find_image(clients, repository, tag=choice.tag, digest=choice.digest)

@@ -122,7 +122,7 @@ def _plan_deploy(run: Run, choice: Choice, options: DeployOptions) -> tuple[Targ
     around = ServiceObservation(clients, config, task.newest_revision)
     gaps = new_gaps(run)
     present = around.present()
-    target, image = target_of_choice(run, task, choice, gaps, running=present.running)
+    target, image = target_of_choice(run, task, choice, gaps, present)
     creating = usable(present.service, config) is None
     places = resolve_service(config, around.needs(), gaps, creating=creating)
     gaps.refuse(f"deploy {config.service.name}")

@@ -11,8 +11,8 @@ from schoolctl.plan.target import BY_TAG, Target, image_target, revision_target
 if TYPE_CHECKING:
     from schoolctl.aws.observe_task import TaskObservation
     from schoolctl.cli.run import Run
-    from schoolctl.model import Revision
-    from schoolctl.plan.target import Choice, ChosenImage
+    from schoolctl.plan.deploy import Present
+    from schoolctl.plan.target import Choice, ChosenImage, KeptImage
 
 
 def environment_option(run: Run) -> str:
@@ -24,10 +24,10 @@ def environment_option(run: Run) -> str:
 def target_of_image(
     run: Run,
     seen: TaskObservation,
-    image: ChosenImage | None,
+    image: ChosenImage | KeptImage | None,
     gaps: Gaps,
     *,
-    running: Revision | None,
+    present: Present | None = None,
 ) -> Target | None:
     """Give the target that an image makes; None where something is missing, which `gaps` names.
 
@@ -35,16 +35,33 @@ def target_of_image(
         ConfigError: `task.overrides` makes a request that ECS does not take.
     """
     from schoolctl.aws.request_form import check_form
+    from schoolctl.plan.keep import KEEP, fill_kept, kept_places
     from schoolctl.plan.task_definition import render_task_definition
     from schoolctl.plan.task_needs import resolve_task
 
     names = resolve_task(run.config, seen.needs(lambda: run.identity().account), gaps)
     if image is None or gaps.missing:
         return None
+    running = present.running if present is not None else None
     definition = render_task_definition(run.config, image.reference, names)
+    before = running or seen.newest()
+    definition = fill_kept(definition, before.definition if before is not None else {})
+    for place in kept_places(definition):
+        gaps.lacks(
+            f"a value for {place}",
+            f"no revision of {run.config.task.family} has one that `{KEEP}` could keep; write it"
+            " in schoolctl.yaml, or put it into Secrets Manager",
+        )
+    if gaps.missing:
+        return None
     check_form(run.clients, "RegisterTaskDefinition", definition, overrides="task.overrides")
     target = image_target(
-        definition, image, run.config.task.container, running=running, newest=seen.newest()
+        definition,
+        image,
+        run.config.task.container,
+        running=running,
+        newest=seen.newest(),
+        pulled=present.pulled if present is not None else (),
     )
     if target.revision is not None:
         return target
@@ -52,14 +69,14 @@ def target_of_image(
 
 
 def target_of_choice(
-    run: Run, seen: TaskObservation, choice: Choice, gaps: Gaps, *, running: Revision | None
-) -> tuple[Target | None, ChosenImage | None]:
+    run: Run, seen: TaskObservation, choice: Choice, gaps: Gaps, present: Present
+) -> tuple[Target | None, ChosenImage | KeptImage | None]:
     """Give the target that was chosen, and its image where an image was chosen."""
     if choice.revision is None:
-        image = seen.image(gaps)
-        return target_of_image(run, seen, image, gaps, running=running), image
+        image = seen.image(gaps, keep=present.running)
+        return target_of_image(run, seen, image, gaps, present=present), image
     revision, image_exists = seen.revision()
-    return revision_target(revision, run.config, running, image_exists=image_exists), None
+    return revision_target(revision, run.config, present.running, image_exists=image_exists), None
 
 
 def new_gaps(run: Run) -> Gaps:

@@ -13,7 +13,7 @@ from schoolctl.cli.run import Run
 if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.model import Revision
-    from schoolctl.plan.target import ChosenImage, Target
+    from schoolctl.plan.target import ChosenImage, KeptImage, Target
 
 _LIMIT = 20
 
@@ -69,7 +69,9 @@ def register(context: typer.Context, tag: Tag = None, digest: Digest = None) -> 
     )
 
 
-def _target(run: Run, tag: str | None, digest: str | None) -> tuple[Target, ChosenImage]:
+def _target(
+    run: Run, tag: str | None, digest: str | None
+) -> tuple[Target, ChosenImage | KeptImage]:
     """Observe, and refuse to go on where anything is missing."""
     from schoolctl.aws.observe_task import TaskObservation
     from schoolctl.cli.observe import new_gaps, target_of_image
@@ -78,8 +80,8 @@ def _target(run: Run, tag: str | None, digest: str | None) -> tuple[Target, Chos
     choice = parse_choice(tag, digest, None)
     seen = TaskObservation(run.clients, run.config, choice)
     gaps = new_gaps(run)
-    image = seen.image(gaps)
-    target = target_of_image(run, seen, image, gaps, running=None)
+    image = seen.image(gaps, keep=seen.newest())
+    target = target_of_image(run, seen, image, gaps)
     gaps.refuse(f"make a task definition of {run.config.task.family}")
     if target is None or image is None:
         raise AssertionError("a target that cannot be made has a gap")

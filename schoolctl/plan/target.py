@@ -10,11 +10,11 @@ from schoolctl.model import Digest, ImageRef, parse_tag
 from schoolctl.plan.changes import definition_changes, same_definition
 from schoolctl.plan.release import short_commit
 from schoolctl.plan.steps import Registered, RegisterTaskDefinition
-from schoolctl.plan.task_definition import container_image
+from schoolctl.plan.task_definition import container_image, replace_image
 from schoolctl.text import ago
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from schoolctl.config import Config
@@ -66,6 +66,8 @@ class ChosenImage:
     pushed_at: datetime
     tag: str | None = None
     commit: str | None = None
+    tags: tuple[str, ...] = ()
+    """All tags that it has in the repository now."""
 
     @property
     def label(self) -> str:
@@ -82,6 +84,39 @@ class ChosenImage:
         if self.commit is not None:
             parts.append(f"commit {short_commit(self.commit)}")
         return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class KeptImage:
+    """The image that a revision names, where the repository has none to choose.
+
+    It may be in a registry that nobody here can look into.
+    """
+
+    reference: str
+    revision: TaskDefinitionRef
+    tag: str | None = None
+    commit: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.tag or image_label(self.reference)
+
+    def describe(self, now: datetime) -> str:
+        """Name it, and where it is known from."""
+        del now
+        return f"image {self.reference}, as {self.revision} has it"
+
+
+def keep_image(revision: Revision, container: str) -> KeptImage | None:
+    """Give the image that a revision names for its container; None where it names none."""
+    reference = container_image(revision.definition, container)
+    if not reference:
+        return None
+    tags = revision.tags
+    return KeptImage(reference, revision.ref, tags.get(TAG_TAG), tags.get(COMMIT_TAG))
 
 
 def image_label(reference: str) -> str:
@@ -109,7 +144,12 @@ def choose_newest(images: Iterable[Image], repository: Repository) -> ChosenImag
 
 def chosen(image: Image, repository: Repository, tag: str | None = None) -> ChosenImage:
     """Give `image` as a choice, under the tag that was asked for or the first that it has."""
-    return ChosenImage(repository.uri.at(image.digest), image.pushed_at, tag or release_tag(image))
+    return ChosenImage(
+        repository.uri.at(image.digest),
+        image.pushed_at,
+        tag or release_tag(image),
+        tags=image.tags,
+    )
 
 
 def release_tag(image: Image) -> str | None:
@@ -158,11 +198,12 @@ class Target:
 
 def image_target(
     definition: Mapping[str, object],
-    image: ChosenImage,
+    image: ChosenImage | KeptImage,
     container: str,
     *,
     running: Revision | None,
     newest: Revision | None,
+    pulled: Collection[Digest] | None = (),
 ) -> Target:
     """Give the target for an image: a revision that means the same is used, not made again.
 
@@ -172,6 +213,7 @@ def image_target(
         container: the name of the service's container.
         running: what the service is at; None where there is no service.
         newest: the newest ACTIVE revision of the family; None where there is none.
+        pulled: the digests that the running tasks pulled; None where they may not be seen.
     """
     same_family = [
         each
@@ -182,7 +224,10 @@ def image_target(
         (
             each
             for each in same_family
-            if each.active and same_definition(definition, each.definition)
+            if each.active
+            and same_definition(
+                _as_named(definition, image, container, each, pulled), each.definition
+            )
         ),
         None,
     )
@@ -195,6 +240,29 @@ def image_target(
         _changes(before, definition, {str(image.reference): image.label}, container),
         {key: value for key, value in tags.items() if value},
     )
+
+
+def _as_named(
+    definition: Mapping[str, object],
+    image: ChosenImage | KeptImage,
+    container: str,
+    revision: Revision,
+    pulled: Collection[Digest] | None,
+) -> Mapping[str, object]:
+    """Give the definition with the image named as `revision` does, where both mean the same.
+
+    We name images by digest. A revision that somebody else made may name this one by a tag: then
+    the tag has to be its own now, and the running tasks must have pulled just this digest, for a
+    tag may have moved since.
+    """
+    named = ImageRef.parse(container_image(revision.definition, container))
+    wanted = image.reference
+    if named is None or named.digest is not None or not isinstance(wanted, ImageRef):
+        return definition
+    is_own_tag = named.repository == wanted.repository and named.tag in image.tags
+    if not is_own_tag or pulled is None or any(each != wanted.digest for each in pulled):
+        return definition
+    return replace_image(definition, str(wanted), str(named))
 
 
 def _changes(

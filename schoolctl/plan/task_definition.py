@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.config.merge import apply_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from schoolctl.config import Config
     from schoolctl.model import ImageRef
 
+SAME_IMAGE = "{image}"
+"""As the image of a container in `task.overrides`: the one that the service's container has."""
 _ARCHITECTURES = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
 
 
@@ -31,7 +32,9 @@ class Names:
     secret_arns: Mapping[str, str]
 
 
-def render_task_definition(config: Config, image: ImageRef, names: Names) -> dict[str, object]:
+def render_task_definition(
+    config: Config, image: ImageRef | str, names: Names
+) -> dict[str, object]:
     """Give the RegisterTaskDefinition request, without tags, `task.overrides` merged last.
 
     The container gets the *names* of parameters and secrets, never their values: the service
@@ -39,7 +42,8 @@ def render_task_definition(config: Config, image: ImageRef, names: Names) -> dic
 
     Args:
         config: the configuration of the environment.
-        image: by digest, so that the revision means the same image for ever.
+        image: by digest, so that the revision means the same image for ever; or as a revision
+            names it that is there.
         names: what roles and secrets stand for.
 
     Source: ECS RegisterTaskDefinition.
@@ -60,10 +64,11 @@ def render_task_definition(config: Config, image: ImageRef, names: Names) -> dic
     if task.task_role is not None:
         request["taskRoleArn"] = names.role_arns[task.task_role]
     request["containerDefinitions"] = [_container(config, image, names)]
-    return apply_overrides(request, task.overrides)
+    made = apply_overrides(request, task.overrides)
+    return replace_image(made, SAME_IMAGE, str(image))
 
 
-def _container(config: Config, image: ImageRef, names: Names) -> dict[str, object]:
+def _container(config: Config, image: ImageRef | str, names: Names) -> dict[str, object]:
     task = config.task
     variables = environment(config, names)
     return {
@@ -103,9 +108,32 @@ def environment(config: Config, names: Names) -> dict[str, str]:
 
 def container_image(definition: Mapping[str, object], container: str) -> str:
     """Give the image of the container with that name, else of the first; empty without any."""
-    found = definition.get("containerDefinitions")
-    containers = found if isinstance(found, list | tuple) else ()
+    containers = _containers(definition)
     chosen = next((each for each in containers if each.get("name") == container), None)
     if chosen is None:
         chosen = containers[0] if containers else {}
     return str(chosen.get("image", ""))
+
+
+def replace_image(definition: Mapping[str, object], before: str, image: str) -> dict[str, object]:
+    """Give a task definition in which every container with the image `before` has another."""
+    changed = [
+        {**each, "image": image} if each.get("image") == before else each
+        for each in _containers(definition)
+    ]
+    return {**definition, "containerDefinitions": changed}
+
+
+def names_log_group(definition: Mapping[str, object], group: str) -> bool:
+    """Say whether a container of the definition logs to the log group."""
+    return any(
+        isinstance(log := each.get("logConfiguration"), Mapping)
+        and isinstance(options := log.get("options"), Mapping)
+        and options.get("awslogs-group") == group
+        for each in _containers(definition)
+    )
+
+
+def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
+    found = definition.get("containerDefinitions")
+    return list(found) if isinstance(found, list | tuple) else []
