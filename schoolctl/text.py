@@ -51,6 +51,11 @@ def local_time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def zoned_time(moment: datetime) -> str:
+    """Write a time in the user's own zone and name the zone: `2026-11-02 09:00 CET`."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
 def iso(moment: datetime | None) -> str | None:
     """Write a time for JSON: ISO 8601, UTC, whole seconds; None stays None."""
     if moment is None:

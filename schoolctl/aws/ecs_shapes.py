@@ -140,7 +140,25 @@ def task(answer: TaskTypeDef) -> Task:
         stop_code=answer.get("stopCode", ""),
         stopped_reason=answer.get("stoppedReason", ""),
         containers=tuple(_container(each) for each in answer.get("containers", [])),
+        zone=answer.get("availabilityZone", ""),
+        address=_address(answer),
     )
+
+
+def _address(answer: TaskTypeDef) -> str:
+    """Give a task's private address: a detail of its network interface, told of in two places."""
+    told = (
+        detail.get("value", "")
+        for attachment in answer.get("attachments", [])
+        for detail in attachment.get("details", [])
+        if detail.get("name") == "privateIPv4Address"
+    )
+    seen = (
+        interface.get("privateIpv4Address", "")
+        for container in answer.get("containers", [])
+        for interface in container.get("networkInterfaces", [])
+    )
+    return next((each for each in (*told, *seen) if each), "")
 
 
 def _container(answer: ContainerTypeDef) -> ContainerState:

@@ -49,30 +49,37 @@ def observe_failure(
     groups = service.target_group_arns if service else ()
     targets = clients.start(target_health, clients, groups)
     revision = clients.start(describe_revision, clients, deployment.task_definition.arn)
-    ended: list[Task] = _result(tasks, [], unread)
+    ended: list[Task] = result_or(tasks, [], unread)
     stopped = tasks_of(deployment, ended)
-    definition = _result(revision, None, unread)
+    definition = result_or(revision, None, unread)
+    speaker = stopped[0] if stopped else None
+    if speaker is None:
+        # A task that starts and is found unhealthy may tell why before it is stopped.
+        alive = clients.start(list_tasks, clients, cluster, service=service_name)
+        seen: list[Task] = result_or(alive, [], [])
+        speaker = next(iter(tasks_of(deployment, seen)), None)
     log: tuple[LogLine, ...] | None = None
-    if stopped and definition is not None:
-        log = _log(clients, definition.definition, container, stopped[0], unread)
+    if speaker is not None and definition is not None:
+        log = read_log(clients, definition.definition, container, speaker, unread)
     return FailureReport(
-        deployment=deployment,
         container=container,
         stopped=stopped,
         log=log,
+        log_of=speaker,
         events=events_since(deployment, service.events if service else ()),
-        targets=_result(targets, (), unread),
+        targets=result_or(targets, (), unread),
         unread=tuple(unread),
     )
 
 
-def _log(
+def read_log(
     clients: Clients,
     definition: Mapping[str, object],
     container: str,
     task: Task,
     unread: list[str],
 ) -> tuple[LogLine, ...] | None:
+    """Give the last lines of the container that explains a task; None, and why, without them."""
     guilty = culprit(task, container)
     name = guilty.name if guilty else container
     place = log_place(definition, name)
@@ -86,7 +93,8 @@ def _log(
         return None
 
 
-def _result(answer: Future[T], otherwise: T, unread: list[str]) -> T:
+def result_or(answer: Future[T], otherwise: T, unread: list[str]) -> T:
+    """Give a call's answer; `otherwise` where it failed, and note in `unread` why."""
     try:
         return answer.result()
     except SchoolctlError as error:

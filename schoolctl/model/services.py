@@ -127,6 +127,10 @@ class Task:
     stop_code: str
     stopped_reason: str
     containers: tuple[ContainerState, ...]
+    zone: str = ""
+    """The availability zone; empty where ECS does not tell."""
+    address: str = ""
+    """Its private IPv4 address; empty before it has one."""
 
 
 @dataclass(frozen=True)

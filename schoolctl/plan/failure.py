@@ -28,40 +28,50 @@ _UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class FailureReport:
-    """What is known of a deployment that did not complete.
+    """What is known of a deployment that did not complete, or of one task.
 
     `stopped` are tasks of that deployment alone, newest first; `log` are the last lines of the
     first of them, None where they could not be read; `unread` says what was not looked at, and why.
+    Where no task has stopped, the lines may be those of one that runs: `log_of`.
     """
 
-    deployment: Deployment
     container: str
     stopped: tuple[Task, ...] = ()
     log: tuple[LogLine, ...] | None = ()
     events: tuple[ServiceEvent, ...] = ()
     targets: tuple[TargetHealth, ...] = ()
     unread: tuple[str, ...] = ()
+    log_of: Task | None = None
+
+    @property
+    def speaker(self) -> Task | None:
+        """The task whose lines `log` has."""
+        return self.log_of or (self.stopped[0] if self.stopped else None)
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The likeliest cause: of a stopped task, else of an event, else of a target."""
-        if self.stopped:
-            lines = [each.message for each in self.log or ()]
-            return diagnose(self.stopped[0], container=self.container, log=lines)
-        for event in self.events:
-            found = diagnose_event(event.message)
-            if found is not None:
-                return found
-        return next(
-            (found for found in map(_of_target, self.targets) if found.trouble),
-            None,
-        )
+        """The likeliest cause: of a stopped task, else of an event, else of a target.
 
-    def lines(self) -> tuple[str, ...]:
-        """Give the report for people."""
+        A task that was replaced in passing is the cause only where nothing else tells of one.
+        """
+        said = [each.message for each in self.log or ()]
+        stopped = (
+            diagnose(self.stopped[0], container=self.container, log=said) if self.stopped else None
+        )
+        if stopped is not None and stopped.trouble:
+            return stopped
+        found = (
+            *(diagnose_event(each.message) for each in self.events),
+            *(each for each in map(_of_target, self.targets) if each.trouble),
+        )
+        return next((each for each in found if each is not None), stopped)
+
+    def lines(self, *, cause: bool = True) -> tuple[str, ...]:
+        """Give the report for people; the cause may stand elsewhere."""
+        found = self.diagnosis
         return (
             *self._task_lines(),
-            *(f"cause: {each.cause}" for each in (self.diagnosis,) if each is not None),
+            *((f"cause: {found.cause}",) if cause and found is not None else ()),
             *self._log_lines(),
             *self._event_lines(),
             *self._target_lines(),
@@ -77,7 +87,7 @@ class FailureReport:
             "stopped": len(self.stopped),
             "stopped_tasks": [self._task_document(each) for each in self.stopped[:_TASKS]],
             "log": [{"at": moment(each.at), "message": each.message} for each in self.log or ()],
-            "log_task": self.stopped[0].id if self.log else None,
+            "log_task": self.speaker.id if self.log and self.speaker else None,
             "events": [{"at": iso(each.at), "message": each.message} for each in self.events],
             "targets": [
                 {
@@ -86,6 +96,7 @@ class FailureReport:
                     "port": each.port,
                     "state": each.state,
                     "reason": each.reason,
+                    "description": each.description,
                     "cause": _of_target(each).cause,
                 }
                 for each in self.targets
@@ -96,16 +107,16 @@ class FailureReport:
     def _task_lines(self) -> list[str]:
         if not self.stopped:
             return [] if self.unread else ["none of its tasks has stopped"]
-        revision, number = self.deployment.task_definition, len(self.stopped)
+        revision, number = self.stopped[0].task_definition, len(self.stopped)
         kinds = Counter(_outcome(each, self.container) for each in self.stopped)
         lines = [f"{count(number, 'task')} of {revision} stopped:"]
         lines += [f"  {times} x {kind}" for kind, times in kinds.items()]
         return lines
 
     def _log_lines(self) -> list[str]:
-        if not self.stopped or self.log is None:
+        if self.speaker is None or self.log is None:
             return []
-        task = short_id(self.stopped[0].id)
+        task = short_id(self.speaker.id)
         if not self.log:
             return [f"task {task} wrote no log line"]
         return [

@@ -9,6 +9,7 @@ from schoolctl.model import ImageRef, RolloutState
 from schoolctl.plan.diagnosis import diagnose_event, diagnose_target
 from schoolctl.plan.logs import short_id
 from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG
+from schoolctl.plan.why import NOTHING_RUNS
 from schoolctl.text import ago, iso, local_time
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Status:
         if self.targets:
             counts.append(f"{healthy} of {len(self.targets)} targets healthy")
         if service.desired == 0:
-            counts.append("the desired count is 0, so nothing runs")
+            counts.append(NOTHING_RUNS)
         head = [
             ("service", f"{service.cluster}/{service.name} ({service.status})"),
             ("revision", f"{service.task_definition}{self._since_text(now)}"),

@@ -149,7 +149,8 @@ def test_what_may_not_be_read_is_a_warning(project: Project, scripted: ScriptedA
     )
     scripted.answer("DescribeTaskDefinition", denied)
     scripted.answer("DescribeServices", *service_answer(STEADY))
-    scripted.answer("ListTasks", Refusal("AccessDeniedException", "to perform: ecs:ListTasks"))
+    unlisted = "User ann is not authorized to perform: ecs:ListTasks"
+    scripted.answer("ListTasks", Refusal("AccessDeniedException", unlisted))
     scripted.answer("DescribeTargetHealth", HEALTH)
     result = project.invoke("status")
     assert result.exit_code == ExitCode.DONE

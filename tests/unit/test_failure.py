@@ -52,7 +52,7 @@ def test_events_of_trouble_are_told_before_all_others() -> None:
 
 def test_many_tasks_that_ended_alike_take_one_line() -> None:
     tasks = tuple(stopped(id_=f"{number}") for number in range(40))
-    report = FailureReport(OURS, "web", tasks)
+    report = FailureReport("web", tasks)
     assert report.lines()[:2] == (
         f"40 tasks of {NEW} stopped:",
         (
