@@ -61,10 +61,13 @@ def has_ended(process: ProcessMark) -> bool:
 
     It cannot on another machine, in another container, after a restart, or without /proc.
     """
+    return is_here(process) and not alive(process) and not _is_hidden(process.pid)
+
+
+def is_here(process: ProcessMark) -> bool:
+    """Tell whether a process is or was one of this machine, since its last start."""
     here = mark(os.getpid())
-    if here is None or here.machine != process.machine:
-        return False
-    return not alive(process) and not _is_hidden(process.pid)
+    return here is not None and here.machine == process.machine
 
 
 def _is_hidden(pid: int) -> bool:

@@ -60,6 +60,7 @@ COMMANDS = (
     Entry("images", "image_list", LOOK, "List images and delete those that nothing needs."),
     Entry("taskdef", "taskdef", LOOK, "Show and register task definitions."),
     Entry("lock", "lock", LOOK, "Who deploys just now, and a lock that was left behind."),
+    Entry("lock", "lock", LOOK, "Who deploys just now, and a lock that was left behind."),
     Entry("pull", "images", LOOK, "Pull an image from ECR, logged in."),
     Entry("params", "params", SEED, "Parameters of the service in SSM."),
     Entry("secrets", "secrets", SEED, "Secrets of the service in Secrets Manager."),

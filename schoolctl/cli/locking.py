@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.sts import get_identity
@@ -49,11 +50,10 @@ def _prepare(run: Run) -> None:
 
 
 def _lock(run: Run, config: Config, stack: ExitStack) -> DeployLock:
-    ours = config.environment == run.config.environment
-    clients = run.clients if ours else _connect(run, config, stack)
+    clients = _clients(run, config, stack)
 
     def me() -> Holder:
-        if ours:
+        if config.environment == run.config.environment:
             run.check_account()
             who = run.identity().arn if config.account is not None else ""
         else:
@@ -63,12 +63,49 @@ def _lock(run: Run, config: Config, stack: ExitStack) -> DeployLock:
     return DeployLock(clients, lock_name(config), me, clock=run.clock, reporter=run.reporter)
 
 
-def _connect(run: Run, config: Config, stack: ExitStack) -> Clients:
+def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:
+    """Give the clients of an environment; those that are there where the connection is the same."""
     from schoolctl.aws.clients import Clients
 
+    if config.environment == run.config.environment or _same_place(run, config):
+        return run.clients
     clients = Clients(run.connect(config))
     stack.callback(clients.close)
     return clients
+
+
+def _same_place(run: Run, config: Config) -> bool:
+    # What was overruled is told of a connection, too, and makes no other place of it.
+    return replace(run.connect(config), notes=()) == replace(run.connection, notes=())
+
+
+def sharing(run: Run) -> list[Config]:
+    """Give the configurations of every environment whose images come from this one's repository.
+
+    That is: one of the same name in the same account and region, or one that is named by its
+    `registry`. An account that is not pinned is taken for that of its credentials.
+    """
+    ours = run.config
+    return [
+        each.config
+        for each in run.config_file.all().values()
+        if each.config.image.repository == ours.image.repository and _shares(run, each.config)
+    ]
+
+
+def _shares(run: Run, config: Config) -> bool:
+    ours = run.config
+    if config.environment == ours.environment:
+        return True
+    if config.registry is not None or ours.account is None or config.account is None:
+        named = config.registry is not None and config.registry == ours.registry
+        return named or (config.registry == ours.registry and _same_place(run, config))
+    there = run.connect(config)
+    return (config.account, there.region.value, there.endpoint_url.value) == (
+        ours.account,
+        run.connection.region.value,
+        run.connection.endpoint_url.value,
+    )
 
 
 def _guarded(run: Run, clients: Clients, config: Config) -> str:

@@ -20,7 +20,7 @@ _MEANINGS = {
     ExitCode.FAILED: "failed, or declined",
     ExitCode.USAGE: "wrong usage or configuration",
     ExitCode.ROLLOUT: "AWS was changed, and the rollout was not successful",
-    ExitCode.BUSY: "busy: another deployment is in progress",
+    ExitCode.BUSY: "busy: somebody holds the deploy lock, or another deployment is in progress",
     ExitCode.WRONG_TARGET: "wrong account or region, refused before any change",
     ExitCode.CREDENTIALS: "no usable credentials",
     ExitCode.TIMED_OUT: "timed out, AWS is still at work",

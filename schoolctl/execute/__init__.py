@@ -220,5 +220,9 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import deploy
 
             return deploy.mark_completed(step, tools, outcome)
+        case steps.FreeLock():
+            from schoolctl.execute import lock
+
+            return lock.free_lock(step, tools)
         case _:
             assert_never(step)

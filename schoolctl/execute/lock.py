@@ -26,6 +26,7 @@ from schoolctl.plan.lock import (
     held_by_another,
     judge,
     lost_to,
+    wrong_id,
 )
 from schoolctl.process_mark import has_ended, mark
 from schoolctl.text import duration
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.clients import Clients
     from schoolctl.clock import Clock
+    from schoolctl.execute import Tools
     from schoolctl.plan.lock import Found
+    from schoolctl.plan.steps import FreeLock
     from schoolctl.reporter import Reporter
 
 _POLL_SECONDS = 2.0
@@ -72,6 +75,22 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user has no name
         return f"user {os.getuid()}"
+
+
+def free_lock(step: FreeLock, tools: Tools) -> str:
+    """Free a lock by hand: the very one that the user named.
+
+    Raises:
+        ConflictError: by now it is another's.
+    """
+    clients = tools.clients
+    found = read_lock(clients, step.name, tools.clock)
+    if found is None:
+        return "it was free by then"
+    if found.holder.id != step.id:
+        raise wrong_id(step.name, step.id, found)
+    delete_lock(clients, step.name)
+    return ""
 
 
 class DeployLock:

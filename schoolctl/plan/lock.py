@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import BusyError
+from schoolctl.errors import BusyError, ConflictError
+from schoolctl.plan.steps import FreeLock, Plan
 from schoolctl.process_mark import ProcessMark
 from schoolctl.text import ago, duration, iso, local_time
 
@@ -133,6 +134,37 @@ def lock_name(config: Config) -> str:
     return f"/schoolctl/{config.app}/{config.environment}/lock"
 
 
+def plan_free(name: str, found: Found | None, id_: str, *, here: bool, ended: bool) -> Plan:
+    """Plan to free a lock by hand.
+
+    Args:
+        name: the lock's.
+        found: the lock; None where there is none.
+        id_: the id that was named; only the lock with this id is freed.
+        here: whether this machine is the holder's.
+        ended: whether the holder's process is known to have ended.
+
+    Raises:
+        ConflictError: the lock has another id.
+    """
+    if found is None:
+        return Plan("", (), nothing=f"nothing to do: nobody holds the deploy lock {name}")
+    if found.holder.id != id_:
+        raise wrong_id(name, id_, found)
+    warnings = []
+    if here and not ended:
+        warnings.append(f"that run is still at work here (pid {found.holder.pid})")
+    elif not ended and found.left_seconds > 0:
+        warnings.append("that run may still be at work: if it is, it stops before its next change")
+    return Plan(
+        f"free the deploy lock {name}, which another run has.",
+        (FreeLock(name, id_),),
+        notes=(f"held by {about(found)}",),
+        warnings=tuple(warnings),
+        deletes=True,
+    )
+
+
 # As it is written
 
 
@@ -211,11 +243,42 @@ def about(found: Found) -> str:
     return f"{holder.who} on {holder.host}, pid {holder.pid}{taken}: {holder.command}"
 
 
+def shown(name: str, found: Found | None, *, ended: bool) -> tuple[dict[str, object], list[str]]:
+    """Give what `lock show` says of a lock: the document, and the lines."""
+    if found is None:
+        return {"lock": name, "held": False}, [f"nobody holds {name}"]
+    holder = found.holder
+    standing = judge(found, replace(holder, id=""), ended=ended)
+    document = {
+        "lock": name,
+        "held": True,
+        "state": standing.value,
+        "holder": holder.document(),
+        "renewed_seconds_ago": round(found.idle_seconds),
+        "left_seconds": max(0, round(found.left_seconds)),
+    }
+    if standing is Standing.BUSY:
+        state = f"busy; unless it is renewed, it runs out in {duration(found.left_seconds)}"
+    else:
+        state = f"{standing.value}: the next deploy takes it over"
+    taken = f"{local_time(holder.at)} ({ago(holder.at, found.now)})" if holder.at else "unknown"
+    return document, [
+        f"lock    {name}",
+        f"id      {holder.id}",
+        f"who     {holder.who or 'unknown'}",
+        f"where   {f'{holder.host}, pid {holder.pid}' if holder.host else 'unknown'}",
+        f"since   {taken}",
+        f"renewed {duration(found.idle_seconds)} ago",
+        f"command {holder.command or 'unknown'}",
+        f"state   {state}",
+    ]
+
+
 class LockHeldError(BusyError):
     """Somebody else holds the lock."""
 
-    def __init__(self, what: str, found: Found, *, done: str) -> None:
-        super().__init__(what, why=f"{about(found)}{done}", hint=_how_to_go_on(found))
+    def __init__(self, what: str, found: Found) -> None:
+        super().__init__(what, why=about(found), hint=_how_to_go_on(found))
         self._holder = found.holder.document()
 
     def document(self) -> dict[str, object]:
@@ -234,7 +297,7 @@ def _how_to_go_on(found: Found) -> str:
 def held_by_another(name: str, found: Found) -> LockHeldError:
     """Give the error for a lock that somebody else holds."""
     who = found.holder.who or "somebody unknown"
-    return LockHeldError(f"{who} holds the deploy lock {name}", found, done="")
+    return LockHeldError(f"{who} holds the deploy lock {name}", found)
 
 
 def lost_to(name: str, found: Found | None) -> BusyError:
@@ -244,4 +307,13 @@ def lost_to(name: str, found: Found | None) -> BusyError:
         return BusyError(
             what, why="somebody freed it", hint="run it again: what is done is not done twice"
         )
-    return LockHeldError(what, found, done="")
+    return LockHeldError(what, found)
+
+
+def wrong_id(name: str, id_: str, found: Found) -> ConflictError:
+    """Give the error for freeing a lock under an id that is not its own."""
+    return ConflictError(
+        f"the deploy lock {name} was not freed: its id is not {id_}",
+        why=about(found),
+        hint="`schoolctl lock show` tells the id of whoever holds it now",
+    )

@@ -318,6 +318,18 @@ class MarkCompleted:
         return f"mark {self.task_definition} as completed"
 
 
+@dataclass(frozen=True)
+class FreeLock:
+    """Delete the deploy lock, if it still has this id."""
+
+    name: str
+    id: str
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"free the deploy lock {self.name}"
+
+
 Step = (
     CreateRepository
     | BuildImage
@@ -337,6 +349,7 @@ Step = (
     | StopDeployment
     | WaitForRollout
     | MarkCompleted
+    | FreeLock
 )
 
 
