@@ -225,6 +225,10 @@ class RunTask:
     """Whether another exit code than 0 ends the plan."""
     log_is_result: bool = False
     """Whether the container's log is what the command is asked for, and goes to stdout."""
+    launch: Mapping[str, object] = field(default_factory=lambda: {"launchType": "FARGATE"})
+    """What it runs on: `launchType` or `capacityProviderStrategy`, as RunTask takes them."""
+    alone: bool = False
+    """Whether one that an earlier run left is waited for, before this one begins."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
@@ -252,10 +256,6 @@ class CreateService:
 
 @dataclass(frozen=True)
 class UpdateService:
-    launch: Mapping[str, object] = field(default_factory=lambda: {"launchType": "FARGATE"})
-    """What it runs on: `launchType` or `capacityProviderStrategy`, as RunTask takes them."""
-    alone: bool = False
-    """Whether one that an earlier run left is waited for, before this one begins."""
     """Point the service at a revision, and change its settings where they differ."""
 
     cluster: str
