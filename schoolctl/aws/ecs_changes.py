@@ -1,4 +1,4 @@
-"""ECS, changing: revisions, services, deployments.
+"""ECS, changing: revisions and services.
 
 Nothing here waits; what ECS does not see yet is told apart, so that the caller can try again.
 """
@@ -13,12 +13,13 @@ from botocore import exceptions as boto
 
 from schoolctl.aws import ecs_shapes as shapes
 from schoolctl.aws.ecs import describe_revision, describe_service, request_members
-from schoolctl.aws.errors import error_code, error_message, is_code, translated
+from schoolctl.aws.errors import error_message, translated
 from schoolctl.aws.visible import changing
+from schoolctl.batches import batches
 from schoolctl.model import TaskDefinitionRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_ecs.type_defs import TagTypeDef
 
@@ -29,7 +30,7 @@ DEPLOY_ID_TAG = "schoolctl:deploy-id"
 # Characters that a tag's value may have. Source: ECS TagResource.
 _NOT_IN_TAGS = re.compile(r"[^\w\s+\-=.:/@]")
 _LONGEST_TAG = 256
-_STOPPING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED")
+_DEREGISTERED_AT_ONCE = 4
 
 
 # Revisions
@@ -54,6 +55,21 @@ def register_revision(
             **request, tags=[*own, *_tag_list({**tags, DEPLOY_ID_TAG: deploy_id})]
         )
     return TaskDefinitionRef.from_arn(answer["taskDefinition"].get("taskDefinitionArn", ""))
+
+
+def deregister_revisions(clients: Clients, revisions: Iterable[TaskDefinitionRef]) -> None:
+    """Make revisions INACTIVE, some side by side; one that is already stays so.
+
+    Source: ECS DeregisterTaskDefinition.
+    """
+    for batch in batches(revisions, _DEREGISTERED_AT_ONCE):
+        for call in [clients.start(_deregister, clients, each) for each in batch]:
+            call.result()
+
+
+def _deregister(clients: Clients, revision: TaskDefinitionRef) -> None:
+    with translated(f"deregister {revision}"):
+        clients.ecs.deregister_task_definition(taskDefinition=revision.arn or str(revision))
 
 
 def find_registered(clients: Clients, family: str, deploy_id: str) -> TaskDefinitionRef | None:
@@ -139,59 +155,3 @@ def update_service(
     with changing(f"update service {cluster}/{name}"):
         answer = ecs.update_service(cluster=cluster, service=name, **request)
     return shapes.service_state(answer["service"], request_members(clients, "UpdateService"))
-
-
-# Deployments
-
-
-def stop_deployments(clients: Clients, cluster: str, service: str) -> list[str] | None:
-    """Ask ECS to stop the deployments of a service that are in progress, and go back.
-
-    Returns:
-        The ARNs of those that were asked to stop; None where this AWS cannot do it, which is no
-        failure: an update goes over a deployment in progress.
-
-    Source: ECS ListServiceDeployments, StopServiceDeployment; both younger than most of ECS.
-    """
-    doing = f"stop the deployment of {cluster}/{service}"
-    with translated(doing):
-        try:
-            # Asked once: whatever does not know the operation may answer with a server error.
-            answer = clients.ecs_once.list_service_deployments(
-                cluster=cluster, service=service, status=["PENDING", "IN_PROGRESS"]
-            )
-            arns = [each.get("serviceDeploymentArn", "") for each in answer["serviceDeployments"]]
-            for arn in arns:
-                _stop(clients, arn)
-        except boto.ClientError as error:
-            if _is_unknown_operation(error):
-                return None
-            raise
-    return arns
-
-
-def _stop(clients: Clients, arn: str) -> None:
-    try:
-        clients.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
-    except boto.ClientError as error:
-        # It was decided between the two calls.
-        if not is_code(error, "ConflictException", "ServiceDeploymentNotFoundException"):
-            raise
-
-
-def _is_unknown_operation(error: boto.ClientError) -> bool:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    unknown = error_code(error) in {"UnknownOperationException", "InvalidAction", "UnknownAction"}
-    return unknown or status in {404, 501} or "not implemented" in error_message(error).lower()
-
-
-def still_stopping(clients: Clients, arns: list[str]) -> bool:
-    """Say whether one of these service deployments has not yet begun to go back.
-
-    Source: ECS DescribeServiceDeployments, at most 20 a call.
-    """
-    if not arns:
-        return False
-    with translated("look at the deployments that were stopped"):
-        answer = clients.ecs.describe_service_deployments(serviceDeploymentArns=arns[:20])
-    return any(each.get("status") in _STOPPING for each in answer["serviceDeployments"])

@@ -9,6 +9,7 @@ from schoolctl.aws import ecs_changes as ecs
 from schoolctl.aws import log_groups
 from schoolctl.aws.ecs import describe_service
 from schoolctl.aws.ecs_shapes import COMPLETED_AT_TAG
+from schoolctl.aws.service_deployments import still_stopping, stop_deployments
 from schoolctl.errors import SchoolctlError, UnavailableError
 from schoolctl.execute.visible import until_visible
 from schoolctl.text import iso
@@ -155,13 +156,13 @@ def stop_deployment(step: steps.StopDeployment, tools: Tools) -> str:
     """Stop the deployment in progress where ECS can be told to; elsewhere an update replaces it."""
     clients = tools.clients
     try:
-        stopped = ecs.stop_deployments(clients, step.cluster, step.service)
+        stopped = stop_deployments(clients, step.cluster, step.service)
     except SchoolctlError as error:
         tools.reporter.detail(f"{error.what}: {error.why}")
         stopped = None
     if stopped is None:
         return "ECS cannot be told to here; the update replaces it"
     give_up_at = tools.clock.monotonic() + _STOPS_WITHIN_SECONDS
-    while ecs.still_stopping(clients, stopped) and tools.clock.monotonic() < give_up_at:
+    while still_stopping(clients, stopped) and tools.clock.monotonic() < give_up_at:
         tools.clock.sleep(_PAUSE_SECONDS)
     return "" if stopped else "it was decided by then, or the update replaces it"

@@ -1,0 +1,176 @@
+"""Service deployments: ECS's own record of each attempt to change a service, with its verdict.
+
+DescribeServices tells of the deployments that still have tasks; these are told of for 90 days, by
+an operation of their own that not every account may call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from schoolctl.model.services import TaskDefinitionRef
+
+
+class _Open(StrEnum):
+    """A closed set that AWS may open one day: a value that is not known yet is UNKNOWN."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Open:
+        del value
+        return cls("UNKNOWN")
+
+
+class ServiceDeploymentStatus(_Open):
+    """`status` of a service deployment, as ECS spells it."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCESSFUL = "SUCCESSFUL"
+    STOP_REQUESTED = "STOP_REQUESTED"
+    STOPPED = "STOPPED"
+    ROLLBACK_REQUESTED = "ROLLBACK_REQUESTED"
+    ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
+    ROLLBACK_SUCCESSFUL = "ROLLBACK_SUCCESSFUL"
+    ROLLBACK_FAILED = "ROLLBACK_FAILED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self in _DECIDED
+
+
+_DECIDED = {
+    ServiceDeploymentStatus.SUCCESSFUL,
+    ServiceDeploymentStatus.STOPPED,
+    ServiceDeploymentStatus.ROLLBACK_SUCCESSFUL,
+    ServiceDeploymentStatus.ROLLBACK_FAILED,
+}
+
+
+class LifecycleStage(_Open):
+    """`lifecycleStage` of a service deployment; a rolling one has none."""
+
+    RECONCILE_SERVICE = "RECONCILE_SERVICE"
+    PRE_SCALE_UP = "PRE_SCALE_UP"
+    SCALE_UP = "SCALE_UP"
+    POST_SCALE_UP = "POST_SCALE_UP"
+    TEST_TRAFFIC_SHIFT = "TEST_TRAFFIC_SHIFT"
+    POST_TEST_TRAFFIC_SHIFT = "POST_TEST_TRAFFIC_SHIFT"
+    PRODUCTION_TRAFFIC_SHIFT = "PRODUCTION_TRAFFIC_SHIFT"
+    POST_PRODUCTION_TRAFFIC_SHIFT = "POST_PRODUCTION_TRAFFIC_SHIFT"
+    BAKE_TIME = "BAKE_TIME"
+    CLEAN_UP = "CLEAN_UP"
+    UNKNOWN = "UNKNOWN"
+
+
+class MonitorStatus(_Open):
+    """What a circuit breaker, or the alarms of a deployment, are doing."""
+
+    TRIGGERED = "TRIGGERED"
+    MONITORING = "MONITORING"
+    MONITORING_COMPLETE = "MONITORING_COMPLETE"
+    DISABLED = "DISABLED"
+    UNKNOWN = "UNKNOWN"
+
+
+class DeploymentStrategy(_Open):
+    """How a deployment brings in the new revision."""
+
+    ROLLING = "ROLLING"
+    BLUE_GREEN = "BLUE_GREEN"
+    LINEAR = "LINEAR"
+    CANARY = "CANARY"
+    UNKNOWN = "UNKNOWN"
+
+
+class HookStatus(_Open):
+    """What a lifecycle hook is at."""
+
+    AWAITING_ACTION = "AWAITING_ACTION"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class LifecycleHook:
+    """A hook that a stage runs, or waits for: a Lambda function, or a pause for a person."""
+
+    id: str
+    kind: str
+    """AWS_LAMBDA or PAUSE."""
+    target: str
+    """The function's ARN; empty for a pause."""
+    status: HookStatus
+    expires_at: datetime | None
+    timeout_action: str
+    """What ECS does when it expires: CONTINUE or ROLLBACK."""
+
+
+@dataclass(frozen=True)
+class BreakerState:
+    """A deployment's circuit breaker: how many failures it counted, and how many trip it."""
+
+    status: MonitorStatus
+    failures: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class RevisionShare:
+    """How much of a service runs one service revision; weights are per cent of the traffic."""
+
+    revision_arn: str
+    requested: int
+    running: int
+    pending: int
+    test_weight: float | None = None
+    production_weight: float | None = None
+
+
+@dataclass(frozen=True)
+class ServiceDeploymentBrief:
+    """A service deployment as a list has it.
+
+    `task_definition` is that of its target revision, where it was looked up.
+    """
+
+    arn: str
+    status: ServiceDeploymentStatus
+    reason: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    revision_arn: str
+    task_definition: TaskDefinitionRef | None = None
+
+
+@dataclass(frozen=True)
+class ServiceDeployment:
+    """A service deployment with all that ECS tells of it."""
+
+    arn: str
+    status: ServiceDeploymentStatus
+    reason: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    stopped_at: datetime | None
+    target: RevisionShare
+    sources: tuple[RevisionShare, ...] = ()
+    strategy: DeploymentStrategy = DeploymentStrategy.ROLLING
+    stage: LifecycleStage | None = None
+    hooks: tuple[LifecycleHook, ...] = ()
+    breaker: BreakerState | None = None
+    alarms: MonitorStatus = MonitorStatus.DISABLED
+    triggered_alarms: tuple[str, ...] = ()
+    rollback_reason: str = ""
+    rollback_revision_arn: str = ""
