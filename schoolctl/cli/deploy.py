@@ -14,7 +14,6 @@ from schoolctl.errors import SchoolctlError, UsageError
 if TYPE_CHECKING:
     from schoolctl.execute import Outcome
     from schoolctl.model import Revision, ServiceState
-    from schoolctl.plan.deploy import DeployOptions, Present
     from schoolctl.plan.steps import Plan
     from schoolctl.plan.target import Choice, Target
 
@@ -61,6 +60,7 @@ def deploy(
     Without a choice, the newest image that has a tag is deployed. Everything that is missing is
     named before anything is changed.
     """
+    from schoolctl.cli.planning import plan_choice
     from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.target import parse_choice
 
@@ -79,8 +79,11 @@ def deploy(
         if counting:
             choice = _choose_running(run)
             _need_choice(run, choice)
-        target, present, plan = _plan_deploy(run, choice, options)
-        _carry_out(run, plan, target, present.service, wait=options.wait)
+        found = plan_choice(run, choice, options)
+        if run.change.dry_run:
+            diff = found.diff(run.config.task.container)
+            run.reporter.result({"diff": diff.document()}, diff.lines())
+        _carry_out(run, found.plan, found.target, found.present.service, wait=options.wait)
 
 
 def _choose_running(run: Run) -> Choice:
@@ -107,49 +110,6 @@ def _need_choice(run: Run, choice: Choice) -> None:
         )
 
 
-def _plan_deploy(run: Run, choice: Choice, options: DeployOptions) -> tuple[Target, Present, Plan]:
-    """Observe, name what is missing, and decide the steps."""
-    from dataclasses import replace
-
-    from schoolctl.aws.observe_service import ServiceObservation
-    from schoolctl.aws.observe_task import TaskObservation
-    from schoolctl.cli.observe import new_gaps, target_of_choice
-    from schoolctl.plan.deploy import plan_deploy, usable
-    from schoolctl.plan.service_needs import resolve_service
-
-    config, clients = run.config, run.clients
-    task = TaskObservation(clients, config, choice)
-    around = ServiceObservation(clients, config, task.newest_revision)
-    gaps = new_gaps(run)
-    present = around.present()
-    target, image = target_of_choice(run, task, choice, gaps, present)
-    creating = usable(present.service, config) is None
-    places = resolve_service(config, around.needs(), gaps, creating=creating)
-    gaps.refuse(f"deploy {config.service.name}")
-    if target is None:
-        raise AssertionError("a target that cannot be made has a gap")
-    plan = plan_deploy(config, target, present, places, options, run.clock.now())
-    _check_forms(run, plan)
-    notes = (image.describe(run.clock.now()),) if image is not None else ()
-    warnings = (*gaps.warnings, *plan.warnings)
-    return target, present, replace(plan, notes=(*notes, *plan.notes), warnings=warnings)
-
-
-def _check_forms(run: Run, plan: Plan) -> None:
-    """Refuse service requests that `service.overrides` made impossible, before any is sent."""
-    from schoolctl.aws.request_form import check_form
-    from schoolctl.plan.steps import CreateService, UpdateService
-
-    for step in plan.steps:
-        if isinstance(step, CreateService):
-            operation, request = "CreateService", {"serviceName": step.name, **step.request}
-        elif isinstance(step, UpdateService):
-            operation, request = "UpdateService", {"service": step.name, **step.request}
-        else:
-            continue
-        check_form(run.clients, operation, request, overrides="service.overrides")
-
-
 @app.command("rollback", cls=LockingCommand)
 def rollback(
     context: typer.Context,
@@ -172,10 +132,13 @@ def rollback(
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
     with run.locked():
         service, running = _running(run)
+        to = to or _unfinished(run, service)
         target, proven = _rollback_target(run, running, to)
         plan = plan_rollback(
             run.config, target, service, options, run.clock.now(), proven=proven or to is not None
         )
+        if plan.steps and target.revision is not None:
+            run.declare(str(target.revision.ref))
         _carry_out(run, plan, target, service, wait=options.wait)
 
 
@@ -198,6 +161,17 @@ def _running(run: Run) -> tuple[ServiceState, Revision]:
         return service, present.running
     # Deleted since: ECS keeps running it, and tells nothing of it any more.
     return service, Revision(service.task_definition, False, None, {}, (), {})
+
+
+def _unfinished(run: Run, service: ServiceState) -> int | None:
+    """Give the revision of a rollback that died once the service was on its way there.
+
+    Going back once more would be two rollbacks for one.
+    """
+    if run.unfinished != str(service.task_definition):
+        return None
+    run.reporter.note(f"a rollback to {run.unfinished} was cut off; this run sees it through")
+    return service.task_definition.revision
 
 
 def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:

@@ -295,6 +295,16 @@ class Run:
         for lock in self._locks:
             lock.confirm()
 
+    @property
+    def unfinished(self) -> str:
+        """The goal that a dead run left in the lock which this run took over; mostly empty."""
+        return next((lock.inherited for lock in self._locks if lock.inherited), "")
+
+    def declare(self, goal: str) -> None:
+        """Leave in the lock what this run has set out to do, should it die on the way."""
+        for lock in self._locks:
+            lock.declare(goal)
+
     def carry_out(self, plan: Plan) -> Outcome | None:
         """Show a plan and, unless this is a dry run, apply it.
 

@@ -120,6 +120,8 @@ class DeployLock:
         self._clients = clients
         self._ask_me = me
         self._me = Holder("")
+        self.inherited = ""
+        """The goal of the run that this lock was taken over from; see `Holder.goal`."""
         self._clock = clock
         self._reporter = reporter
         self._terms = terms or Terms()
@@ -192,6 +194,8 @@ class DeployLock:
     def _take_over(self, found: Found, standing: Standing) -> bool:
         """Write over a lock that nobody keeps; says whether it is ours after that."""
         self._reporter.note(f"taking over the deploy lock: {standing.value} ({about(found)})")
+        self.inherited = found.holder.goal
+        self._me = replace(self._me, goal=self.inherited)
         asked = self._times()
         self._may_be_ours = True
         overwrite_lock(self._clients, self.name, self._me)
@@ -229,6 +233,11 @@ class DeployLock:
                 return
             overwrite_lock(self._clients, self.name, self._me)
             self._written = asked
+
+    def declare(self, goal: str) -> None:
+        """Write into the lock what this run has set out to do, for whoever takes it over."""
+        self._me = replace(self._me, goal=goal)
+        self._renew()
 
     def confirm(self) -> None:
         """Make sure that the lock is still ours, before something is changed.

@@ -48,6 +48,8 @@ class Holder:
         command: what was typed.
         at: when it took the lock, by its own clock; None where it is not known.
         lease_seconds: how long the lock stands after it was last written.
+        goal: the revision that it has set out to bring the service to, where a second run could
+            not tell by what it finds; kept by whoever takes the lock over.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Holder:
     command: str = ""
     at: datetime | None = None
     lease_seconds: int = LEASE_SECONDS
+    goal: str = ""
 
     @property
     def process(self) -> ProcessMark:
@@ -180,6 +183,7 @@ def render_holder(holder: Holder) -> str:
             "command": _short(holder.command),
             "at": iso(holder.at),
             "lease_seconds": holder.lease_seconds,
+            "goal": holder.goal,
         }
     )
 
@@ -210,6 +214,7 @@ def parse_holder(text: str) -> Holder:
         command=_text(told, "command"),
         at=_moment(_text(told, "at")),
         lease_seconds=_number(told, "lease_seconds", _LONGEST_LEASE) or LEASE_SECONDS,
+        goal=_text(told, "goal"),
     )
 
 

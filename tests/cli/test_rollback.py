@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schoolctl.errors import ExitCode
+from schoolctl.execute.lock import this_run
+from schoolctl.plan.lock import render_holder
+from schoolctl.process_mark import mark
 from tests.cli.account import NAME, Account, edit, simplify
 
 if TYPE_CHECKING:
@@ -171,3 +177,35 @@ def test_a_deployment_in_progress_does_not_stand_in_the_way(
     assert "the update replaces it" in done.stderr
     assert faults.calls.index("ListServiceDeployments") < faults.calls.index("UpdateService")
     assert history.runs() == f"{NAME}:2"
+
+
+def leave_lock(account: Account, goal: str) -> None:
+    """Leave the deploy lock of a rollback whose process is gone."""
+    here = mark(os.getpid())
+    assert here is not None
+    dead = replace(
+        this_run("ann", "schoolctl rollback", datetime.now(UTC)),
+        started=f"{here.machine}:1",
+        goal=goal,
+    )
+    account.aws.client("ssm").put_parameter(
+        Name="/schoolctl/schoolapp/dev/lock", Value=render_holder(dead), Type="String"
+    )
+
+
+def test_a_rollback_that_was_cut_off_is_seen_through_and_not_repeated(
+    project: Project, history: Account, faults: Faults
+) -> None:
+    at(history, 2)
+    leave_lock(history, goal=f"{NAME}:2")
+    assert rollback(project)["verdict"] == "nothing to do"
+    assert "UpdateService" not in faults.calls
+    assert rollback(project)["revision"] == f"{NAME}:1"
+
+
+def test_a_rollback_that_was_cut_off_before_it_began_is_made(
+    project: Project, history: Account
+) -> None:
+    at(history, 3)
+    leave_lock(history, goal=f"{NAME}:2")
+    assert rollback(project)["revision"] == f"{NAME}:2"

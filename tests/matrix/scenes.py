@@ -21,6 +21,8 @@ class Scene:
     words: tuple[str, ...]
     prepare: Callable[[World], object]
     stdin: str = ""
+    over_with: str = ""
+    """The call after which a second run is another change, and not the same one again."""
 
 
 def _values(world: World) -> None:
@@ -94,7 +96,8 @@ SCENES = {
     ),
     "first deploy": Scene(("deploy", "--tag", "1.0"), _nothing_deployed),
     "deploy": Scene(("deploy", "--tag", "1.1"), _one_deployed),
-    "rollback": Scene(("rollback",), _two_deployed),
+    # Without its lock, nothing tells a rollback that is over from one that went well.
+    "rollback": Scene(("rollback",), _two_deployed, over_with="DeleteParameter"),
     "images prune": Scene(
         ("images", "prune", "--yes", "--keep", "1", "--keep-days", "0", "--protect", "1.*"),
         _many_images,

@@ -33,6 +33,7 @@ ANN = Holder(
     started="boot:namespace:99",
     command="schoolctl deploy --tag 1.4",
     at=NOW - timedelta(seconds=200),
+    goal="schoolapp-backend:7",
 )
 ME = Holder("mine", host="build-7")
 
