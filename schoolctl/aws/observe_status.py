@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from schoolctl.aws.ecs import describe_revision, describe_service, list_tasks
+from schoolctl.aws.ecs import (
+    describe_revision,
+    describe_revisions,
+    describe_service,
+    list_tasks,
+)
 from schoolctl.aws.health import target_health
 from schoolctl.errors import AccessDeniedError, NotFoundError
-from schoolctl.plan.logs import LogPlace, log_place
+from schoolctl.plan.logs import LogPlace, container_names, log_places
 from schoolctl.plan.run_task import running_revision
 from schoolctl.plan.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from schoolctl.aws.clients import Clients
@@ -64,17 +69,52 @@ def need_service(clients: Clients, config: Config) -> ServiceState:
     )
 
 
-def observe_log_place(clients: Clients, config: Config) -> LogPlace:
-    """Give where the service's container logs: by its running revision, else by schoolctl.yaml."""
-    written = LogPlace(config.task.log_group, config.task.container, config.task.container)
+def observe_log_places(
+    clients: Clients, config: Config, containers: Sequence[str] | None
+) -> tuple[LogPlace, ...]:
+    """Give where the service's containers log: by its revisions, else by schoolctl.yaml.
+
+    During a rollout there are two revisions, and both are read.
+
+    Args:
+        clients: the AWS clients.
+        config: which service.
+        containers: the containers' names; None for all of them.
+
+    Raises:
+        NotFoundError: none of them logs to CloudWatch, or there is no such container.
+    """
+    name = config.task.container
+    written: tuple[LogPlace, ...] = (LogPlace(config.task.log_group, name, name),)
+    if containers not in (None, (name,)):
+        written = ()
     try:
-        service = describe_service(clients, config.service.cluster, config.service.name)
-        revision = describe_revision(clients, running_revision(service)) if service else None
+        definitions = _definitions(clients, config)
     except (AccessDeniedError, NotFoundError):
         # The log outlives the service, and may be readable to whoever may not see the service.
-        return written
-    place = log_place(revision.definition, config.task.container) if revision else None
-    return place or written
+        definitions = []
+    found = log_places(definitions, containers) or written
+    if found:
+        return found
+    known = dict.fromkeys(
+        each for definition in definitions for each in container_names(definition)
+    )
+    asked = f"container {', '.join(containers)}" if containers else "the service"
+    raise NotFoundError(
+        f"no log in CloudWatch is known of {asked}",
+        why=f"the service's containers are {', '.join(known) or 'not known'}",
+        hint="`schoolctl taskdef render` shows what they log to",
+    )
+
+
+def _definitions(clients: Clients, config: Config) -> list[Mapping[str, object]]:
+    """Give the task definitions of the service's deployments, the running one first."""
+    service = describe_service(clients, config.service.cluster, config.service.name)
+    if service is None:
+        return []
+    refs = (running_revision(service), *(each.task_definition for each in service.deployments))
+    found = describe_revisions(clients, dict.fromkeys(refs))
+    return [each.definition for each in found]
 
 
 def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:

@@ -131,6 +131,10 @@ class Task:
     """The availability zone; empty where ECS does not tell."""
     address: str = ""
     """Its private IPv4 address; empty before it has one."""
+    pull_started_at: datetime | None = None
+    pull_stopped_at: datetime | None = None
+    stopping_at: datetime | None = None
+    """When it was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -197,3 +201,4 @@ class LogLine:
     at: datetime
     task_id: str
     message: str
+    container: str = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schoolctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SHORT = 8
 _AGO = re.compile(r"(\d+)([smhdw])")
@@ -53,6 +53,19 @@ def log_place(definition: Mapping[str, object], container: str) -> LogPlace | No
     return None
 
 
+def log_places(
+    definitions: Sequence[Mapping[str, object]], containers: Sequence[str] | None
+) -> tuple[LogPlace, ...]:
+    """Give where `containers` (None: all of them) log, by any of the definitions, each once."""
+    found = (
+        log_place(definition, name)
+        for definition in definitions
+        for name in container_names(definition)
+        if containers is None or name in containers
+    )
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
 def container_names(definition: Mapping[str, object]) -> tuple[str, ...]:
     """Give the names of a task definition's containers, in its order."""
     return tuple(str(each.get("name", "")) for each in _containers(definition))
@@ -72,6 +85,13 @@ def short_id(task_id: str) -> str:
 def moment(at: datetime) -> str:
     """Write a line's time for JSON: ISO 8601, UTC, with the milliseconds that order lines."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def line_time(at: datetime, now: datetime) -> str:
+    """Write a line's time in the user's own zone: with the date where that is not today's."""
+    local = at.astimezone()
+    today = local.date() == now.astimezone().date()
+    return local.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def parse_since(text: str, now: datetime) -> datetime:
