@@ -10,7 +10,7 @@ import json
 import os
 from contextlib import closing
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,6 +22,8 @@ from schoolctl.errors import EngineError
 from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schoolctl.model import Digest, RegistryLogin, RepositoryUri
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)
@@ -36,10 +38,23 @@ def registry_url(registry: str) -> str:
     return f"{'http' if is_loopback(host) else 'https'}://{registry}"
 
 
+def labels_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Give the labels in an image's configuration."""
+    labels = (config.get("config") or {}).get("Labels") or {}
+    return {str(key): str(value) for key, value in labels.items()}
+
+
 def read_labels(
     repository: RepositoryUri, config_digest: Digest, login: RegistryLogin
 ) -> dict[str, str]:
-    """Give the labels in an image's configuration blob.
+    """Give the labels in an image's configuration blob; the rest is as with `read_config`."""
+    return labels_of(read_config(repository, config_digest, login))
+
+
+def read_config(
+    repository: RepositoryUri, config_digest: Digest, login: RegistryLogin
+) -> dict[str, Any]:
+    """Give an image's configuration: its architecture, its labels, its command.
 
     Args:
         repository: where the image is.
@@ -72,7 +87,8 @@ def read_labels(
                     hint="it needs ecr:GetDownloadUrlForLayer on the repository",
                 )
             content = answer.read(_LARGEST_CONFIG_BYTES, decode_content=True)
-        labels = (json.loads(content).get("config") or {}).get("Labels") or {}
+        config: dict[str, Any] = json.loads(content)
+        labels_of(config)  # what has another shape is no configuration
     except urllib3.exceptions.HTTPError as error:
         raise EngineError(
             what,
@@ -81,7 +97,7 @@ def read_labels(
         ) from error
     except (ValueError, AttributeError) as error:
         raise EngineError(what, why=f"{repository.registry} sent no configuration") from error
-    return {str(key): str(value) for key, value in labels.items()}
+    return config
 
 
 def _pool(url: str) -> urllib3.PoolManager:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import error_code, translated
-from schoolctl.batches import batches
 from schoolctl.errors import NotFoundError
 from schoolctl.model import Digest, Image, RegistryLogin, Repository, RepositoryUri, SecretValue
 
@@ -36,9 +35,16 @@ MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-_IDS_PER_CALL = 100
+_MAYBE_INDEX = INDEX_TYPES | {""}
+_IMAGE_CONFIGS = frozenset(
+    {
+        "",
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+IDS_PER_CALL = 100
 """BatchGetImage and BatchDeleteImage take so many."""
-_IMAGES_PER_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,22 @@ class Manifest:
     def children(self) -> tuple[Digest, ...]:
         """The manifests that an index lists; empty for an image."""
         return tuple(Digest(str(each["digest"])) for each in self.content.get("manifests", ()))
+
+    @property
+    def subject(self) -> Digest | None:
+        """The image that a signature or attestation is about."""
+        found = self.content.get("subject")
+        return Digest(str(found["digest"])) if found else None
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures of the images that an index lists, each once; empty for an image."""
+        found = (
+            each.get("platform", {}).get("architecture")
+            for each in self.content.get("manifests", ())
+        )
+        # BuildKit lists its attestations as made for `unknown`.
+        return tuple(dict.fromkeys(str(each) for each in found if each not in {None, "unknown"}))
 
     def image_for(self, architecture: str) -> Digest | None:
         """Give the child of an index for an architecture such as `amd64`; None without one."""
@@ -165,30 +187,6 @@ def _repository(answer: RepositoryTypeDef, config: Config) -> Repository:
 # Images
 
 
-def list_images(clients: Clients, repository: Repository) -> list[Image]:
-    """Give every image of a repository, archived ones too, newest first.
-
-    The children of an archived index are not known.
-
-    Raises:
-        NotFoundError: the repository is gone.
-
-    Source: ECR DescribeImages (all pages); BatchGetImage for the children of indexes.
-    """
-    details: list[ImageDetailTypeDef] = []
-    pages = clients.ecr.get_paginator("describe_images")
-    with translated(f"list the images of {repository.name}"):
-        for page in pages.paginate(
-            repositoryName=repository.name,
-            filter={"imageStatus": "ANY"},
-            PaginationConfig={"PageSize": _IMAGES_PER_PAGE},
-        ):
-            details.extend(page["imageDetails"])
-    children = _children(clients, repository.name, details)
-    images = [_image(each, children.get(each["imageDigest"], ())) for each in details]
-    return sorted(images, key=lambda image: (image.pushed_at, image.digest), reverse=True)
-
-
 def find_image(
     clients: Clients,
     repository: Repository,
@@ -214,8 +212,9 @@ def find_image(
     details = answer["imageDetails"]
     if not details:
         return None
-    children = _children(clients, repository.name, details[:1])
-    return _image(details[0], children.get(details[0]["imageDigest"], ()))
+    if wants_reading(details[0]):
+        return read_images(clients, repository.name, details[:1])[0]
+    return read_image(details[0])
 
 
 def find_manifest(
@@ -244,24 +243,30 @@ def find_manifest(
     return None
 
 
-def _children(
-    clients: Clients, name: str, details: Sequence[ImageDetailTypeDef]
-) -> dict[str, tuple[Digest, ...]]:
-    # What has no media type was pushed before ECR noted it, and may be an index. A manifest in the
-    # archive cannot be read (ImageInaccessible).
-    indexes = [
-        each["imageDigest"]
-        for each in details
-        if each.get("imageManifestMediaType", "") in INDEX_TYPES | {""} and not _is_archived(each)
-    ]
-    calls = [
-        clients.start(_manifests, clients, name, batch) for batch in batches(indexes, _IDS_PER_CALL)
-    ]
-    return {str(manifest.digest): manifest.children for call in calls for manifest in call.result()}
+def wants_reading(detail: ImageDetailTypeDef) -> bool:
+    """Say whether only the manifest tells what an image is made of, or about."""
+    if _is_archived(detail):
+        return False  # ImageInaccessible
+    # What has no media type was pushed before ECR noted it, and may be an index.
+    if detail.get("imageManifestMediaType", "") in _MAYBE_INDEX:
+        return True
+    # ECR names the subject of what refers to another image; not every look-alike does.
+    artifact = detail.get("artifactMediaType", "") not in _IMAGE_CONFIGS
+    return artifact and "subjectManifestDigest" not in detail
 
 
-def _manifests(clients: Clients, name: str, digests: Sequence[str]) -> list[Manifest]:
-    with translated(f"read the indexes of {name}"):
+def read_images(clients: Clients, name: str, details: Sequence[ImageDetailTypeDef]) -> list[Image]:
+    """Give images with what their manifests say; at most 100."""
+    found = find_manifests(clients, name, [each["imageDigest"] for each in details])
+    return [read_image(each, found.get(each["imageDigest"])) for each in details]
+
+
+def find_manifests(clients: Clients, name: str, digests: Sequence[str]) -> dict[str, Manifest]:
+    """Give the manifests of images by digest, without those that are gone; at most 100.
+
+    Source: ECR BatchGetImage, which answers status 200 with `failures`.
+    """
+    with translated(f"read the manifests of {name}"):
         answer = clients.ecr.batch_get_image(
             repositoryName=name,
             imageIds=[{"imageDigest": each} for each in digests],
@@ -280,25 +285,26 @@ def _manifests(clients: Clients, name: str, digests: Sequence[str]) -> list[Mani
             why=f"ECR answered {first.get('failureCode')}: {first.get('failureReason')}",
             hint="run it again",
         )
-    return [
-        Manifest(Digest(each["imageId"]["imageDigest"]), json.loads(each["imageManifest"]))
+    return {
+        each["imageId"]["imageDigest"]: Manifest(
+            Digest(each["imageId"]["imageDigest"]), json.loads(each["imageManifest"])
+        )
         for each in answer["images"]
-    ]
+    }
 
 
-def _image(detail: ImageDetailTypeDef, children: tuple[Digest, ...]) -> Image:
-    # The stubs may be older than the service: this member came in 2025.
-    subject = dict(detail).get("subjectManifestDigest")
-    pushed_at = _utc(detail.get("imagePushedAt"))
+def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> Image:
+    """Give an image of DescribeImages, with what its manifest adds where that was read."""
+    subject = detail.get("subjectManifestDigest")
     return Image(
         digest=Digest(detail["imageDigest"]),
         tags=tuple(sorted(detail.get("imageTags", ()))),
         size_bytes=detail.get("imageSizeInBytes") or 0,
-        pushed_at=pushed_at or datetime.fromtimestamp(0, UTC),
+        pushed_at=_utc(detail.get("imagePushedAt")) or datetime.fromtimestamp(0, UTC),
         pulled_at=_utc(detail.get("lastRecordedPullTime")),
         media_type=detail.get("imageManifestMediaType", ""),
-        children=children,
-        subject=Digest(str(subject)) if subject else None,
+        children=manifest.children if manifest else (),
+        subject=Digest(subject) if subject else manifest.subject if manifest else None,
         archived=_is_archived(detail),
     )
 
@@ -306,38 +312,6 @@ def _image(detail: ImageDetailTypeDef, children: tuple[Digest, ...]) -> Image:
 def _is_archived(detail: ImageDetailTypeDef) -> bool:
     # Where ECR says nothing of it, there is no archive. ACTIVATING is on its way out of it.
     return dict(detail).get("imageStatus", "ACTIVE") != "ACTIVE"
-
-
-@dataclass(frozen=True)
-class DeletedImages:
-    """What BatchDeleteImage did: the digests that are gone, and a sentence for each that is not."""
-
-    gone: tuple[Digest, ...]
-    failures: tuple[str, ...]
-
-
-def delete_images(clients: Clients, name: str, digests: Sequence[Digest]) -> DeletedImages:
-    """Delete images by digest, with all their tags; at most 100.
-
-    An image that is gone already counts as deleted.
-
-    Source: ECR BatchDeleteImage, which answers status 200 with `failures`.
-    """
-    with translated(f"delete images of {name}"):
-        answer = clients.ecr.batch_delete_image(
-            repositoryName=name, imageIds=[{"imageDigest": str(each)} for each in digests]
-        )
-    failed: dict[Digest, str] = {}
-    for each in answer.get("failures", []):
-        if each.get("failureCode") == "ImageNotFound":
-            continue
-        digest = Digest(each.get("imageId", {}).get("imageDigest", "unknown"))
-        failed[digest] = (
-            f"{digest}: ECR answered {each.get('failureCode')}: {each.get('failureReason', '')}"
-        )
-    return DeletedImages(
-        tuple(each for each in digests if each not in failed), tuple(failed.values())
-    )
 
 
 # The login

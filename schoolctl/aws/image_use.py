@@ -15,7 +15,8 @@ from schoolctl.aws import ecs
 from schoolctl.aws.clients import Clients
 from schoolctl.errors import SchoolctlError
 from schoolctl.model import ImageRef
-from schoolctl.plan.prune import Use
+from schoolctl.plan.logs import short_id
+from schoolctl.plan.prune import Needs, Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,20 +39,6 @@ if TYPE_CHECKING:
 _SIDE_BY_SIDE = 8
 
 
-@dataclass(frozen=True)
-class ImageUse:
-    """What was found.
-
-    Attributes:
-        uses: what needs an image of the repository.
-        outside: the images that ACTIVE revisions name which are neither in use nor among those
-            that a rollback may go to.
-    """
-
-    uses: tuple[Use, ...]
-    outside: tuple[Use, ...]
-
-
 def observe_everywhere(
     clients: Clients,
     repository: RepositoryUri,
@@ -59,7 +46,7 @@ def observe_everywhere(
     connect: Callable[[Config], Connection],
     *,
     window: int,
-) -> ImageUse:
+) -> Needs:
     """Find what uses a repository's images: in its account and region, and where else they go.
 
     Args:
@@ -79,9 +66,11 @@ def observe_everywhere(
     finally:
         for place in places[1:]:
             place.close()
-    return ImageUse(
-        tuple(use for each in found for use in each.uses),
-        tuple(use for each in found for use in each.outside),
+    return Needs(
+        uses=tuple(use for each in found for use in each.uses),
+        window=window,
+        outside=found[0].outside,
+        elsewhere=tuple(use for each in found[1:] for use in each.outside),
     )
 
 
@@ -101,7 +90,7 @@ def _other_places(
     return [Clients(each) for each in connections if replace(each, notes=()) != here]
 
 
-def observe_image_use(clients: Clients, repository: str, *, window: int) -> ImageUse:
+def observe_image_use(clients: Clients, repository: str, *, window: int) -> Needs:
     """Find everything in the account and region that uses a repository's images.
 
     Args:
@@ -149,7 +138,7 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Imag
         if revision.active and revision.ref not in kept and revision.ref not in running
         for use in _uses(repository, revision, [(str(revision.ref), "")], running=False)
     ]
-    return ImageUse(tuple(uses), tuple(outside))
+    return Needs(tuple(uses), window, tuple(outside))
 
 
 def _what_runs(running: Mapping[TaskDefinitionRef, Sequence[str]], name: str) -> str:
@@ -183,7 +172,7 @@ def _running(
 
 
 def _task_name(task: Task) -> str:
-    return f"task {task.id[:12]}"
+    return f"task {short_id(task.id)}"
 
 
 def _revisions(
@@ -207,24 +196,35 @@ def _revisions(
     return sorted(read, key=lambda revision: revision.ref, reverse=True)
 
 
-def _named(repository: str, image: str) -> tuple[Digest | None, str | None] | None:
-    """Give the digest, or else the tag, that an image's name has; None for another repository's."""
+@dataclass(frozen=True)
+class _Name:
+    """How an image is named: by a digest, or else a tag, in a registry."""
+
+    registry: str
+    digest: Digest | None
+    tag: str | None
+
+
+def _named(repository: str, image: str) -> _Name | None:
+    """Give how an image of the repository is named; None for an image of another one."""
     ref = ImageRef.parse(image)
     if ref is None or ref.repository.name != repository:
         return None
     # Without a tag and a digest, Docker means `latest`.
-    return (ref.digest, None) if ref.digest else (None, ref.tag or "latest")
+    tag = None if ref.digest else ref.tag or "latest"
+    return _Name(ref.repository.registry, ref.digest, tag)
 
 
 def _task_uses(repository: str, tasks: Iterable[Sequence[Task]]) -> Iterator[Use]:
     for task in (each for group in tasks for each in group):
         for container in task.containers:
-            digest, tag = _named(repository, container.image) or (None, None)
+            name = _named(repository, container.image)
             # The digest says which image it is, whatever name it was pulled by.
-            digest = container.image_digest or digest
+            digest = container.image_digest or (name.digest if name else None)
+            tag = name.tag if name else None
             if digest is None and tag is None:
                 continue
-            reason = f"task {task.id} of {task.task_definition} is {task.last_status}"
+            reason = f"{_task_name(task)} of {task.task_definition} is {task.last_status}"
             yield Use(_task_name(task), reason, digest=digest, tag=tag)
 
 
@@ -245,10 +245,12 @@ def _kept_by_rollbacks(
             reverse=True,
         )[:window]
         for revision in newest:
-            reason = f"{revision.ref} is among the newest {window} revisions"
+            which = "the newest revision" if window == 1 else f"among the {window} newest revisions"
+            reason = f"{revision.ref} is {which}"
             kept[revision.ref].append((str(revision.ref), reason))
         for _, revision in completed:
-            reason = f"{revision.ref} is among the last {window} that completed"
+            which = "the last" if window == 1 else f"among the last {window}"
+            reason = f"{revision.ref} is {which} that completed"
             kept[revision.ref].append((str(revision.ref), reason))
     return kept
 
@@ -262,5 +264,13 @@ def _uses(
 ) -> Iterator[Use]:
     named = [found for image in revision.images if (found := _named(repository, image))]
     for by, reason in reasons:
-        for digest, tag in named:
-            yield Use(by, reason, digest=digest, tag=tag, running=running)
+        for name in named:
+            yield Use(
+                by,
+                reason,
+                digest=name.digest,
+                tag=name.tag,
+                running=running,
+                registry=name.registry,
+                revision=revision.ref,
+            )

@@ -1,66 +1,115 @@
-"""`images list`, `images show`, `images prune`: what is in the repository, and what may go."""
+"""`images list`, `images show`: what is in the repository, and what uses it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import ChangingCommand, Command
+from schoolctl.cli.image_prune import prune
+from schoolctl.cli.options import Command, LockingCommand
 from schoolctl.cli.run import Run
-from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError, UsageError
+from schoolctl.errors import AccessDeniedError, NotFoundError, UsageError
+from schoolctl.plan.image_table import Sort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
-    from schoolctl.aws.image_use import ImageUse
-    from schoolctl.execute import Outcome
+    from schoolctl.aws.image_details import ImageDetails
     from schoolctl.model import Digest, Image, Repository
-    from schoolctl.plan.prune import Family, PrunePlan, Use
+    from schoolctl.plan.image_family import Family
+    from schoolctl.plan.image_table import UsesOf
+    from schoolctl.plan.prune import Needs
 
 app = typer.Typer(
     help="List images and delete those that nothing needs.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+app.command("prune", cls=LockingCommand)(prune)
 
 _FEW = 3
 _SHORTEST_DIGEST = 6
+_AFFORDABLE = 20
+"""So many images are looked into without being asked: a call to the registry for each."""
+
+
+@dataclass
+class Seen:
+    """What was read of a repository. `uses` is None where that is not known, or not asked for."""
+
+    repository: Repository
+    images: Sequence[Image]
+    uses: UsesOf | None
+
+    @cached_property
+    def family(self) -> Family:
+        """How the images belong together."""
+        from schoolctl.plan.image_family import family_of
+
+        return family_of(self.images)
 
 
 @app.command("list", cls=Command)
-def list_all(context: typer.Context) -> None:
+def list_all(
+    context: typer.Context,
+    *,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", "-t", metavar="GLOB", help="Only those with a tag like this."),
+    ] = None,
+    untagged: Annotated[bool, typer.Option("--untagged", help="Only those without a tag.")] = False,
+    unused: Annotated[bool, typer.Option("--unused", help="Only those that nothing uses.")] = False,
+    sort: Annotated[
+        Sort, typer.Option("--sort", help="By what; the newest or largest first.")
+    ] = Sort.PUSHED,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Show this many at most.")
+    ] = None,
+    details: Annotated[
+        bool | None,
+        typer.Option(
+            "--details/--no-details",
+            help=f"Look into each for architecture and commit, as is done for up to {_AFFORDABLE}.",
+            show_default=False,
+        ),
+    ] = None,
+    no_use: Annotated[
+        bool, typer.Option("--no-use", help="Do not look up what uses them.")
+    ] = False,
+) -> None:
     """List the images, newest first, and what uses each."""
-    from schoolctl.aws.ecr import list_images, need_repository
-    from schoolctl.plan.prune import family_of
-    from schoolctl.text import ago, size
+    from schoolctl.plan.image_table import Selection, select
 
     run = Run.of(context)
-    repository = need_repository(run.clients, run.config)
-    images = list_images(run.clients, repository)
-    uses = _uses_if_allowed(run, repository)
+    if unused and no_use:
+        raise UsageError("--unused and --no-use contradict each other", hint="leave one out")
+    seen = _see(run, use=not no_use, must_know=unused)
+    selection = Selection(tuple(tag or ()), untagged, unused, limit, sort)
+    shown = select(seen.family.own, selection, seen.uses)
+    wanted = len(shown) <= _AFFORDABLE if details is None else details
+    inside = _look_inside(run, seen.repository, shown) if wanted else None
     run.check_account()
-    family = family_of(images)
-    now = run.clock.now()
-    rows = [
-        [
-            image.digest.short,
-            ", ".join(image.tags) or "-",
-            size(image.size_bytes),
-            ago(image.pushed_at, now),
-            _users(image, uses) if uses is not None else "?",
-        ]
-        for image in family.own
-    ]
-    if not images:
-        run.reporter.note(f"repository {repository.name} has no images; `schoolctl push` adds one")
+    if not shown:
+        name = seen.repository.name
+        run.reporter.note(
+            f"repository {name} has {len(seen.images)} images, and none is like that"
+            if seen.images
+            else f"repository {name} has no images; `schoolctl push` adds one"
+        )
+    columns = _columns(run, seen, inside, use=not no_use)
     run.reporter.table(
         {
-            "repository": str(repository.uri),
-            "images": [_document(image, family, uses) for image in images],
-        },
-        ("DIGEST", "TAGS", "SIZE", "PUSHED", "IN USE BY"),
-        rows,
+            "repository": str(seen.repository.uri),
+            "images": [_document(image, seen, inside) for image in shown],
+        }
+        if run.options.json
+        else {},
+        tuple(columns),
+        [] if run.options.json else [[cell(each) for cell in columns.values()] for each in shown],
         right=("SIZE",),
     )
 
@@ -73,111 +122,91 @@ def show(
     ],
 ) -> None:
     """Show one image: its digest, tags, size, commit, and what uses it."""
-    from schoolctl.aws.ecr import list_images, need_repository
-    from schoolctl.plan.prune import family_of
+    from schoolctl.plan.release import REVISION
     from schoolctl.text import local_time, size
 
     run = Run.of(context)
-    repository = need_repository(run.clients, run.config)
-    images = list_images(run.clients, repository)
-    image = _find(images, which, repository)
-    uses = _uses_if_allowed(run, repository)
-    labels = _labels(run, repository, image.digest)
+    seen = _see(run, use=True)
+    image = _find(seen.images, which, seen.repository)
+    inside = _look_inside(run, seen.repository, [image])
     run.check_account()
-    family = family_of(images)
-    users = _users(image, uses) if uses is not None else "?"
+    details = inside.get(image.digest)
+    labels = dict(details.labels) if details else None
+    commit = (labels or {}).get(REVISION)
     lines = [
-        f"image     {repository.uri.at(image.digest)}",
+        f"image     {seen.repository.uri.at(image.digest)}",
         f"tags      {', '.join(image.tags) or '-'}",
         f"size      {size(image.size_bytes)}",
         f"pushed    {local_time(image.pushed_at)}",
         f"pulled    {local_time(image.pulled_at) if image.pulled_at else '-'}",
-        f"in use by {users}",
+        *(["status    archived"] if image.archived else []),
+        f"runs on   {', '.join(details.architectures) or '-' if details else '?'}",
+        *([f"commit    {commit}"] if commit else []),
+        f"in use by {_users(image, seen)}",
         *(f"holds     {child}" for child in image.children),
-        *(f"about it  {digest}" for digest in family.referrers.get(image.digest, ())),
+        *(f"about it  {digest}" for digest in seen.family.referrers.get(image.digest, ())),
+        *(f"part of   {digest}" for digest in seen.family.parents.get(image.digest, ())),
         *(f"label     {key}={value}" for key, value in sorted((labels or {}).items())),
     ]
-    document = _document(image, family, uses)
-    run.reporter.result({**document, "labels": labels}, lines)
+    run.reporter.result({**_document(image, seen, inside), "labels": labels}, lines)
 
 
-@app.command("prune", cls=ChangingCommand)
-def prune(
-    context: typer.Context,
-    keep: Annotated[
-        int | None,
-        typer.Option("--keep", metavar="N", min=1, help="Keep the newest N images."),
-    ] = None,
-    keep_days: Annotated[
-        int | None,
-        typer.Option("--keep-days", metavar="D", min=0, help="Keep what is younger than D days."),
-    ] = None,
-    protect: Annotated[
-        list[str] | None,
-        typer.Option("--protect", metavar="GLOB", help="Keep tags like this, too."),
-    ] = None,
-) -> None:
-    """Delete the images that nothing needs, and say of each image why it stays or goes."""
-    from schoolctl.aws.ecr import list_images, need_repository
-    from schoolctl.plan.prune import Rules, plan_prune
+def _see(run: Run, *, use: bool, must_know: bool = False) -> Seen:
+    """Read the repository, its images and their uses beside each other.
 
-    run = Run.of(context)
-    settings = run.config.images
-    rules = Rules(
-        keep=settings.keep if keep is None else keep,
-        keep_days=settings.keep_days if keep_days is None else keep_days,
-        protect=(*settings.protect, *(protect or ())),
-    )
-    repository = need_repository(run.clients, run.config)
-    # The images first: one that is pushed and deployed while the uses are read is not judged.
-    images = list_images(run.clients, repository)
-    used = _observe(run, repository)
-    decided = plan_prune(
-        repository.uri,
-        images,
-        used.uses,
-        rules,
-        run.clock.now(),
-        window=run.config.images.keep,
-        outside=used.outside,
-    )
-    run.check_account()
-    _report_verdicts(run, repository, decided)
-    outcome = run.carry_out(decided.plan)
-    if outcome is not None:
-        _report_prune(run, decided, outcome)
+    Args:
+        run: the run.
+        use: whether to look up what uses the images.
+        must_know: whether it is an error, and no warning, where that may not be read.
+    """
+    from schoolctl.aws.ecr import need_repository
+    from schoolctl.aws.ecr_images import list_images
+    from schoolctl.plan.image_family import family_of
+    from schoolctl.plan.image_table import UsesOf
+
+    clients = run.clients
+    repository = clients.start(need_repository, clients, run.config)
+    needs = clients.start(_needs(run, repository)) if use else None
+    images = list_images(clients, run.config.image.repository)
+    seen = Seen(repository.result(), images, None)
+    if needs is not None:
+        try:
+            seen.uses = UsesOf(needs.result().uses, family_of(images))
+        except AccessDeniedError as error:
+            if must_know:
+                raise
+            run.reporter.warn(f"what uses the images is not known: {error.why}")
+    return seen
 
 
-def _observe(run: Run, repository: Repository) -> ImageUse:
+def _needs(run: Run, repository: Future[Repository]) -> Callable[[], Needs]:
+    """Give what finds out what uses the images, once the repository is known."""
     from schoolctl.aws.image_use import observe_everywhere
 
-    return observe_everywhere(
-        run.clients,
-        repository.uri,
-        [each.config for each in run.config_file.all().values()],
-        run.connect,
-        window=run.config.images.keep,
-    )
+    environments = [each.config for each in run.config_file.all().values()]
+
+    def observe() -> Needs:
+        return observe_everywhere(
+            run.clients,
+            repository.result().uri,
+            environments,
+            run.connect,
+            window=run.config.images.keep,
+        )
+
+    return observe
 
 
-def _uses_if_allowed(run: Run, repository: Repository) -> tuple[Use, ...] | None:
-    """Give what uses the images; None, with a warning, where that may not be read."""
-    try:
-        return _observe(run, repository).uses
-    except AccessDeniedError as error:
-        run.reporter.warn(f"what uses the images is not known: {error.why}")
-        return None
+def _look_inside(
+    run: Run, repository: Repository, images: Sequence[Image]
+) -> Mapping[Digest, ImageDetails]:
+    """Give what stands inside images; what cannot be read is a warning, and is left out."""
+    from schoolctl.aws.image_details import read_details
 
-
-def _labels(run: Run, repository: Repository, digest: Digest) -> dict[str, str] | None:
-    from schoolctl.aws.image_labels import image_labels
-
-    architecture = run.config.image.platform.partition("/")[2]
-    try:
-        return dict(image_labels(run.clients, repository, digest, architecture=architecture))
-    except SchoolctlError as error:
-        run.reporter.warn(f"{error.what}: {error.why}")
-        return None
+    found = read_details(run.clients, run.config, repository, images)
+    if found.failure is not None:
+        run.reporter.warn(f"{found.failure.what}: {found.failure.why}")
+    return found.details
 
 
 def _find(images: Sequence[Image], which: str, repository: Repository) -> Image:
@@ -198,28 +227,59 @@ def _find(images: Sequence[Image], which: str, repository: Repository) -> Image:
     )
 
 
-def _used_by(image: Image, uses: Iterable[Use]) -> list[Use]:
-    """Give the uses of an image, those of its children too: ECS names what an index led it to."""
-    digests = {image.digest, *image.children}
-    return [use for use in uses if use.digest in digests or use.tag in image.tags]
+def _columns(
+    run: Run, seen: Seen, inside: Mapping[Digest, ImageDetails] | None, *, use: bool
+) -> dict[str, Callable[[Image], str]]:
+    """Give the headings of the table, each with what makes its cells."""
+    from schoolctl.plan.release import REVISION, short_commit
+    from schoolctl.text import ago, size
+
+    now = run.clock.now()
+    columns: dict[str, Callable[[Image], str]] = {
+        "DIGEST": lambda image: image.digest.short,
+        "TAGS": lambda image: (", ".join(image.tags) or "-") + " (archived)" * image.archived,
+        "SIZE": lambda image: size(image.size_bytes),
+        "PUSHED": lambda image: ago(image.pushed_at, now),
+        "PULLED": lambda image: ago(image.pulled_at, now) if image.pulled_at else "-",
+    }
+    if inside is not None:
+        columns["ARCH"] = lambda image: (
+            ", ".join(inside[image.digest].architectures) or "-" if image.digest in inside else "?"
+        )
+        columns["COMMIT"] = lambda image: (
+            short_commit(inside[image.digest].labels.get(REVISION, "")) or "-"
+            if image.digest in inside
+            else "?"
+        )
+    if use:
+        columns["IN USE BY"] = lambda image: _users(image, seen, most=_FEW)
+    return columns
 
 
-def _users(image: Image, uses: Iterable[Use]) -> str:
+def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
     from schoolctl.text import count
 
-    found = _used_by(image, uses)
+    if seen.uses is None:
+        return "?"
+    found = seen.uses.of(image)
     names = dict.fromkeys(use.by for use in found if not use.by.startswith("task "))
     tasks = {use.by for use in found if use.by.startswith("task ")}
-    shown = [*list(names)[:_FEW], *([f"{len(names) - _FEW} more"] if len(names) > _FEW else [])]
+    shown = list(names)[:most]
+    if len(names) > len(shown):
+        shown.append(f"{len(names) - len(shown)} more")
     if tasks:
         shown.append(count(len(tasks), "task"))
     return ", ".join(shown) or "-"
 
 
-def _document(image: Image, family: Family, uses: Iterable[Use] | None) -> dict[str, object]:
+def _document(
+    image: Image, seen: Seen, inside: Mapping[Digest, ImageDetails] | None
+) -> dict[str, object]:
+    from schoolctl.plan.release import REVISION
     from schoolctl.text import iso
 
-    used = None if uses is None else _used_by(image, uses)
+    details = inside.get(image.digest) if inside is not None else None
+    used = None if seen.uses is None else seen.uses.of(image)
     return {
         "digest": str(image.digest),
         "tags": list(image.tags),
@@ -228,67 +288,10 @@ def _document(image: Image, family: Family, uses: Iterable[Use] | None) -> dict[
         "pulled_at": iso(image.pulled_at),
         "media_type": image.media_type,
         "archived": image.archived,
+        "architectures": list(details.architectures) if details else None,
+        "commit": details.labels.get(REVISION) if details else None,
         "children": [str(each) for each in image.children],
-        "referrers": [str(each) for each in family.referrers.get(image.digest, ())],
-        "part_of": [str(each) for each in family.parents.get(image.digest, ())],
+        "referrers": [str(each) for each in seen.family.referrers.get(image.digest, ())],
+        "part_of": [str(each) for each in seen.family.parents.get(image.digest, ())],
         "in_use_by": None if used is None else list(dict.fromkeys(use.by for use in used)),
     }
-
-
-def _report_verdicts(run: Run, repository: Repository, decided: PrunePlan) -> None:
-    from schoolctl.text import iso
-
-    run.reporter.table(
-        {
-            "repository": str(repository.uri),
-            "verdicts": [
-                {
-                    "digest": str(each.image.digest),
-                    "tags": list(each.image.tags),
-                    "size_bytes": each.image.size_bytes,
-                    "pushed_at": iso(each.image.pushed_at),
-                    "keep": each.keep,
-                    "reasons": list(each.reasons),
-                }
-                for each in decided.verdicts
-            ],
-        },
-        ("VERDICT", "DIGEST", "TAGS", "WHY"),
-        [
-            [
-                "KEEP" if each.keep else "DELETE",
-                each.image.digest.short,
-                ", ".join(each.image.tags) or "-",
-                _why(each.reasons),
-            ]
-            for each in decided.verdicts
-        ],
-    )
-
-
-def _why(reasons: Sequence[str]) -> str:
-    more = f"; and {len(reasons) - _FEW} more" if len(reasons) > _FEW else ""
-    return "; ".join(reasons[:_FEW]) + more
-
-
-def _report_prune(run: Run, decided: PrunePlan, outcome: Outcome) -> None:
-    from schoolctl.text import count
-
-    going = decided.deleted
-    failures = outcome.failures
-    run.reporter.result(
-        {
-            "deleted": len(going) - len(failures),
-            "size_bytes": sum(image.size_bytes for image in going),
-            "failures": list(failures),
-        },
-        [f"deleted {count(len(going) - len(failures), 'image')}"] if going else [],
-    )
-    if failures:
-        error = SchoolctlError(
-            f"{count(len(failures), 'image')} of {len(going)} could not be deleted",
-            why="\n".join(failures),
-            hint="the others are gone; run it again to try these once more",
-        )
-        error.done = tuple(outcome.done)
-        raise error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 from schoolctl.errors import UsageError
 
 _LONGEST_SECONDS = 24 * 60 * 60
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 def parse_timeout(seconds: float) -> float:
@@ -29,3 +32,15 @@ def parse_lock_wait(seconds: float) -> float:
             hint="leave it out to be told at once who holds the lock",
         )
     return seconds
+
+
+def parse_age(text: str) -> float:
+    """Read an age such as `30d`, `12h` or `2w`; gives days, or raises a `UsageError`."""
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--older-than {text!r} is no age",
+            why="an age is a number and a unit: h for hours, d for days, w for weeks",
+            hint="write 30d, 12h or 2w; 0d for any age",
+        )
+    return int(found[1]) * _DAYS[found[2]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from schoolctl import interruption
 from schoolctl.errors import SchoolctlError, interrupted
 from schoolctl.plan import steps
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.connection import Connection
     from schoolctl.engine import Engine
+    from schoolctl.errors import InterruptedRunError
     from schoolctl.model import Deployment, Digest, TaskDefinitionRef
     from schoolctl.plan.steps import Plan, Registered, Step
     from schoolctl.reporter import Reporter
@@ -103,6 +105,8 @@ class Outcome:
     """The exit code of the last RunTask."""
     failures: list[str] = field(default_factory=list)
     """What a batch did not do, with AWS's reason, such as DeleteImages' `failures`."""
+    deleted: tuple[Digest, ...] = ()
+    """The images that DeleteImages deleted."""
 
     def revision(self, wanted: TaskDefinitionRef | Registered) -> TaskDefinitionRef:
         """Fill in a placeholder: the revision itself, or the one registered on the way."""
@@ -132,14 +136,31 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
             error.left = left
             raise
         except KeyboardInterrupt as stop:
-            stopped = interrupted(stop, hint="run it again: what is done is not done twice")
-            stopped.why = f"it came while this was going on: {step.describe()}"
-            stopped.done = tuple(outcome.done)
-            stopped.left = left
-            raise stopped from None
+            why = f"it came while this was going on: {step.describe()}"
+            if interruption.answer_unknown():
+                why = f"{why}\nAWS had not answered yet: whether it did so is not known"
+            raise _stopped(stop, why, outcome, left) from None
         outcome.done.append(f"{step.describe()}: {said}" if said else step.describe())
         tools.reporter.note(outcome.done[-1])
+        # A signal that came during the step's last call: its answer is noted by now.
+        late = interruption.kept() if left else None
+        if late is not None:
+            raise _stopped(late, "", outcome, left)
     return outcome
+
+
+def _stopped(
+    stop: KeyboardInterrupt, why: str, outcome: Outcome, left: tuple[str, ...]
+) -> InterruptedRunError:
+    """Give the error for an interruption: what was done, what was not, and what goes on."""
+    from schoolctl.plan.rollout_text import GOES_ON
+
+    goes_on = outcome.deployment is not None
+    hint = GOES_ON if goes_on else "run it again: what is done is not done twice"
+    stopped = interrupted(stop, why=why, hint=hint)
+    stopped.done = tuple(outcome.done)
+    stopped.left = left
+    return stopped
 
 
 def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm for each kind of step
@@ -169,13 +190,17 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
 
             return images.store_login(step, tools)
         case steps.ConfirmUnused():
-            from schoolctl.execute import images
+            from schoolctl.execute import prune
 
-            return images.confirm_unused(step, tools)
+            return prune.confirm_unused(step, tools)
         case steps.DeleteImages():
-            from schoolctl.execute import images
+            from schoolctl.execute import prune
 
-            return images.delete(step, tools, outcome)
+            return prune.delete(step, tools, outcome)
+        case steps.DeregisterTaskDefinitions():
+            from schoolctl.execute import prune
+
+            return prune.deregister(step, tools)
         case steps.PutParameter():
             from schoolctl.execute import seed
 
@@ -216,6 +241,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import rollout
 
             return rollout.wait_for_rollout(step, tools, outcome)
+        case steps.WaitForCount():
+            from schoolctl.execute import scale
+
+            return scale.wait_for_count(step, tools, outcome)
         case steps.MarkCompleted():
             from schoolctl.execute import deploy
 

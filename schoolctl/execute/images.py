@@ -1,4 +1,4 @@
-"""Makes repositories, builds, pushes, pulls and deletes images."""
+"""Makes repositories, builds, pushes and pulls images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from schoolctl import dockerlogin
 from schoolctl.aws import ecr
-from schoolctl.aws.image_use import observe_everywhere
 from schoolctl.build_context import read_context
 from schoolctl.dockerlogin import find_login_place
-from schoolctl.errors import ConflictError, EngineError, NotFoundError, SchoolctlError
+from schoolctl.errors import EngineError, NotFoundError, SchoolctlError
 from schoolctl.plan.release import FINGERPRINT
 from schoolctl.text import count, size
 
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     from schoolctl.model import ImageRef
     from schoolctl.plan.steps import (
         BuildImage,
-        ConfirmUnused,
         CreateRepository,
-        DeleteImages,
         PullImage,
         PushImage,
         StoreLogin,
@@ -165,35 +162,3 @@ def store_login(step: StoreLogin, tools: Tools) -> str:
     place = find_login_place(step.login.registry, tools.environ)
     dockerlogin.store_login(step.login, place, tools.environ)
     return ""
-
-
-def confirm_unused(step: ConfirmUnused, tools: Tools) -> str:
-    """End the plan where something has come to use one of the images since it was made.
-
-    A user may take minutes to agree, and a deployment takes seconds.
-    """
-    used = observe_everywhere(
-        tools.clients, step.repository, tools.environments, tools.connect, window=step.window
-    )
-    names = {image.digest: image for image in step.images}
-    names_by_tag = {tag: image for image in step.images for tag in image.tags}
-    for use in used.uses:
-        image = names.get(use.digest) if use.digest else None
-        image = image or (names_by_tag.get(use.tag) if use.tag else None)
-        if image is not None:
-            raise ConflictError(
-                f"image {image.digest.short} has come into use since the plan was made;"
-                " nothing was deleted",
-                why=use.reason,
-                hint="run it again: the new plan keeps it",
-            )
-    return ""
-
-
-def delete(step: DeleteImages, tools: Tools, outcome: Outcome) -> str:
-    """Delete the images; what ECR refuses is noted, and the others go."""
-    done = ecr.delete_images(tools.clients, step.repository.name, step.digests)
-    outcome.failures.extend(done.failures)
-    if not done.failures:
-        return ""
-    return f"{len(done.gone)} deleted, {len(done.failures)} refused by ECR"

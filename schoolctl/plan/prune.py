@@ -6,30 +6,33 @@ none takes from it: what remains when all have spoken may go.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from schoolctl.batches import batches
-from schoolctl.model import Digest
-from schoolctl.plan.steps import ConfirmUnused, DeleteImages, Plan
-from schoolctl.text import ago, count, size
+from schoolctl.plan.image_family import age, family_of, in_waves
+from schoolctl.plan.steps import (
+    ConfirmUnused,
+    DeleteImages,
+    Deletion,
+    DeregisterTaskDefinitions,
+    Plan,
+)
+from schoolctl.text import ago, count, duration, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from schoolctl.model import Image, RepositoryUri
+    from schoolctl.model import Digest, Image, RepositoryUri, TaskDefinitionRef
+    from schoolctl.plan.image_family import Family
 
-_DELETED_AT_ONCE = 100
-"""BatchDeleteImage takes so many."""
 _REVISIONS_SHOWN = 10
-# How cosign names what belongs to an image where a registry has no referrers.
-_COSIGN_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z]+)?")
+_DAY_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Use:
         digest: the image's digest, where the use names one.
         tag: the image's tag, where the use names one.
         running: whether it runs, and is not only something to go back to.
+        registry: the host that the image is named with; empty where only the digest is known.
+        revision: the task definition that names it, where that is what needs it.
     """
 
     by: str
@@ -49,15 +54,51 @@ class Use:
     digest: Digest | None = None
     tag: str | None = None
     running: bool = True
+    registry: str = ""
+    revision: TaskDefinitionRef | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is kept beside the images in use: the newest, the young, and some by their tags."""
+    """What is kept beside the images in use.
+
+    Attributes:
+        keep: the newest images, this many.
+        keep_days: those that are younger.
+        protect: those with a tag like one of these; `*` stands for any characters.
+        untagged_only: all that have a tag, or are about one that has.
+    """
 
     keep: int
-    keep_days: int
+    keep_days: float
     protect: tuple[str, ...] = ()
+    untagged_only: bool = False
+
+
+class Why(Enum):
+    """The kinds of reasons, as a summary has them; the first of an image's is its main one."""
+
+    RUNNING = "a task, service or deployment uses it"
+    ROLLBACK = "a rollback may go to it"
+    ARCHIVED = "is archived"
+    PROTECTED = "has a protected tag"
+    TAGGED = "has a tag, and only untagged images were asked for"
+    YOUNG = "is young"
+    NEWEST = "is among the newest"
+    BELONGS = "belongs to an image that is kept"
+    UNUSED = "nothing uses it, and no rule keeps it"
+    FOLLOWS = "belongs to an image that goes"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an image stays, or goes."""
+
+    why: Why
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -66,63 +107,7 @@ class Verdict:
 
     image: Image
     keep: bool
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Family:
-    """How the images of a repository belong together.
-
-    Attributes:
-        parents: for an image, the indexes that list it.
-        subject: for a signature or attestation, the image that it is about.
-        referrers: for an image, the signatures and attestations about it.
-        own: the images that stand for themselves, newest first: not a mere part of an index, and
-            not about another image.
-    """
-
-    parents: Mapping[Digest, tuple[Digest, ...]]
-    subject: Mapping[Digest, Digest]
-    referrers: Mapping[Digest, tuple[Digest, ...]]
-    own: tuple[Image, ...]
-
-
-def family_of(images: Iterable[Image]) -> Family:
-    """Find which images are parts of others, or about others."""
-    present = {image.digest: image for image in images}
-    parents: dict[Digest, list[Digest]] = defaultdict(list)
-    referrers: dict[Digest, list[Digest]] = defaultdict(list)
-    subject: dict[Digest, Digest] = {}
-    for image in present.values():
-        for child in image.children:
-            parents[child].append(image.digest)
-        about = _subject(image)
-        if about is not None:
-            subject[image.digest] = about
-            referrers[about].append(image.digest)
-    own = (
-        image
-        for image in present.values()
-        if image.digest not in subject and (image.tags or image.digest not in parents)
-    )
-    return Family(
-        parents={key: tuple(value) for key, value in parents.items()},
-        subject=subject,
-        referrers={key: tuple(value) for key, value in referrers.items()},
-        own=tuple(sorted(own, key=_age, reverse=True)),
-    )
-
-
-def _subject(image: Image) -> Digest | None:
-    if image.subject is not None:
-        return image.subject
-    named = (_COSIGN_TAG.fullmatch(tag) for tag in image.tags)
-    return next((Digest(f"sha256:{found[1]}") for found in named if found), None)
-
-
-def _age(image: Image) -> tuple[datetime, Digest]:
-    # Two images may have been pushed in the same second; which is the newer must not be chance.
-    return image.pushed_at, image.digest
+    reasons: tuple[Reason, ...]
 
 
 def judge(
@@ -144,7 +129,7 @@ def judge(
     judge_.keep_used(uses)
     judge_.keep_by_rule()
     judge_.keep_what_belongs()
-    return [judge_.verdict(image) for image in sorted(images, key=_age, reverse=True)]
+    return [judge_.verdict(image) for image in sorted(images, key=age, reverse=True)]
 
 
 class _Judge:
@@ -152,37 +137,44 @@ class _Judge:
 
     def __init__(self, images: Sequence[Image], rules: Rules, now: datetime) -> None:
         self._images = {image.digest: image for image in images}
-        self._family = family_of(images)
+        self._family: Family = family_of(images)
         self._rules = rules
         self._now = now
         # A dictionary for its order, without the same reason twice.
-        self._reasons: dict[Digest, dict[str, None]] = defaultdict(dict)
+        self._reasons: dict[Digest, dict[Reason, None]] = defaultdict(dict)
 
     def keep_used(self, uses: Sequence[Use]) -> None:
         by_tag = {tag: image.digest for image in self._images.values() for tag in image.tags}
-        for use in uses:
+        # What runs comes first: it is the reason that a summary counts.
+        for use in sorted(uses, key=lambda each: not each.running):
+            why = Why.RUNNING if use.running else Why.ROLLBACK
             named = {use.digest, by_tag.get(use.tag) if use.tag is not None else None}
             for digest in sorted(each for each in named if each in self._images):
-                self._keep(digest, use.reason)
+                self._keep(digest, why, use.reason)
                 # ECS may name the image that an index led it to.
                 for parent in self._ancestors(digest):
-                    self._keep(parent, f"holds {digest.short}: {use.reason}")
+                    self._keep(parent, why, f"holds {digest.short}: {use.reason}")
 
     def keep_by_rule(self) -> None:
         rules = self._rules
+        young = f"is younger than {_days(rules.keep_days)}"
         for image in self._images.values():
             if image.archived:
                 # What it is made of cannot be read, and whoever archived it wants to keep it.
-                self._keep(image.digest, "is archived")
+                self._keep(image.digest, Why.ARCHIVED, "is archived")
             for tag in image.tags:
                 for pattern in rules.protect:
                     if fnmatchcase(tag, pattern):
-                        self._keep(image.digest, f"tag {tag} is protected ({pattern})")
+                        reason = f"tag {tag} is protected ({pattern})"
+                        self._keep(image.digest, Why.PROTECTED, reason)
+            if rules.untagged_only and image.tags and not self._follows(image):
+                self._keep(image.digest, Why.TAGGED, "has a tag, and only untagged ones may go")
             if self._is_young(image) and not self._follows(image):
-                self._keep(image.digest, f"is younger than {count(rules.keep_days, 'day')}")
+                self._keep(image.digest, Why.YOUNG, young)
         ready = (image for image in self._family.own if not image.archived)
+        newest = "is the newest" if rules.keep == 1 else f"is among the {rules.keep} newest"
         for image in islice(ready, rules.keep):
-            self._keep(image.digest, f"is among the newest {rules.keep}")
+            self._keep(image.digest, Why.NEWEST, newest)
 
     def keep_what_belongs(self) -> None:
         waiting = [digest for digest in self._images if self._reasons.get(digest)]
@@ -198,7 +190,7 @@ class _Judge:
                     continue
                 if not self._reasons.get(belonging):
                     waiting.append(belonging)
-                self._keep(belonging, f"{reason}, which is kept")
+                self._keep(belonging, Why.BELONGS, f"{reason}, which is kept")
 
     def verdict(self, image: Image) -> Verdict:
         reasons = tuple(self._reasons.get(image.digest, ()))
@@ -206,13 +198,13 @@ class _Judge:
             return Verdict(image, keep=True, reasons=reasons)
         pushed = f"pushed {ago(image.pushed_at, self._now)}"
         if self._follows(image):
-            why = f"{pushed}, goes with {self._followed(image).short}"
+            why = Reason(Why.FOLLOWS, f"{pushed}, goes with {self._followed(image).short}")
         else:
-            why = f"{pushed}, nothing uses it, and no rule keeps it"
+            why = Reason(Why.UNUSED, f"{pushed}, {Why.UNUSED.value}")
         return Verdict(image, keep=False, reasons=(why,))
 
-    def _keep(self, digest: Digest, reason: str) -> None:
-        self._reasons[digest][reason] = None
+    def _keep(self, digest: Digest, why: Why, text: str) -> None:
+        self._reasons[digest][Reason(why, text)] = None
 
     def _is_young(self, image: Image) -> bool:
         # With no days to keep, a clock that is behind ECR's must not make everything young.
@@ -241,11 +233,22 @@ class _Judge:
                     yield parent
 
 
+def _days(days: float) -> str:
+    return count(int(days), "day") if days == int(days) else duration(days * _DAY_SECONDS)
+
+
 @dataclass(frozen=True)
 class PrunePlan:
-    """The verdicts, and the plan that carries them out."""
+    """The verdicts, and the plan that carries them out.
+
+    Attributes:
+        verdicts: one for each image, newest first.
+        stranded: the ACTIVE revisions that nobody can go back to, and whose image goes or is gone.
+        plan: the steps.
+    """
 
     verdicts: tuple[Verdict, ...]
+    stranded: tuple[TaskDefinitionRef, ...]
     plan: Plan = field(compare=False)
 
     @property
@@ -254,78 +257,129 @@ class PrunePlan:
         return tuple(each.image for each in self.verdicts if not each.keep)
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What needs the images of a repository, and what only names one.
+
+    Attributes:
+        uses: everything that needs an image.
+        outside: what ACTIVE revisions name that are neither in use nor among those that a rollback
+            may go to, in the repository's own account and region.
+        elsewhere: the same, where other environments run images of this repository.
+        window: how many revisions of a family a rollback may go to.
+    """
+
+    uses: Sequence[Use]
+    window: int
+    outside: Sequence[Use] = ()
+    elsewhere: Sequence[Use] = ()
+
+
 def plan_prune(
     repository: RepositoryUri,
     images: Sequence[Image],
-    uses: Sequence[Use],
+    needs: Needs,
     rules: Rules,
     now: datetime,
     *,
-    window: int,
-    outside: Sequence[Use] = (),
+    deregister: bool = False,
 ) -> PrunePlan:
     """Decide about every image of a repository, and give the steps that delete those that may go.
 
     Args:
         repository: whose images these are.
         images: all of them.
-        uses: everything that needs an image.
+        needs: what was found to need them.
         rules: what else is kept.
         now: the present time.
-        window: how many revisions of a family a rollback may go to, as `uses` was found with.
-        outside: what old revisions name: it keeps nothing, but the user should know.
+        deregister: whether the revisions that are left without their image go, too.
     """
-    verdicts = tuple(judge(images, uses, rules, now))
+    verdicts = tuple(judge(images, needs.uses, rules, now))
     going = [each.image for each in verdicts if not each.keep]
-    deletions = [
-        DeleteImages(
-            repository,
-            tuple(image.digest for image in batch),
-            sum(image.size_bytes for image in batch),
-        )
-        for wave in _waves(going)
-        for batch in batches(wave, _DELETED_AT_ONCE)
-    ]
-    check = ConfirmUnused(repository, tuple(going), window)
-    total = size(sum(image.size_bytes for image in going))
+    stranded = _stranded(repository, images, going, needs.outside)
+    steps = (
+        *((ConfirmUnused(repository, tuple(going), needs.window),) if going else ()),
+        *((DeregisterTaskDefinitions(stranded),) if stranded and deregister else ()),
+        *((_deletion(repository, going),) if going else ()),
+    )
+    revisions = f" and {count(len(stranded), 'revision')}" if stranded and deregister else ""
     plan = Plan(
-        summary=f"delete {len(going)} of {count(len(images), 'image')} of {repository.name}"
-        f" ({total}).",
-        steps=(check, *deletions) if going else (),
+        summary=f"delete {len(going)} of {count(len(images), 'image')}{revisions} of"
+        f" {repository.name} ({size(sum(image.size_bytes for image in going))}).",
+        steps=steps,
         nothing=f"nothing to do: {count(len(images), 'image')}, and a reason to keep each",
-        notes=_left_without_image(going, outside),
+        notes=tuple(_notes(repository, images, going, needs, stranded, deregister=deregister)),
         deletes=True,
     )
-    return PrunePlan(verdicts, plan)
+    return PrunePlan(verdicts, stranded, plan)
 
 
-def _left_without_image(going: Sequence[Image], outside: Sequence[Use]) -> tuple[str, ...]:
-    digests = {image.digest for image in going}
-    tags = {tag for image in going for tag in image.tags}
-    revisions = dict.fromkeys(use.by for use in outside if use.digest in digests or use.tag in tags)
-    if not revisions:
-        return ()
-    shown = ", ".join(islice(revisions, _REVISIONS_SHOWN))
-    more = f" and {len(revisions) - _REVISIONS_SHOWN} more" * (len(revisions) > _REVISIONS_SHOWN)
-    return (f"ACTIVE revisions that will be left without their image: {shown}{more}",)
+def _deletion(repository: RepositoryUri, going: Sequence[Image]) -> DeleteImages:
+    family = family_of(going)
+    after = {
+        image.digest: tuple(
+            each
+            for each in (*family.parents.get(image.digest, ()), family.subject.get(image.digest))
+            if each is not None
+        )
+        for image in going
+    }
+    waves = tuple(
+        tuple(Deletion(image.digest, after[image.digest]) for image in wave)
+        for wave in in_waves(going)
+    )
+    return DeleteImages(repository, waves, sum(image.size_bytes for image in going))
 
 
-def _waves(going: Sequence[Image]) -> Iterator[list[Image]]:
-    """Sort so that what refers to another image goes before it, in a call of its own.
+def _stranded(
+    repository: RepositoryUri,
+    images: Sequence[Image],
+    going: Sequence[Image],
+    outside: Iterable[Use],
+) -> tuple[TaskDefinitionRef, ...]:
+    """Give the revisions whose image goes, or is gone already from this very repository."""
+    lost = _Names(going)
+    there = _Names(images)
+    found = {
+        use.revision: None
+        for use in outside
+        if use.revision is not None
+        and (lost.has(use) or (use.registry == repository.registry and not there.has(use)))
+    }
+    return tuple(found)
 
-    ECR refuses to delete an image that an index still lists (ImageReferencedByManifestList).
-    """
-    left = {image.digest: image for image in going}
-    while left:
-        referred = {
-            target
-            for image in left.values()
-            for target in (*image.children, _subject(image))
-            if target is not None and target != image.digest
-        }
-        free = [image for digest, image in left.items() if digest not in referred]
-        # Digests cannot refer to each other in a circle; should they, the rest goes at once.
-        wave = free or list(left.values())
-        for image in wave:
-            del left[image.digest]
-        yield wave
+
+def _notes(
+    repository: RepositoryUri,
+    images: Sequence[Image],
+    going: Sequence[Image],
+    needs: Needs,
+    stranded: Sequence[TaskDefinitionRef],
+    *,
+    deregister: bool,
+) -> Iterator[str]:
+    if stranded and not deregister:
+        yield f"ACTIVE revisions without their image: {_listed(stranded)}"
+        yield "they cannot be run any more; --deregister makes them INACTIVE"
+    far = _stranded(repository, images, going, needs.elsewhere)
+    if far:
+        yield f"ACTIVE revisions of other environments without their image: {_listed(far)}"
+
+
+class _Names:
+    """The digests and tags of some images."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        images = tuple(images)
+        self._digests = {image.digest for image in images}
+        self._tags = {tag for image in images for tag in image.tags}
+
+    def has(self, use: Use) -> bool:
+        """Say whether a use names one of the images; the digest decides where there is one."""
+        return use.digest in self._digests if use.digest else use.tag in self._tags
+
+
+def _listed(revisions: Sequence[TaskDefinitionRef]) -> str:
+    more = len(revisions) - _REVISIONS_SHOWN
+    shown = ", ".join(map(str, revisions[:_REVISIONS_SHOWN]))
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -123,16 +123,43 @@ class ConfirmUnused:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """An image that goes, and what has to be gone before it."""
+
+    digest: Digest
+    after: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeleteImages:
-    """Delete images by digest, at most 100 (BatchDeleteImage's limit), children after parents."""
+    """Delete images by digest, wave by wave: what belongs to an image goes after it."""
 
     repository: RepositoryUri
-    digests: tuple[Digest, ...]
+    waves: tuple[tuple[Deletion, ...], ...]
     size_bytes: int
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """All that go, in order."""
+        return tuple(each.digest for wave in self.waves for each in wave)
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        return f"delete {count(len(self.digests), 'image')} from {self.repository.name}"
+        number = sum(map(len, self.waves))
+        return f"delete {count(number, 'image')} from {self.repository.name}"
+
+
+@dataclass(frozen=True)
+class DeregisterTaskDefinitions:
+    """Make revisions INACTIVE."""
+
+    revisions: tuple[TaskDefinitionRef, ...]
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        if len(self.revisions) == 1:
+            return f"deregister {self.revisions[0]}"
+        return f"deregister {count(len(self.revisions), 'revision')}"
 
 
 @dataclass(frozen=True)
@@ -308,6 +335,25 @@ class WaitForRollout:
 
 
 @dataclass(frozen=True)
+class WaitForCount:
+    """Wait until a service runs just so many tasks, and its load balancer finds them healthy."""
+
+    cluster: str
+    service: str
+    count: int
+    timeout_seconds: float
+    before: int
+    """How many it was to run before."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        verb = "runs" if self.count == 1 else "run"
+        return (
+            f"wait until {count(self.count, 'task')} {verb} (at most {self.timeout_seconds:.0f} s)"
+        )
+
+
+@dataclass(frozen=True)
 class MarkCompleted:
     """Note on the revision that its rollout completed, for a later rollback to find."""
 
@@ -338,6 +384,7 @@ Step = (
     | StoreLogin
     | ConfirmUnused
     | DeleteImages
+    | DeregisterTaskDefinitions
     | PutParameter
     | PutSecret
     | RestoreSecret
@@ -348,6 +395,7 @@ Step = (
     | UpdateService
     | StopDeployment
     | WaitForRollout
+    | WaitForCount
     | MarkCompleted
     | FreeLock
 )

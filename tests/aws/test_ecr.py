@@ -11,13 +11,12 @@ from schoolctl.aws.clients import Clients
 from schoolctl.aws.ecr import (
     authorization,
     create_repository,
-    delete_images,
     find_image,
     find_manifest,
     find_repository,
-    list_images,
     need_repository,
 )
+from schoolctl.aws.ecr_images import delete_images, list_images
 from schoolctl.config import load_config_file
 from schoolctl.connection import Connection, Setting
 from schoolctl.errors import NotFoundError
@@ -180,7 +179,7 @@ def test_an_index_knows_its_children(aws: Aws, clients: Clients, repository: Rep
     child = put(aws, "amd64", image())
     manifests = [{"digest": str(child), "platform": {"architecture": "amd64", "os": "linux"}}]
     index = put(aws, "1.0", {"manifests": manifests}, INDEX)
-    by_digest = {each.digest: each for each in list_images(clients, repository)}
+    by_digest = {each.digest: each for each in list_images(clients, NAME)}
     assert by_digest[index].children == (child,)
     assert by_digest[child].children == ()
     manifest = find_manifest(clients, repository.name, tag="1.0")
@@ -205,7 +204,7 @@ def test_every_page_of_images_is_read_archived_ones_too(
         return {"imageDetails": [detail], **({"nextToken": following} if following else {})}
 
     scripted.answer("DescribeImages", page(1, "a"), page(2, "b"), page(3, None))
-    found = list_images(written, HERE)
+    found = list_images(written, NAME)
     assert [int(each.digest.value[7:], 16) for each in found] == [3, 2, 1]  # newest first
     asked = scripted.requests("DescribeImages")
     assert [each.get("nextToken") for each in asked] == [None, "a", "b"]
@@ -223,7 +222,7 @@ def test_indexes_are_read_a_hundred_at_a_time(scripted: ScriptedAws, written: Cl
     ]
     scripted.answer("DescribeImages", {"imageDetails": details})
     scripted.answer("BatchGetImage", {"images": [], "failures": []})
-    assert len(list_images(written, HERE)) == 101
+    assert len(list_images(written, NAME)) == 101
     sizes = [len(each["imageIds"]) for each in scripted.requests("BatchGetImage")]
     assert sorted(sizes) == [1, 100]
 
@@ -238,7 +237,7 @@ def test_an_index_that_cannot_be_read_is_an_error(scripted: ScriptedAws, written
     failure = {"imageId": {"imageDigest": str(NOBODY)}, "failureCode": "KmsError"}
     scripted.answer("BatchGetImage", {"images": [], "failures": [failure]})
     with pytest.raises(NotFoundError, match="could not read 1") as raised:
-        list_images(written, HERE)
+        list_images(written, NAME)
     assert "KmsError" in raised.value.why
 
 
@@ -252,26 +251,64 @@ def test_an_index_in_the_archive_is_not_read(scripted: ScriptedAws, written: Cli
     scripted.answer("DescribeImages", {"imageDetails": [detail]})
     failure = {"imageId": {"imageDigest": str(NOBODY)}, "failureCode": "ImageInaccessible"}
     scripted.answer("BatchGetImage", {"images": [], "failures": [failure]})
-    (found,) = list_images(written, HERE)
+    (found,) = list_images(written, NAME)
     assert found.archived
     assert found.children == ()
+
+
+def detail_of(digest: Digest, **told: Any) -> dict[str, Any]:
+    return {
+        "imageDigest": str(digest),
+        "imagePushedAt": 1_700_000_000,
+        "imageManifestMediaType": IMAGE,
+        **told,
+    }
+
+
+def test_ecr_names_what_a_signature_is_about(scripted: ScriptedAws, written: Clients) -> None:
+    signature = detail_of(
+        NOBODY, artifactMediaType="application/x-sig", subjectManifestDigest=f"sha256:{'1' * 64}"
+    )
+    scripted.answer("DescribeImages", {"imageDetails": [signature]})
+    (found,) = list_images(written, NAME)
+    assert found.subject == Digest("sha256:" + "1" * 64)
+    assert scripted.requests("BatchGetImage") == []
+
+
+def test_where_ecr_does_not_name_the_subject_of_an_artifact_its_manifest_does(
+    scripted: ScriptedAws, written: Clients
+) -> None:
+    subject = {"subject": {"digest": f"sha256:{'1' * 64}"}}
+    scripted.answer(
+        "DescribeImages", {"imageDetails": [detail_of(NOBODY, artifactMediaType="application/x")]}
+    )
+    manifest = {"imageId": {"imageDigest": str(NOBODY)}, "imageManifest": json.dumps(subject)}
+    scripted.answer("BatchGetImage", {"images": [manifest], "failures": []})
+    (found,) = list_images(written, NAME)
+    assert found.subject == Digest("sha256:" + "1" * 64)
+
+
+def test_the_images_of_a_missing_repository_are_an_error_with_the_cure(clients: Clients) -> None:
+    with pytest.raises(NotFoundError, match="does not exist in us-east-1") as raised:
+        list_images(clients, "none")
+    assert "repo create" in raised.value.hint
 
 
 def test_deleting_by_digest_removes_every_tag(
     aws: Aws, clients: Clients, repository: Repository
 ) -> None:
+    del repository
     digest = put(aws, "1.0", image())
     put(aws, "1.1", image())
-    done = delete_images(clients, NAME, [digest])
-    assert (done.gone, done.failures) == ((digest,), ())
-    assert list_images(clients, repository) == []
+    assert delete_images(clients, NAME, [digest]) == {}
+    assert list_images(clients, NAME) == []
 
 
 def test_an_image_that_is_gone_already_counts_as_deleted(
     clients: Clients, repository: Repository
 ) -> None:
     del repository
-    assert delete_images(clients, NAME, [NOBODY]).gone == (NOBODY,)
+    assert delete_images(clients, NAME, [NOBODY]) == {}
 
 
 def test_what_ecr_refuses_to_delete_is_told(scripted: ScriptedAws, written: Clients) -> None:
@@ -283,7 +320,6 @@ def test_what_ecr_refuses_to_delete_is_told(scripted: ScriptedAws, written: Clie
     }
     gone = [{"imageDigest": str(other)}]
     scripted.answer("BatchDeleteImage", {"imageIds": gone, "failures": [failure]})
-    done = delete_images(written, NAME, [NOBODY, other])
-    assert done.gone == (other,)
-    assert len(done.failures) == 1
-    assert "ImageReferencedByManifestList" in done.failures[0]
+    (refused,) = delete_images(written, NAME, [NOBODY, other]).items()
+    assert refused[0] == NOBODY
+    assert "ImageReferencedByManifestList" in refused[1]

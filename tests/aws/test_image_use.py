@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.aws.clients import Clients
-from schoolctl.aws.image_use import ImageUse, observe_image_use
+from schoolctl.aws.image_use import observe_image_use
 from schoolctl.connection import Connection, Setting
 from schoolctl.errors import AccessDeniedError, SchoolctlError
 from schoolctl.model import Digest
+from schoolctl.plan.prune import Needs
 from tests.scripted_aws import Refusal, ScriptedAws
 
 if TYPE_CHECKING:
@@ -60,16 +61,16 @@ def serve(aws: Aws, arn: str, cluster: str = "school", name: str = "web") -> Non
     )
 
 
-def observe(clients: Clients, window: int = WINDOW) -> ImageUse:
+def observe(clients: Clients, window: int = WINDOW) -> Needs:
     return observe_image_use(clients, REPOSITORY, window=window)
 
 
-def told(found: ImageUse) -> set[tuple[str, object]]:
+def told(found: Needs) -> set[tuple[str, object]]:
     return {(use.by, use.digest or use.tag) for use in found.uses}
 
 
 def test_an_empty_account_uses_nothing(clients: Clients) -> None:
-    assert observe(clients) == ImageUse((), ())
+    assert observe(clients) == Needs((), WINDOW, ())
 
 
 def test_what_a_service_is_at_is_used_in_every_cluster(aws: Aws, clients: Clients) -> None:
@@ -97,7 +98,7 @@ def test_a_task_on_its_own_uses_its_image(aws: Aws, clients: Clients) -> None:
         cluster="school", taskDefinition=arn, launchType="FARGATE", networkConfiguration=network
     )["tasks"][0]
     task = started["taskArn"].rpartition("/")[2]
-    assert (f"task {task[:12]}", "1.0") in told(observe(clients))
+    assert (f"task {task[:8]}", "1.0") in told(observe(clients))
 
 
 def _subnet(aws: Aws) -> str:
@@ -129,7 +130,7 @@ def test_what_is_used_says_why(aws: Aws, clients: Clients) -> None:
     serve(aws, register(aws, f"{URI}@{A}", completed="2026-10-01T00:00:00Z"))
     assert {use.reason for use in observe(clients).uses} == {
         "service school/web is at web:1",
-        "web:1 is among the newest 2 revisions",
+        "web:1 is among the 2 newest revisions",
         "web:1 is among the last 2 that completed",
     }
 
@@ -141,7 +142,7 @@ def test_an_image_of_another_repository_is_no_matter(
     aws: Aws, clients: Clients, image: str
 ) -> None:
     register(aws, image)
-    assert observe(clients) == ImageUse((), ())
+    assert observe(clients) == Needs((), WINDOW, ())
 
 
 def test_the_same_name_in_another_registry_counts_as_used(aws: Aws, clients: Clients) -> None:

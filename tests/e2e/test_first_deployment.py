@@ -158,7 +158,7 @@ def test_a_second_version_is_deployed_and_rolled_back(sandbox: Sandbox) -> None:
 
 def test_pruning_keeps_what_runs(sandbox: Sandbox) -> None:
     running = sandbox.json("status")["digest"]
-    sandbox.run("images", "prune", "--keep", "1", "--keep-days", "0", "--yes")
+    sandbox.run("images", "prune", "--keep", "1", "--older-than", "0d", "--yes")
     digests = [image["digest"] for image in sandbox.json("images", "list")["images"]]
     assert running in digests
 

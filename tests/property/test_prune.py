@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.model import Image
-from schoolctl.plan.prune import Rules, Use, family_of, judge, plan_prune
+from schoolctl.plan.image_family import family_of
+from schoolctl.plan.prune import Needs, Rules, Use, Why, judge, plan_prune
+from schoolctl.plan.prune_summary import summary_of
 from schoolctl.plan.steps import DeleteImages
 from tests.unit.images.scenes import NOW, REPOSITORY, digest
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 TAGS = ("t1", "t10", "t2", "t3", "x1", "y1")
 MOST = 8
+GOING = {Why.UNUSED, Why.FOLLOWS}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         keep=st.integers(1, 3),
         keep_days=st.sampled_from([0, 3, 14]),
         protect=st.lists(st.sampled_from(["t1*", "t3", "x*"]), max_size=2).map(tuple),
+        untagged_only=st.booleans(),
     )
     return Scene(tuple(images), tuple(draw(st.lists(use, max_size=4))), draw(rules))
 
@@ -124,12 +128,33 @@ def test_an_index_whose_part_is_in_use_stays(scene: Scene) -> None:
 
 
 @given(scenes())
-def test_every_image_has_one_verdict_and_a_reason(scene: Scene) -> None:
+def test_every_image_has_one_verdict_and_a_reason_that_fits_it(scene: Scene) -> None:
     verdicts = judge(scene.images, scene.uses, scene.rules, NOW)
     assert sorted(each.image.digest for each in verdicts) == sorted(
         image.digest for image in scene.images
     )
-    assert all(each.reasons and all(each.reasons) for each in verdicts)
+    for each in verdicts:
+        assert each.reasons
+        assert all(reason.text for reason in each.reasons)
+        assert all((reason.why in GOING) != each.keep for reason in each.reasons)
+
+
+@given(scenes())
+def test_a_summary_counts_every_image_once(scene: Scene) -> None:
+    verdicts = judge(scene.images, scene.uses, scene.rules, NOW)
+    lines = summary_of(verdicts)
+    for keep in (True, False):
+        told = sum(line.images for line in lines if line.keep is keep)
+        assert told == sum(each.keep is keep for each in verdicts)
+
+
+@given(scenes())
+def test_no_tagged_image_is_deleted_where_only_untagged_ones_were_asked_for(scene: Scene) -> None:
+    gone = deleted(replace(scene, rules=replace(scene.rules, untagged_only=True)))
+    about = family_of(scene.images).subject
+    for image in scene.images:
+        if image.tags and image.digest not in about:
+            assert image.digest not in gone
 
 
 @given(scenes())
@@ -147,14 +172,20 @@ def test_the_order_of_the_images_is_no_matter(scene: Scene, random: Random) -> N
 
 
 @given(scenes())
-def test_the_steps_delete_what_was_judged_and_nothing_before_what_lists_it(scene: Scene) -> None:
-    plan = plan_prune(REPOSITORY, scene.images, scene.uses, scene.rules, NOW, window=5).plan
-    steps = [step for step in plan.steps if isinstance(step, DeleteImages)]
-    order = [each for step in steps for each in step.digests]
+def test_the_steps_delete_what_was_judged_each_after_what_it_belongs_to(scene: Scene) -> None:
+    plan = plan_prune(REPOSITORY, scene.images, Needs(scene.uses, 5), scene.rules, NOW).plan
+    deletions = [step for step in plan.steps if isinstance(step, DeleteImages)]
+    waves = [wave for step in deletions for wave in step.waves]
+    order = [each.digest for wave in waves for each in wave]
     assert len(order) == len(set(order))
     assert set(order) == deleted(scene)
-    batch = {each: number for number, step in enumerate(steps) for each in step.digests}
+    when = {each.digest: number for number, wave in enumerate(waves) for each in wave}
     for image in scene.images:
-        for target in (*image.children, image.subject):
-            if image.digest in batch and target in batch:
-                assert batch[image.digest] < batch[target]
+        for child in image.children:
+            if image.digest in when and child in when:
+                assert when[image.digest] < when[child]
+    for number, wave in enumerate(waves):
+        for each in wave:
+            # All but the parts of what is signed: there ECR's own order comes first.
+            late = {digest for digest in each.after if when[digest] >= number}
+            assert late <= {each.subject for each in scene.images}

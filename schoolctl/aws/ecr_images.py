@@ -1,0 +1,86 @@
+"""ECR: all images of a repository, and deleting many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.ecr import IDS_PER_CALL, no_repository, read_image, read_images, wants_reading
+from schoolctl.aws.errors import error_code, translated
+from schoolctl.aws.pages import read_ahead
+from schoolctl.model import Digest
+from schoolctl.plan.image_family import age
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.model import Image
+
+_IMAGES_PER_PAGE = 1000
+
+
+def list_images(clients: Clients, name: str) -> list[Image]:
+    """Give every image of the repository `name`, archived ones too, newest first.
+
+    The children of an archived index are not known.
+
+    Raises:
+        NotFoundError: the repository is not there.
+
+    Source: ECR DescribeImages (all pages); BatchGetImage for the children of indexes.
+    """
+    images: list[Image] = []
+    unread: list[ImageDetailTypeDef] = []
+    calls: list[Future[list[Image]]] = []
+    pages = clients.ecr.get_paginator("describe_images").paginate(
+        repositoryName=name,
+        filter={"imageStatus": "ANY"},
+        PaginationConfig={"PageSize": _IMAGES_PER_PAGE},
+    )
+    with translated(f"list the images of {name}"):
+        try:
+            for page in read_ahead(clients, pages):
+                for detail in page["imageDetails"]:
+                    if wants_reading(detail):
+                        unread.append(detail)
+                    else:
+                        images.append(read_image(detail))
+                while len(unread) >= IDS_PER_CALL:
+                    batch, unread = unread[:IDS_PER_CALL], unread[IDS_PER_CALL:]
+                    calls.append(clients.start(read_images, clients, name, batch))
+        except ClientError as error:
+            if error_code(error) == "RepositoryNotFoundException":
+                raise no_repository(name, clients.region) from error
+            raise
+    if unread:
+        calls.append(clients.start(read_images, clients, name, unread))
+    for call in calls:
+        images += call.result()
+    return sorted(images, key=age, reverse=True)
+
+
+def delete_images(clients: Clients, name: str, digests: Sequence[Digest]) -> dict[Digest, str]:
+    """Delete images by digest, with all their tags; at most 100.
+
+    Returns:
+        For each image that is still there, what ECR says of it. One that was gone already counts
+        as deleted.
+
+    Source: ECR BatchDeleteImage, which answers status 200 with `failures`.
+    """
+    with translated(f"delete images of {name}"):
+        answer = clients.ecr.batch_delete_image(
+            repositoryName=name, imageIds=[{"imageDigest": str(each)} for each in digests]
+        )
+    return {
+        Digest(each.get("imageId", {}).get("imageDigest", "unknown")): (
+            f"ECR answered {each.get('failureCode')}: {each.get('failureReason', '')}"
+        )
+        for each in answer.get("failures", [])
+        if each.get("failureCode") != "ImageNotFound"
+    }
