@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+ExitWith10 = Annotated[
+    bool, typer.Option("--exit-code", help="Exit with 10 when there are differences.")
+]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show values that look like secrets, too.")]
+
+
 @dataclass(frozen=True)
 class GlobalOptions:
     """What the options of every command say."""

@@ -1,4 +1,4 @@
-"""`taskdef render`, `register`, `list`: task definitions without a deployment."""
+"""`taskdef render`, `diff`, `register`, `list`: task definitions without a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import ChangingCommand, Command
+from schoolctl.cli.options import ChangingCommand, Command, ExitWith10, Reveal
 from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
@@ -30,14 +30,80 @@ Digest = Annotated[
 
 
 @app.command("render", cls=Command)
-def render(context: typer.Context, tag: Tag = None, digest: Digest = None) -> None:
-    """Print the task definition as AWS would get it; nothing is registered."""
+def render(
+    context: typer.Context, tag: Tag = None, digest: Digest = None, reveal: Reveal = False
+) -> None:
+    """Print the task definition as AWS would get it; nothing is registered.
+
+    Values that look like secrets are shown as *** unless --reveal is given.
+    """
+    from schoolctl.plan.masking import masked
+
     run = Run.of(context)
     target, image = _target(run, tag, digest)
     run.check_account()
     run.reporter.note(image.describe(run.clock.now()))
-    text = json.dumps(target.definition, indent=2, ensure_ascii=False)
-    run.reporter.result({"task_definition": target.definition}, [text])
+    shown = target.definition if reveal else masked(target.definition)
+    text = json.dumps(shown, indent=2, ensure_ascii=False)
+    run.reporter.result({"task_definition": shown}, [text])
+
+
+@app.command("diff", cls=Command)
+def diff(
+    context: typer.Context,
+    tag: Tag = None,
+    digest: Digest = None,
+    before: Annotated[
+        int | None,
+        typer.Option("--from", metavar="N", min=1, help="Compare this revision, not what runs."),
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option("--to", metavar="N", min=1, help="With this one, not what deploy registers."),
+    ] = None,
+    exit_code: ExitWith10 = False,
+    reveal: Reveal = False,
+) -> int:
+    """Show how the task definition that runs differs from what deploy would register.
+
+    --from and --to compare revisions that exist.
+    """
+    from schoolctl.cli.diff import report
+    from schoolctl.plan.diff import definition_diff
+
+    run = Run.of(context)
+    old = _revision(run, before) if before is not None else _current(run)
+    new: Revision | Target
+    if after is not None:
+        new = _revision(run, after)
+    else:
+        new, image = _target(run, tag, digest)
+        run.reporter.note(image.describe(run.clock.now()))
+    found = definition_diff(old, new, run.config.task.container)
+    run.check_account()
+    family = {"family": run.config.task.family}
+    return report(run, found, family, reveal=reveal, exit_code=exit_code)
+
+
+def _revision(run: Run, number: int) -> Revision:
+    from schoolctl.aws.ecs import describe_revision
+    from schoolctl.aws.observe_task import no_revision
+    from schoolctl.model import TaskDefinitionRef
+
+    family = run.config.task.family
+    found = describe_revision(run.clients, TaskDefinitionRef(family, number))
+    if found is None:
+        raise no_revision(family, number)
+    return found
+
+
+def _current(run: Run) -> Revision | None:
+    """Give the revision that the service is at, else the newest; None where there is none."""
+    from schoolctl.aws.ecs import describe_revision
+    from schoolctl.aws.observe_service import observe_present
+
+    _, present = observe_present(run.clients, run.config)
+    return present.running or describe_revision(run.clients, run.config.task.family)
 
 
 @app.command("register", cls=ChangingCommand)

@@ -32,8 +32,7 @@ _FORM = re.compile(
 _DENSE = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_=-]{32,}")
 _REFERENCE = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:[0-9]*:\S+")
 _HARMLESS = {"", "true", "false", "yes", "no", "on", "off", "none", "null"}
-# What stands under these is AWS's own vocabulary or a reference; never a value of the user's.
-_PLAIN_MEMBERS = frozenset(
+PLAIN_MEMBERS = frozenset(
     {
         "credentialsParameter",
         "executionRoleArn",
@@ -44,6 +43,7 @@ _PLAIN_MEMBERS = frozenset(
         "valueFrom",
     }
 )
+"""What stands under these is AWS's own vocabulary or a reference, and is always shown."""
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -78,6 +78,11 @@ def replace_secrets(value: object, by: str) -> tuple[object, tuple[str, ...]]:
     return _replace(value, "", by, found, ""), tuple(found)
 
 
+def mask_words(name: str, words: Sequence[str]) -> list[str]:
+    """Give a list of texts, such as the arguments of a command, with `***` for the secret ones."""
+    return [str(each) for each in _items(words, name, MASK, [], "")]
+
+
 def _replace(value: object, name: str, by: str, found: list[str], where: str) -> object:
     match value:
         case Mapping():
@@ -85,7 +90,7 @@ def _replace(value: object, name: str, by: str, found: list[str], where: str) ->
             inside = f"{where}/{item}" if where and item else item or where
             return {
                 key: each
-                if key in _PLAIN_MEMBERS
+                if key in PLAIN_MEMBERS
                 else _replace(each, item if key == "value" and item else key, by, found, inside)
                 for key, each in value.items()
             }

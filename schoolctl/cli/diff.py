@@ -1,0 +1,80 @@
+"""`schoolctl diff`: everything that `deploy` would change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.cli.options import Command, ExitWith10, Reveal
+from schoolctl.cli.run import Run
+from schoolctl.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schoolctl.plan.diff import Diff
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command("diff", cls=Command)
+def diff(
+    context: typer.Context,
+    tag: Annotated[
+        str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
+    ] = None,
+    revision: Annotated[
+        int | None,
+        typer.Option("--revision", metavar="N", min=1, help="A revision that exists, as it is."),
+    ] = None,
+    exit_code: ExitWith10 = False,
+    reveal: Reveal = False,
+) -> int:
+    """Show everything that deploy would change.
+
+    Nothing for an unchanged service. Without a choice, the newest image that has a tag is
+    compared, as deploy would take it.
+    """
+    from schoolctl.cli.planning import plan_choice
+    from schoolctl.plan.deploy import DeployOptions
+    from schoolctl.plan.target import parse_choice
+
+    run = Run.of(context)
+    choice = parse_choice(tag, digest, revision)
+    found = plan_choice(run, choice, DeployOptions(only_look=True))
+    config = run.config
+    run.check_account()
+    for warning in found.plan.warnings:
+        run.reporter.warn(warning)
+    for note in found.plan.notes:
+        run.reporter.note(note)
+    document = {
+        "service": config.service.name,
+        "cluster": config.service.cluster,
+        "environment": config.environment,
+    }
+    return report(
+        run, found.diff(config.task.container), document, reveal=reveal, exit_code=exit_code
+    )
+
+
+def report(
+    run: Run, found: Diff, document: Mapping[str, object], *, reveal: bool, exit_code: bool
+) -> int:
+    """Give a diff, its lines on stdout; gives the exit code.
+
+    Args:
+        run: the run of the command.
+        found: what differs.
+        document: what JSON tells besides.
+        reveal: whether values that look like secrets are shown.
+        exit_code: whether differences have an exit code of their own.
+    """
+    if found.is_empty:
+        run.reporter.note("no differences")
+    run.reporter.result({**document, **found.document(reveal=reveal)}, found.lines(reveal=reveal))
+    return ExitCode.DIFFERENCES if exit_code and not found.is_empty else ExitCode.DONE
