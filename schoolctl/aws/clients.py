@@ -169,6 +169,11 @@ class Clients:
         return client
 
     @property
+    def autoscaling(self) -> Any:  # its stubs are a package of their own, for one call
+        """The application-autoscaling client."""
+        return self._client("application-autoscaling")
+
+    @property
     def ecs_once(self) -> ECSClient:
         """An ECS client that never repeats a call: for those without a client token."""
         client: ECSClient = self._client("ecs", once=True)

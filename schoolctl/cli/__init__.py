@@ -51,6 +51,10 @@ COMMANDS = (
     ),
     Entry("deploy", "deploy", SHIP, "Bring the service to an image, and tell what became of it."),
     Entry("rollback", "deploy", SHIP, "Go back to the last revision that completed."),
+    Entry("scale", "scale", SHIP, "Set how many tasks the service runs, and wait until they do."),
+    Entry(
+        "restart", "scale", SHIP, "Replace the service's tasks by new ones of the same revision."
+    ),
     Entry("run", "run_task", SHIP, "Run a command as a one-off task, with its log and exit code."),
     Entry("status", "status", LOOK, "Show what runs, since when, from which image, how healthy."),
     Entry("why", "why", LOOK, "Explain why the newest deployment fails: cause, fix, log lines."),

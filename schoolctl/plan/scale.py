@@ -1,0 +1,227 @@
+"""How many tasks a service is to run, whether it runs them, and new tasks for old ones. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schoolctl.errors import BusyError, ConflictError, RolloutError, SchoolctlError, TimedOutError
+from schoolctl.plan.deploy import in_progress
+from schoolctl.plan.steps import MarkCompleted, Plan, UpdateService, WaitForCount, WaitForRollout
+from schoolctl.text import ago, count, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from schoolctl.model import Revision, ServiceState, TargetHealth
+    from schoolctl.plan.deploy import DeployOptions
+    from schoolctl.plan.failure import FailureReport
+    from schoolctl.plan.steps import Step
+
+COUNT_STAYS = "ECS goes on: watch it with `schoolctl status`, undo it with `schoolctl scale {}`"
+_SERVED = {"healthy", "unused"}
+"""States of a target that is not waited for; `unused` is one that no listener leads to."""
+
+
+@dataclass(frozen=True)
+class ScalingRange:
+    """Between which counts auto scaling keeps a service."""
+
+    minimum: int
+    maximum: int
+
+
+def plan_scale(
+    service: ServiceState,
+    wanted: int,
+    scaling: ScalingRange | None,
+    options: DeployOptions,
+) -> Plan:
+    """Decide the steps to `wanted` tasks; none where they run already.
+
+    Args:
+        service: as it was observed.
+        wanted: how many tasks are to run.
+        scaling: what auto scaling keeps to; None where it does not manage the count.
+        options: whether and how long to wait.
+
+    Raises:
+        ConflictError: auto scaling would not leave it at that count.
+    """
+    name, before = service.name, service.desired
+    warnings = _check_range(service, wanted, scaling)
+    change: tuple[Step, ...] = ()
+    if before != wanted:
+        change = (
+            UpdateService(
+                service.cluster,
+                name,
+                service.task_definition,
+                {"desiredCount": wanted},
+                running=service.task_definition,
+                changes=(f"desiredCount {before} -> {wanted}",),
+            ),
+        )
+    wait: tuple[Step, ...] = ()
+    if options.wait and (change or not _is_at(service, wanted)):
+        wait = (
+            WaitForCount(service.cluster, name, wanted, options.timeout_seconds, before=before),
+        )
+    stops = wanted == 0 and before > 0
+    notes = (f"no task of {name} will run: nobody is served until it is scaled up again",)
+    return Plan(
+        f"Scale {name} from {before} to {count(wanted, 'task')}.",
+        (*change, *wait),
+        nothing=f"nothing to do: {name} runs {service.running} of {count(wanted, 'task')}",
+        notes=notes if stops else (),
+        warnings=warnings,
+        asks=stops,
+    )
+
+
+def _is_at(service: ServiceState, wanted: int) -> bool:
+    return service.running == wanted and not service.pending
+
+
+def _check_range(
+    service: ServiceState, wanted: int, scaling: ScalingRange | None
+) -> tuple[str, ...]:
+    """Refuse a count that auto scaling would undo; gives what else to say of it."""
+    if scaling is None:
+        return ()
+    low, high = scaling.minimum, scaling.maximum
+    if low <= wanted <= high:
+        return (f"auto scaling manages the count ({low} to {high}), and may change it again",)
+    name = f"{service.cluster}/{service.name}"
+    raise ConflictError(
+        f"auto scaling keeps {name} at {low} to {high} tasks, not at {wanted}",
+        why="it would undo another count within a minute",
+        hint="change its limits first: `aws application-autoscaling register-scalable-target"
+        " --service-namespace ecs --scalable-dimension ecs:service:DesiredCount"
+        f" --resource-id service/{name}"
+        f" --min-capacity {min(low, wanted)} --max-capacity {max(high, wanted)}`",
+    )
+
+
+# Whether they run
+
+
+def count_reached(
+    service: ServiceState, wanted: int, targets: Sequence[TargetHealth]
+) -> str | None:
+    """Say that `wanted` tasks run and are served, or None where they do not yet."""
+    if not _is_at(service, wanted) or _served(service, targets) < wanted:
+        return None
+    healthy = f", {count(wanted, 'target')} healthy" if wanted and targets else ""
+    return f"{service.running} of {wanted} running{healthy}"
+
+
+def count_progress(
+    service: ServiceState, wanted: int, targets: Sequence[TargetHealth]
+) -> list[str]:
+    """Give the line that shows how far it is."""
+    parts = [f"{service.running} of {wanted} running"]
+    if service.pending:
+        parts.append(f"{service.pending} pending")
+    if targets:
+        parts.append(f"{_served(service, targets)} of {wanted} targets healthy")
+    return [f"  {service.task_definition}: {', '.join(parts)}"]
+
+
+def _served(service: ServiceState, targets: Sequence[TargetHealth]) -> int:
+    """Give how many targets are healthy in the group that has the fewest."""
+    groups: dict[str, int] = {}
+    for each in targets:
+        groups[each.target_group] = groups.get(each.target_group, 0) + (each.state in _SERVED)
+    # Without a load balancer, and where its answer may not be read, running is enough.
+    return min(groups.values(), default=service.desired)
+
+
+def count_failure(
+    service: ServiceState | None,
+    step: WaitForCount,
+    *,
+    stops: int,
+    seconds: float,
+    report: FailureReport | None,
+) -> SchoolctlError:
+    """Give the error for a count that was not reached.
+
+    Args:
+        service: the newest answer; None where there is no such service any more.
+        step: what was waited for.
+        stops: how many of the new tasks have stopped with trouble, where that ended the wait.
+        seconds: how long it was watched.
+        report: what explains it.
+    """
+    name, goes_on = f"{step.cluster}/{step.service}", COUNT_STAYS.format(step.before)
+    if service is None or service.status != "ACTIVE":
+        return RolloutError(
+            f"service {name} was deleted meanwhile", hint="`schoolctl deploy` creates it anew"
+        )
+    if service.desired != step.count:
+        return RolloutError(
+            f"somebody else set {name} to {count(service.desired, 'task')} meanwhile",
+            why=f"this run had set it to {step.count}",
+            hint="`schoolctl status` shows what runs now",
+        )
+    runs = f"{service.running} of {count(step.count, 'task')} of {name}"
+    found = report.diagnosis if report else None
+    hint = "\n".join(filter(None, (found.fix if found else "", goes_on)))
+    error: SchoolctlError
+    if stops:
+        why = f"{count(stops, 'new task')} stopped"
+        error = RolloutError(f"only {runs} run", why=why, hint=hint)
+    else:
+        error = TimedOutError(f"only {runs} run after {duration(seconds)}", hint=hint)
+    error.details = report.lines() if report else ()
+    return error
+
+
+# New tasks of the same revision
+
+
+def plan_restart(
+    service: ServiceState, running: Revision | None, options: DeployOptions, now: datetime
+) -> Plan:
+    """Decide the steps to new tasks of the same revision.
+
+    A deployment of that very revision that is in progress brings them already: it is followed,
+    so that a restart which was interrupted is not begun anew.
+
+    Args:
+        service: as it was observed.
+        running: the revision that it is at; None where ECS no longer tells of it.
+        options: whether and how long to wait.
+        now: the present time, for ages in messages.
+
+    Raises:
+        BusyError: a deployment of another revision is in progress.
+    """
+    cluster, name, ref = service.cluster, service.name, service.task_definition
+    moving = in_progress(service)
+    if moving is not None and moving.task_definition != ref:
+        raise BusyError(
+            f"another deployment of {cluster}/{name} is in progress: {moving.task_definition},"
+            f" started {ago(moving.created_at, now)}",
+            why=f"deployment {moving.id} is not decided yet",
+            hint="wait until it is (`schoolctl status`), then restart",
+        )
+    if service.desired == 0:
+        nothing = f"nothing to do: the desired count of {name} is 0, so no task runs"
+        return Plan(nothing, (), nothing=nothing)
+    notes: tuple[str, ...] = ()
+    if moving is not None:
+        notes = (f"new tasks of {ref} are being started already, {ago(moving.created_at, now)}",)
+        if not options.wait:
+            return Plan(f"restart {name}", (), nothing=f"nothing to do: {notes[0]}")
+    change = UpdateService(cluster, name, ref, {}, running=ref, force=True)
+    wait = WaitForRollout(cluster, name, options.timeout_seconds, deployment=moving)
+    marked = running is None or running.completed_at is not None
+    follow: tuple[Step, ...] = (wait, *(() if marked else (MarkCompleted(ref),)))
+    return Plan(
+        f"Restart {name}: {count(service.desired, 'new task')} of {ref}.",
+        (*(() if moving else (change,)), *(follow if options.wait else ())),
+        notes=notes,
+    )
