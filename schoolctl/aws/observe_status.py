@@ -11,28 +11,38 @@ from schoolctl.aws.ecs import (
     list_tasks,
 )
 from schoolctl.aws.health import target_health
-from schoolctl.errors import AccessDeniedError, NotFoundError
+from schoolctl.aws.lock import read_lock
+from schoolctl.aws.observe_settings import SettingsObservation
+from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError
+from schoolctl.plan.freshness import oldest_start
+from schoolctl.plan.lock import lock_name
 from schoolctl.plan.logs import LogPlace, container_names, log_places
 from schoolctl.plan.run_task import running_revision
 from schoolctl.plan.status import Status
+from schoolctl.plan.task_list import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from schoolctl.aws.clients import Clients
+    from schoolctl.clock import Clock
     from schoolctl.config import Config
     from schoolctl.model import ServiceState, Task
+    from schoolctl.plan.lock import Found
 
 T = TypeVar("T")
 
 
-def observe_status(clients: Clients, config: Config, warn: Callable[[str], None]) -> Status:
-    """Read a service, its tasks, its revision and its targets.
+def observe_status(
+    clients: Clients, config: Config, clock: Clock, warn: Callable[[str], None]
+) -> Status:
+    """Read a service, its tasks, its revision and its targets, its settings and its lock.
 
     Args:
         clients: the AWS clients.
         config: which service.
+        clock: the time.
         warn: is told what may not be read and is left out.
 
     Raises:
@@ -40,6 +50,8 @@ def observe_status(clients: Clients, config: Config, warn: Callable[[str], None]
     """
     where = config.service
     tasks = clients.start(list_tasks, clients, where.cluster, service=where.name)
+    settings = SettingsObservation(clients, config)
+    lock = clients.start(read_lock, clients, lock_name(config), clock)
     service = need_service(clients, config)
     revision = clients.start(describe_revision, clients, service.task_definition)
     targets = clients.start(target_health, clients, service.target_group_arns)
@@ -49,9 +61,19 @@ def observe_status(clients: Clients, config: Config, warn: Callable[[str], None]
         service=service,
         revision=_allowed(revision, None, "the image is", warn),
         container=config.task.container,
-        tasks=tuple(sorted(seen, key=lambda each: str(each.started_at or ""))),
+        tasks=tuple(in_order(seen)),
         targets=_allowed(targets, (), "the targets' health is", warn),
+        freshness=settings.since(oldest_start(seen)) if seen else None,
+        lock=_lock(lock),
     )
+
+
+def _lock(answer: Future[Found | None]) -> Found | None:
+    """Give the lock; who may not read it most likely does not deploy, and needs no warning."""
+    try:
+        return answer.result()
+    except SchoolctlError:
+        return None
 
 
 def need_service(clients: Clients, config: Config) -> ServiceState:

@@ -16,6 +16,7 @@ def status(context: typer.Context) -> None:
     from schoolctl.aws.observe_status import observe_status
 
     run = Run.of(context)
-    found = observe_status(run.clients, run.config, run.reporter.warn)
+    found = observe_status(run.clients, run.config, run.clock, run.reporter.warn)
     run.check_account()
-    run.reporter.result(found.document(), found.lines(run.clock.now()))
+    lines = found.lines(run.clock.now())
+    run.reporter.result(found.document(), map(run.for_environment, lines))

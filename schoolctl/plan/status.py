@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.model import ImageRef, RolloutState
-from schoolctl.plan.diagnosis import diagnose_event, diagnose_target
-from schoolctl.plan.logs import short_id
+from schoolctl.plan.diagnosis import diagnose_target
+from schoolctl.plan.lock import about
 from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG
+from schoolctl.plan.task_list import COLUMNS, event_document, event_lines, task_document, task_row
 from schoolctl.plan.why import NOTHING_RUNS
-from schoolctl.text import ago, iso, local_time
+from schoolctl.text import ago, aligned, iso, zoned_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
         Deployment,
         Digest,
         Revision,
-        ServiceEvent,
         ServiceState,
         TargetHealth,
         Task,
     )
+    from schoolctl.plan.freshness import Freshness
+    from schoolctl.plan.lock import Found
 
 _EVENTS = 5
 
@@ -38,6 +40,8 @@ class Status:
     container: str
     tasks: tuple[Task, ...]
     targets: tuple[TargetHealth, ...]
+    freshness: Freshness | None = None
+    lock: Found | None = None
 
     @property
     def image(self) -> str:
@@ -110,17 +114,52 @@ class Status:
             "running": service.running,
             "pending": service.pending,
             "deployments": [_deployment_document(each) for each in service.deployments],
-            "tasks": [_task_document(each) for each in self.tasks],
+            "tasks": [task_document(each, self.container) for each in self.tasks],
             "targets": [_target_document(each) for each in self.targets],
-            "events": [{"at": iso(each.at), "message": each.message} for each in service.events],
+            "events": [event_document(each) for each in service.events],
+            "settings": self.freshness.document() if self.freshness else None,
+            "lock": self.lock.holder.document() if self.lock else None,
         }
 
+    @property
+    def trouble(self) -> bool:
+        """Whether there is anything for `why` to explain."""
+        newest = self.service.deployments[0] if self.service.deployments else None
+        failed = newest is not None and (
+            newest.failed > 0 or newest.rollout_state is RolloutState.FAILED
+        )
+        sick = any(diagnose_target(each.reason, each.description).trouble for each in self.targets)
+        moving = newest is not None and newest.rollout_state is RolloutState.IN_PROGRESS
+        return failed or sick or (self.service.running < self.service.desired and not moving)
+
     def lines(self, now: datetime) -> list[str]:
-        """Give the status for people.
+        """Give the status for people, what matters most first.
 
         Args:
             now: the present, from which ages are counted.
         """
+        service = self.service
+        head = [
+            ("service", f"{service.cluster}/{service.name} ({service.status})"),
+            ("tasks", self._counts()),
+            *((("trouble", "`schoolctl why` explains it"),) if self.trouble else ()),
+            ("revision", f"{service.task_definition}{self._since_text(now)}"),
+            ("image", self._image_text()),
+            *((("deployed", f"by {by}"),) if (by := self._noted(BY_TAG)) else ()),
+            *_labelled("settings", self.freshness.lines(now) if self.freshness else []),
+            *_labelled("lock", [f"held by {about(self.lock)}"] if self.lock else []),
+        ]
+        rows = [task_row(each, self.container, now, stopped=False) for each in self.tasks]
+        recent = reversed(service.events[:_EVENTS])
+        return [
+            *(f"{name:<9} {text}" for name, text in head),
+            *_section("deployments", self._deployment_lines(now)),
+            *_section("tasks", aligned([COLUMNS, *rows]) if rows else []),
+            *_section("targets", aligned([_target_row(each) for each in self.targets])),
+            *_section("events", [line for each in recent for line in event_lines(each)]),
+        ]
+
+    def _counts(self) -> str:
         service = self.service
         healthy = sum(each.state == "healthy" for each in self.targets)
         counts = [f"{service.running} of {service.desired} running"]
@@ -130,26 +169,15 @@ class Status:
             counts.append(f"{healthy} of {len(self.targets)} targets healthy")
         if service.desired == 0:
             counts.append(NOTHING_RUNS)
-        head = [
-            ("service", f"{service.cluster}/{service.name} ({service.status})"),
-            ("revision", f"{service.task_definition}{self._since_text(now)}"),
-            ("image", self._image_text()),
-            ("tasks", ", ".join(counts)),
-        ]
-        return [
-            *(f"{name:<9} {text}" for name, text in head),
-            *_section("deployments", self._deployment_lines(now)),
-            *_section("tasks", [_task_line(each, now) for each in self.tasks]),
-            *_section("targets", [_target_line(each) for each in self.targets]),
-            *_section("events", [_event_line(each) for each in service.events[:_EVENTS]]),
-        ]
+        return ", ".join(counts)
 
     def _since_text(self, now: datetime) -> str:
         primary, since = self.service.primary, self.since
         if primary is None or since is None:
             return ""
         state = (primary.rollout_state or "deployed").lower().replace("_", " ")
-        return f", {state} since {local_time(since)} ({ago(since, now)})"
+        word = "" if primary.rollout_state is RolloutState.COMPLETED else " since"
+        return f", {state}{word} {zoned_time(since)} ({ago(since, now)})"
 
     def _image_text(self) -> str:
         parts = [self.tag or self.image or "unknown"]
@@ -157,8 +185,6 @@ class Status:
             parts.append(f"sha256:{self.digest.short}")
         if self.commit:
             parts.append(f"commit {self.commit}")
-        if by := self._noted(BY_TAG):
-            parts.append(f"deployed by {by}")
         return ", ".join(parts)
 
     def _deployment_lines(self, now: datetime) -> list[str]:
@@ -170,49 +196,39 @@ class Status:
             and primary.rollout_state is RolloutState.COMPLETED
         ):
             return []
-        return [_deployment_line(each, now) for each in self.service.deployments]
+        return aligned([_deployment_row(each, now) for each in self.service.deployments])
+
+
+def _labelled(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name if number == 0 else "", line) for number, line in enumerate(lines)]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
 
 
-def _deployment_line(each: Deployment, now: datetime) -> str:
+def _deployment_row(each: Deployment, now: datetime) -> tuple[str, ...]:
     counts = f"{each.running} of {each.desired} running"
     if each.pending:
         counts += f", {each.pending} pending"
     if each.failed:
         counts += f", {each.failed} failed"
-    state = each.rollout_state or "unknown"
-    reason = f": {each.rollout_reason}" if each.rollout_reason else ""
     return (
-        f"{each.status:<8} {each.task_definition}  {state}, {counts},"
-        f" begun {ago(each.created_at, now)}{reason}"
+        each.status,
+        str(each.task_definition),
+        str(each.rollout_state or "unknown"),
+        counts,
+        f"begun {ago(each.created_at, now)}",
+        each.rollout_reason,
     )
 
 
-def _task_line(task: Task, now: datetime) -> str:
-    started = f"started {ago(task.started_at, now)}" if task.started_at else "not started"
-    stopping = ", being stopped" if task.desired_status == "STOPPED" else ""
-    health = (task.health or "UNKNOWN").lower()
-    return (
-        f"{short_id(task.id)}  {task.task_definition}  {task.last_status}{stopping},"
-        f" health {health}, {started}"
-    )
-
-
-def _target_line(target: TargetHealth) -> str:
+def _target_row(target: TargetHealth) -> tuple[str, ...]:
     why = ""
     if target.state != "healthy":
         found = diagnose_target(target.reason, target.description)
-        why = f": {found.cause}" + (f" ({found.fix})" if found.fix else "")
-    return f"{target.address}:{target.port}  {target.state} in {target.target_group}{why}"
-
-
-def _event_line(event: ServiceEvent) -> str:
-    found = diagnose_event(event.message)
-    meaning = f" [{found.cause}: {found.fix}]" if found else ""
-    return f"{local_time(event.at)}  {event.message}{meaning}"
+        why = found.cause + (f" ({found.fix})" if found.fix else "")
+    return f"{target.address}:{target.port}", target.state, target.target_group, why
 
 
 def _deployment_document(each: Deployment) -> Mapping[str, object]:
@@ -228,27 +244,6 @@ def _deployment_document(each: Deployment) -> Mapping[str, object]:
         "failed": each.failed,
         "created_at": iso(each.created_at),
         "updated_at": iso(each.updated_at),
-    }
-
-
-def _task_document(task: Task) -> Mapping[str, object]:
-    return {
-        "id": task.id,
-        "revision": str(task.task_definition),
-        "last_status": task.last_status,
-        "desired_status": task.desired_status,
-        "health": task.health,
-        "created_at": iso(task.created_at),
-        "started_at": iso(task.started_at),
-        "containers": [
-            {
-                "name": each.name,
-                "status": each.status,
-                "image": each.image,
-                "digest": str(each.image_digest) if each.image_digest else None,
-            }
-            for each in task.containers
-        ],
     }
 
 
