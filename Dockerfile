@@ -24,19 +24,29 @@ RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
     && mkdir -p /layers/libraries/opt && mv /opt/venv /layers/libraries/opt/venv \
     && chmod -R u=rwX,go=rX /layers \
     && find /layers -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
-COPY service /layers/service/app/service
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /layers/service /layers/service \
-    && chmod -R u=rwX,go=rX /layers/service \
-    && find /layers/service -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+# The authorities of RDS are larger than all the code, and change once in years.
+COPY service/certs /layers/certificates/app/service/certs
+# The code in halves, by name: most changes are in one of them, and only that one is uploaded.
+COPY service /layers/m-to-z/app/service
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /layers/m-to-z /layers/m-to-z \
+    && cd /layers/m-to-z/app/service && rm -r certs requirements.txt \
+    && mkdir -p /layers/a-to-l/app/service/__pycache__ \
+    && mv [a-l]* /layers/a-to-l/app/service/ \
+    && mv __pycache__/[a-l]* /layers/a-to-l/app/service/__pycache__/ \
+    && cd /layers && chmod -R u=rwX,go=rX certificates m-to-z a-to-l \
+    && find certificates m-to-z a-to-l \
+        -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# The libraries first: a change of code leaves their layer as it is. Copied to / and not to their
+# The code last: its change leaves the layers before it as they are. Copied to / and not to their
 # own directories, which would get the time of the build.
 COPY --from=build /layers/libraries /
-COPY --from=build /layers/service /
+COPY --from=build /layers/certificates /
+COPY --from=build /layers/m-to-z /
+COPY --from=build /layers/a-to-l /
 WORKDIR /app
 USER 10001:10001
 EXPOSE 3000

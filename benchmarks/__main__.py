@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import aws_cli, sequence, start_up
+from benchmarks import aws_cli, code_change, sequence, start_up
 
 BIN = Path(sys.executable).parent
 
@@ -17,6 +17,7 @@ def main() -> None:
     aws = aws_cli.install(BIN.parent / "aws-cli")
     for pair in sequence.compare(schoolctl, aws):
         print(pair.line(), flush=True)
+    print(code_change.measure_code_change(schoolctl).line(), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.pairs import Pair, measure
+from benchmarks.project import copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
 _TAGS = ("bench-1", "bench-2")
 _KEYS = ("db_host", "db_name", "db_user")
 # One service for each side, so that neither finds the other's deployment in progress.
@@ -158,13 +157,7 @@ class Bench:
 def compare(schoolctl: Path, aws: Path) -> Iterator[Pair]:
     """Measure the sequence on a sandbox that is brought up for it and taken down after it."""
     with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "project"
-        directory.mkdir()
-        for name in ("schoolctl.yaml", "Dockerfile", ".dockerignore"):
-            shutil.copy(ROOT / name, directory / name)
-        shutil.copytree(
-            ROOT / "service", directory / "service", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        directory = copy_project(Path(folder))
         # The page of notes has no release command.
         config = directory / "schoolctl.yaml"
         config.write_text(re.sub(r"(?m)^  release_command:.*$", "", config.read_text()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import tarfile
+import tempfile
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +29,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("service-image")]
 
 NAME = "service-test/image"
 MOST_BYTES_OVER_BASE = 60_000_000
+MOST_BYTES_OF_CODE = 100_000
+EMPTY_LAYER_BYTES = 1000
 READY_SECONDS = 30.0
 
 
@@ -140,6 +145,28 @@ def test_every_module_has_its_byte_code_as_none_can_be_written_later(
 def test_it_is_small(engine_client: DockerClient, image: Image, base: str) -> None:
     over = image.attrs["Size"] - engine_client.images.get(base).attrs["Size"]
     assert over < MOST_BYTES_OVER_BASE
+
+
+def test_a_change_of_code_is_a_small_upload(image: Image) -> None:
+    *_, libraries, _certificates, first_half, second_half = _compressed_layers(image)
+    assert max(first_half, second_half) < MOST_BYTES_OF_CODE < libraries
+
+
+def _compressed_layers(image: Image) -> list[int]:
+    """Give the size of each layer as a registry gets it, the base's first; without empty ones."""
+    with tempfile.TemporaryFile() as saved:
+        for piece in image.save():
+            saved.write(piece)
+        saved.seek(0)
+        with tarfile.open(fileobj=saved) as tar:
+            manifest = tar.extractfile("manifest.json")
+            assert manifest is not None
+            found = []
+            for name in json.load(manifest)[0]["Layers"]:
+                layer = tar.extractfile(name)
+                assert layer is not None
+                found.append(len(zlib.compress(layer.read(), 1)))
+    return [each for each in found if each > EMPTY_LAYER_BYTES]
 
 
 def test_aws_can_be_called_with_the_models_that_are_left(
