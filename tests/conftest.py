@@ -286,3 +286,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     del config
     for item in needing:
         item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the cases of tests that each go through many."""
+    reports = [
+        report
+        for key in ("passed", "failed")
+        for report in terminalreporter.stats.get(key, ())
+        if report.when == "call" and dict(report.user_properties).get("cases")
+    ]
+    if reports:
+        cases = sum(dict(each.user_properties)["cases"] for each in reports)
+        seconds = sum(each.duration for each in reports)
+        terminalreporter.write_line(
+            f"{cases} cases of faults in {len(reports)} tests, {seconds:.0f} s of their time"
+        )

@@ -51,6 +51,8 @@ class Faults:
         self.bodies: list[bytes] = []
         self.victim: Popen[str] | None = None
         """The process that `kill_before` and `kill_after` kill."""
+        self.registry = ""
+        """The registry's name on AWS, by which the emulator finds the account of an image."""
         self._upstream = urlsplit(upstream).netloc
         self._rules: dict[str, deque[Rule]] = {}
         self._standing: dict[str, Rule] = {}
@@ -253,7 +255,7 @@ class Exchange(BaseHTTPRequestHandler):
         headers = {
             name: value for name, value in self.headers.items() if name.lower() not in left_out
         }
-        connection.request(self.command, self.path, self.body, headers)
+        connection.request(self.command, self._path(), self.body, headers)
         response = connection.getresponse()
         content = response.read()
         connection.close()
@@ -262,6 +264,11 @@ class Exchange(BaseHTTPRequestHandler):
             self.faults.rewritten(self.operation, content),
             dict(response.getheaders()),
         )
+
+    def _path(self) -> str:
+        if not self.faults.registry or not self.path.startswith("/v2/"):
+            return self.path
+        return f"{self.path}{'&' if '?' in self.path else '?'}ns={self.faults.registry}"
 
     def reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         """Answer."""

@@ -36,7 +36,7 @@ REFUSALS: dict[str, Rule] = {
 """The command ends with an error, unless it can do without the call; and is run again."""
 
 # Read for as long as it takes: the first ones stand for all.
-_POLLED = {"GetLogEvents": 2}
+_POLLED = {"GetLogEvents": 2, "HEAD blobs": 2}
 _READS = ("Describe", "Get", "List", "BatchGet", "HEAD", "GET")
 # Most of a case is waiting: for the command's own pauses, and for its processes to start.
 _AT_ONCE = 3 * (os.cpu_count() or 1)

@@ -63,10 +63,10 @@ def _two_deployed(world: World) -> None:
 
 def _many_images(world: World) -> None:
     """Leave images that go, an index with its child among them, and some that stay."""
-    # Those pushed within a second are as new as each other: what stays is protected by its tag.
+    edit(world.directory, "task:\n", "images: {keep: 1, keep_days: 0}\ntask:\n")
     for tag in ("0.1", "0.2", "0.3"):
         world.account.push(tag)
-    child = world.account.push("child")
+    child = world.account.push("0.5-child")
     world.account.ecr.put_image(
         repositoryName=NAME,
         imageManifest=json.dumps(
@@ -77,13 +77,22 @@ def _many_images(world: World) -> None:
             }
         ),
         imageManifestMediaType="application/vnd.oci.image.index.v1+json",
-        imageTag="index",
+        imageTag="0.4-index",
     )
     world.account.register("1.0", "2026-11-02T08:01:00Z")
     world.serve(f"{NAME}:1")
     world.account.push("1.1")
 
 
+def _something_to_build(world: World) -> None:
+    world.take_pushes()
+    world.write("Dockerfile", "FROM scratch\nCOPY app /app\n")
+    world.write(".dockerignore", "*\n!app\n")
+    world.write("app", "1")
+
+
+PUSH = Scene(("push", "--tag", "1.0"), _something_to_build)
+"""Apart from the others: it takes an engine."""
 SCENES = {
     "params set": Scene(("params", "set", "--from-file", "values.env"), _values),
     "secrets set": Scene(
@@ -99,7 +108,7 @@ SCENES = {
     # Without its lock, nothing tells a rollback that is over from one that went well.
     "rollback": Scene(("rollback",), _two_deployed, over_with="DeleteParameter"),
     "images prune": Scene(
-        ("images", "prune", "--yes", "--keep", "1", "--keep-days", "0", "--protect", "1.*"),
+        ("images", "prune", "--yes"),
         _many_images,
     ),
 }

@@ -29,6 +29,8 @@ _OF_ITS_OWN = {
     "compatibilities",
     "status",
 }
+# The configuration has the account's number; the other is of docker's own command.
+_NOT_LEFT_BEHIND = ("schoolctl.yaml", ".buildNodeID")
 _LOCKS = "/schoolctl/"
 
 
@@ -175,5 +177,5 @@ def _files(world: World, folder: str) -> dict[str, str]:
     return {
         str(path.relative_to(root)): path.read_text(errors="replace")
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != "schoolctl.yaml"
+        if path.is_file() and path.name not in _NOT_LEFT_BEHIND
     }

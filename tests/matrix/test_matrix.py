@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.matrix.cases import ABSORBED, KILLS, REFUSALS, Matrix, run_all
+from tests.matrix.cases import ABSORBED, KILLS, REFUSALS, Matrix, Undisturbed, run_all
 from tests.matrix.scenes import SCENES
 
 if TYPE_CHECKING:
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from tests.matrix.emulator import Emulator
 
-Record = "Callable[[str, object], None]"
+_recorded: dict[str, Undisturbed] = {}
 
 every_scene = pytest.mark.parametrize("scene", SCENES)
+every_call = pytest.mark.parametrize(
+    "calls", ["changing", pytest.param("all", marks=pytest.mark.faults)]
+)
 
 
 @pytest.fixture
@@ -26,28 +29,49 @@ def matrix(emulator: Emulator, tmp_path: Path, scene: str) -> Matrix:
     return Matrix(emulator, tmp_path / "worlds", SCENES[scene])
 
 
+@pytest.fixture
+def undisturbed(matrix: Matrix, scene: str) -> Undisturbed:
+    """Give what the scene's command does when nothing happens to it, recorded once."""
+    if scene not in _recorded:
+        _recorded[scene] = matrix.record()
+    return _recorded[scene]
+
+
+@every_call
 @every_scene
-@pytest.mark.faults
 def test_killed_at_any_call_and_run_again(
-    matrix: Matrix, record_property: Callable[[str, object], None]
+    matrix: Matrix,
+    undisturbed: Undisturbed,
+    calls: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    undisturbed = matrix.record()
-    record_property("cases", run_all(matrix.killed, undisturbed, undisturbed.calls, KILLS))
+    if calls == "changing":
+        kills = {"killed after": KILLS["killed after"]}
+        count = run_all(matrix.killed, undisturbed, undisturbed.changing(), kills)
+    else:
+        count = run_all(matrix.killed, undisturbed, undisturbed.calls, KILLS)
+    record_property("cases", count)
 
 
+@every_call
 @every_scene
-@pytest.mark.faults
 def test_a_reply_that_is_lost_is_no_failure_and_no_repetition(
-    matrix: Matrix, record_property: Callable[[str, object], None]
+    matrix: Matrix,
+    undisturbed: Undisturbed,
+    calls: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    undisturbed = matrix.record()
-    record_property("cases", run_all(matrix.absorbed, undisturbed, undisturbed.calls, ABSORBED))
+    if calls == "changing":
+        lost = {"reply lost": ABSORBED["reply lost"]}
+        count = run_all(matrix.absorbed, undisturbed, undisturbed.changing(), lost)
+    else:
+        count = run_all(matrix.absorbed, undisturbed, undisturbed.calls, ABSORBED)
+    record_property("cases", count)
 
 
 @every_scene
 @pytest.mark.faults
 def test_refused_at_any_call_and_run_again(
-    matrix: Matrix, record_property: Callable[[str, object], None]
+    matrix: Matrix, undisturbed: Undisturbed, record_property: Callable[[str, object], None]
 ) -> None:
-    undisturbed = matrix.record()
     record_property("cases", run_all(matrix.refused, undisturbed, undisturbed.calls, REFUSALS))

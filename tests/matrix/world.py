@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from schoolctl.engine import connect_docker
 from tests.cli.account import NAME, Account, edit
 from tests.conftest import ACCOUNT, CONFIG, REGION, Aws
 from tests.faults import Faults
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 COMMAND = Path(sys.executable).with_name("schoolctl")
 _PATIENCE_SECONDS = 150
+_PASSED_ON = ("PATH", "LANG", "DOCKER_HOST")
+_FIRST_PUSH = 1_700_000_000
 _making = threading.Lock()
 
 
@@ -80,12 +83,16 @@ class World:
         edit(self.directory, "target_group: schoolapp-tg", "target_group: null")
         self.account = Account(self.aws)
         self._seen: set[str] = set()
+        self._pushes = False
         self.faults.rewrite("DescribeServices", self._take_a_look_longer)
         self.faults.rewrite("DescribeTasks", _end_one_off_tasks)
+        self.faults.rewrite("DescribeImages", _push_in_order)
 
     def close(self) -> None:
         """Take it down; the account is left to the emulator."""
         self.faults.close()
+        if self._pushes:
+            self._forget_images()
         shutil.rmtree(self.folder)
 
     # The command
@@ -116,9 +123,8 @@ class World:
     @property
     def environ(self) -> dict[str, str]:
         """The command's environment."""
-        passed_on = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return {
-            **passed_on,
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             "HOME": str(self.home),
             "NO_COLOR": "1",
             "AWS_ENDPOINT_URL": self.faults.endpoint_url,
@@ -153,6 +159,19 @@ class World:
         """Write a file of the project."""
         (self.directory / name).write_text(content)
 
+    def take_pushes(self) -> None:
+        """Be the registry, too; what the engine builds is removed at the end."""
+        registry = f"{self.aws.account}.dkr.ecr.{REGION}.amazonaws.com"
+        self.faults.registry = registry
+        edit(self.directory, "dev: {", f'dev: {{registry: "{self.faults.host}", ')
+        self._pushes = True
+
+    def _forget_images(self) -> None:
+        client, _ = connect_docker(os.environ)
+        for image in client.images.list(f"{self.faults.host}/{NAME}"):
+            client.images.remove(str(image.id), force=True)
+        client.close()
+
     # What the emulator is too fast for
 
     def _take_a_look_longer(self, content: bytes) -> bytes:
@@ -174,4 +193,13 @@ def _end_one_off_tasks(content: bytes) -> bytes:
             task |= {"lastStatus": "STOPPED", "stopCode": "EssentialContainerExited"}
             for container in task["containers"]:
                 container |= {"lastStatus": "STOPPED", "exitCode": 0}
+    return json.dumps(answer).encode()
+
+
+def _push_in_order(content: bytes) -> bytes:
+    """Have images pushed an hour apart, in the order of their tags; not all in one second."""
+    answer = json.loads(content)
+    details = answer.get("imageDetails", ())
+    for number, each in enumerate(sorted(details, key=lambda each: each.get("imageTags", [""]))):
+        each["imagePushedAt"] = _FIRST_PUSH + 3600 * number
     return json.dumps(answer).encode()
