@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from schoolctl.interruption import check
+
 
 class Clock(Protocol):
     """What the product may ask of time."""
@@ -36,7 +38,8 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait for `seconds`."""
+        """Wait for `seconds`; a run that was interrupted does not."""
+        check()
         if not gc.isenabled():
             # The command began without the collector; a run that waits may go on for hours.
             gc.freeze()

@@ -168,11 +168,12 @@ class InterruptedRunError(SchoolctlError):
     default_exit_code = ExitCode.INTERRUPTED
 
 
-def interrupted(stop: KeyboardInterrupt, *, hint: str = "") -> InterruptedRunError:
+def interrupted(stop: KeyboardInterrupt, *, why: str = "", hint: str = "") -> InterruptedRunError:
     """Give the error for an interruption, with the exit code of its signal."""
     terminated = isinstance(stop, Terminated)
     return InterruptedRunError(
         "stopped by SIGTERM" if terminated else "stopped by Ctrl-C",
+        why=why,
         hint=hint,
         exit_code=ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED,
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config as BotoConfig
 
+from schoolctl import interruption
 from schoolctl.aws.errors import translated
 from schoolctl.aws.profiles import open_session
 from schoolctl.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from botocore.credentials import Credentials
+    from botocore.model import OperationModel
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
@@ -44,6 +46,9 @@ _ONE_ATTEMPT = 1
 _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
 _CONNECTIONS = 16
+_READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate", "Validate")
+"""How the names of operations begin that change nothing."""
+_CHANGING = "schoolctl_changing"
 
 
 class Clients:
@@ -200,7 +205,7 @@ class Clients:
         attempts = _ONE_ATTEMPT if once else self._patience
         with translated(f"reach {service}"):
             try:
-                return self.session.client(  # type: ignore[call-overload]  # the name is a variable
+                made = self.session.client(  # type: ignore[call-overload]  # the name is a variable
                     service,
                     endpoint_url=self.connection.endpoint_url.value,
                     config=BotoConfig(
@@ -217,3 +222,25 @@ class Clients:
                     why="`endpoint_url` of the AWS profile, or AWS_ENDPOINT_URL, is not http(s)://...",
                     hint="correct it in ~/.aws/config, or set `endpoint_url` of the environment",
                 ) from error
+        _let_changes_finish(made)
+        return made
+
+
+def _let_changes_finish(client: Any) -> None:
+    """Begin no call in a run that was interrupted, and let one that changes something finish."""
+    events = client.meta.events
+    events.register_last("before-call", _before_call)
+    events.register("after-call", _after_call)
+    events.register("after-call-error", _after_call)
+
+
+def _before_call(model: OperationModel, context: dict[str, Any], **_: object) -> None:
+    interruption.check()
+    if not model.name.startswith(_READS):
+        context[_CHANGING] = True
+        interruption.call_begins()
+
+
+def _after_call(context: dict[str, Any], **_: object) -> None:
+    if context.pop(_CHANGING, False):
+        interruption.call_ended()

@@ -10,9 +10,7 @@ import errno
 import gc
 import importlib
 import os
-import signal
 import sys
-import threading
 import traceback
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
@@ -23,10 +21,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as to_click
 
-from schoolctl import __version__
+from schoolctl import __version__, interruption
 from schoolctl.cli.options import GlobalOptions, Group, global_options, params_of
 from schoolctl.cli.run import Run
-from schoolctl.errors import ExitCode, SchoolctlError, Terminated, UsageError, interrupted
+from schoolctl.errors import ExitCode, SchoolctlError, UsageError, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +61,6 @@ COMMANDS = (
     Entry("logs", "logs", LOOK, "Show the log lines of the service's tasks."),
     Entry("images", "image_list", LOOK, "List images and delete those that nothing needs."),
     Entry("taskdef", "taskdef", LOOK, "Show and register task definitions."),
-    Entry("lock", "lock", LOOK, "Who deploys just now, and a lock that was left behind."),
     Entry("lock", "lock", LOOK, "Who deploys just now, and a lock that was left behind."),
     Entry("pull", "images", LOOK, "Pull an image from ECR, logged in."),
     Entry("params", "params", SEED, "Parameters of the service in SSM."),
@@ -116,9 +113,13 @@ class LazyGroup(TyperGroup):
         shared = {name: ctx.params.pop(name) for name in SHARED_NAMES if name in ctx.params}
         ctx.obj.options = GlobalOptions(**shared)
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
         except KeyboardInterrupt as stop:
             raise interrupted(stop) from None
+        late = interruption.kept()
+        if late is not None:
+            raise interrupted(late, why="it came when everything was done")
+        return answer
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run the command line `args` and leave with its exit code.
@@ -134,13 +135,16 @@ class LazyGroup(TyperGroup):
         run = Run(services, json_output="--json" in ours)
         run.words = ours
         code: int = ExitCode.DONE
-        try:
-            with _sigterm_as_interruption(), _help_as_document(run):
-                answer = super().main(args=argv, standalone_mode=False, obj=run, **extra)
-            code = answer if isinstance(answer, int) else ExitCode.DONE
-        except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
-            code = _report(run, error)
-        code = _finish(run, code)
+        with interruption.listening(lambda text: run.reporter.note(text)):  # noqa: PLW0108  # the options bring another reporter
+            try:
+                with _help_as_document(run):
+                    answer = super().main(args=argv, standalone_mode=False, obj=run, **extra)
+                code = answer if isinstance(answer, int) else ExitCode.DONE
+            except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
+                with interruption.undisturbed():
+                    code = _report(run, error)
+            with interruption.undisturbed():
+                code = _finish(run, code)
         run.close()
         sys.exit(int(code))
 
@@ -233,23 +237,6 @@ def _help_as_document(run: Run) -> Iterator[None]:
         yield
     if text.getvalue():
         run.reporter.result({"text": text.getvalue()})
-
-
-@contextmanager
-def _sigterm_as_interruption() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: object) -> NoReturn:
-    del number, frame
-    raise Terminated
 
 
 def _version(wanted: bool) -> None:  # Typer's callback form

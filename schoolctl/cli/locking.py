@@ -60,7 +60,15 @@ def _lock(run: Run, config: Config, stack: ExitStack) -> DeployLock:
             who = _guarded(run, clients, config)
         return this_run(who, shlex.join(["schoolctl", *run.words]), run.clock.now())
 
-    return DeployLock(clients, lock_name(config), me, clock=run.clock, reporter=run.reporter)
+    usual = run.config_file.default_environment
+    return DeployLock(
+        clients,
+        lock_name(config),
+        me,
+        clock=run.clock,
+        reporter=run.reporter,
+        option="" if config.environment == usual else f" -e {config.environment}",
+    )
 
 
 def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:

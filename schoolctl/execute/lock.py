@@ -14,6 +14,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from schoolctl import interruption
 from schoolctl.aws.lock import create_lock, delete_lock, overwrite_lock, read_lock
 from schoolctl.errors import SchoolctlError, UnavailableError
 from schoolctl.plan.lock import (
@@ -103,6 +104,7 @@ class DeployLock:
             wrong account. It is called in another thread, before anything is written.
         clock: the time.
         reporter: where it is told who is waited for, and what went wrong.
+        option: what a command needs to name the lock's environment: ` -e prod`, or nothing.
         terms: the times to keep to.
     """
 
@@ -114,6 +116,7 @@ class DeployLock:
         *,
         clock: Clock,
         reporter: Reporter,
+        option: str = "",
         terms: Terms | None = None,
     ) -> None:
         self.name = name
@@ -124,6 +127,7 @@ class DeployLock:
         """The goal of the run that this lock was taken over from; see `Holder.goal`."""
         self._clock = clock
         self._reporter = reporter
+        self._option = option
         self._terms = terms or Terms()
         self._first: Future[bool] | None = None
         self._may_be_ours = False
@@ -164,7 +168,7 @@ class DeployLock:
             else:
                 left = give_up_at - self._clock.monotonic()
                 if left <= 0:
-                    raise held_by_another(self.name, found)
+                    raise held_by_another(self.name, found, self._option)
                 if found.holder.id != told:
                     told = found.holder.id
                     self._reporter.note(f"waiting for {about(found)}")
@@ -228,7 +232,7 @@ class DeployLock:
             asked = self._times()
             found = self._read()
             if self._judge(found) is not Standing.OURS:
-                self._lost = lost_to(self.name, found)
+                self._lost = lost_to(self.name, found, self._option)
                 self._reporter.warn("the deploy lock is no longer ours; nothing more is begun")
                 return
             overwrite_lock(self._clients, self.name, self._me)
@@ -259,12 +263,29 @@ class DeployLock:
     # Freeing it
 
     def release(self) -> None:
-        """Free the lock, if it is ours. A failure is a warning: what was done stays done."""
+        """Free the lock, if it is ours. A failure is a warning: what was done stays done.
+
+        The first Ctrl-C waits for this; after a second one the lock stays.
+        """
         self._freed.set()
-        if self._first is not None:
-            self._first.exception()  # a call under way may still take it
-        if not self._may_be_ours:
-            return
+        try:
+            with interruption.undisturbed():
+                if interruption.at_once():
+                    self._tell_it_stays()
+                    return
+                if self._first is not None:
+                    self._first.exception()  # a call under way may still take it
+                if self._may_be_ours:
+                    self._delete()
+        except KeyboardInterrupt as stop:
+            self._tell_it_stays()
+            interruption.keep(stop)
+
+    def _tell_it_stays(self) -> None:
+        if self._may_be_ours:
+            self._reporter.warn(f"the deploy lock {self.name} stays: {self._how_to_free()}")
+
+    def _delete(self) -> None:
         if not self._writing.acquire(timeout=_RENEWAL_ENDS_SECONDS):
             self._warn("AWS did not answer in time")
             return
@@ -277,11 +298,11 @@ class DeployLock:
             self._writing.release()
 
     def _warn(self, why: str) -> None:
-        self._reporter.warn(
-            f"the deploy lock may still stand: {why}\n"
-            f"{self.how_to_free()}; it runs out in {duration(self._terms.lease_seconds)}"
-        )
+        self._reporter.warn(f"the deploy lock {self.name} may stay: {why}\n{self._how_to_free()}")
 
-    def how_to_free(self) -> str:
-        """Give the command that frees this lock by hand."""
-        return f"`schoolctl lock release --id {self._me.id}` frees it"
+    def _how_to_free(self) -> str:
+        return (
+            "the next run on this host takes it over, others when its lease has run out in"
+            f" {duration(self._terms.lease_seconds)};\n"
+            f"`schoolctl{self._option} lock release --id {self._me.id}` frees it now"
+        )

@@ -25,6 +25,7 @@ from schoolctl.plan.logs import container_names, log_place, moment, short_id
 from schoolctl.text import duration
 
 if TYPE_CHECKING:
+    from schoolctl.errors import InterruptedRunError
     from schoolctl.execute import Outcome, Tools
     from schoolctl.model import LogLine, Revision, Task, TaskDefinitionRef
     from schoolctl.plan.logs import LogPlace
@@ -174,9 +175,7 @@ class _OneOff:
             self._seconds = self._elapsed
             self._drain()
         except KeyboardInterrupt as stop:
-            self._stop("schoolctl was interrupted")
-            error = interrupted(stop, hint=f"task {short_id(self._task.id)} is being stopped")
-            raise error from None
+            raise self._interrupted(stop) from None
         return self._conclude()
 
     def _until_stopped(self) -> None:
@@ -216,13 +215,27 @@ class _OneOff:
         error.details = self._last_lines()
         raise error
 
-    def _stop(self, reason: str) -> None:
+    def _interrupted(self, stop: KeyboardInterrupt) -> InterruptedRunError:
+        """Stop the task, and say what becomes of it: half a migration is worth knowing of."""
+        task = short_id(self._task.id)
+        self._tools.reporter.note(f"stopping task {task}")
+        stopped = self._stop("schoolctl was interrupted")
+        return interrupted(
+            stop,
+            why=f"it came while this was going on: {self._step.describe()}",
+            hint=f"task {task} {'is being stopped' if stopped else 'goes on'}",
+        )
+
+    def _stop(self, reason: str) -> bool:
+        """Ask ECS to stop the task; says whether ECS agreed."""
         try:
             stop_task(self._tools.clients, self._step.cluster, self._task.arn, reason)
         except SchoolctlError as error:
             self._tools.reporter.warn(
                 f"task {short_id(self._task.id)} could not be stopped and goes on: {error.why}"
             )
+            return False
+        return True
 
     def _drain(self) -> None:
         """Wait a short, limited time for the log's last lines."""

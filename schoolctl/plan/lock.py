@@ -282,8 +282,8 @@ def shown(name: str, found: Found | None, *, ended: bool) -> tuple[dict[str, obj
 class LockHeldError(BusyError):
     """Somebody else holds the lock."""
 
-    def __init__(self, what: str, found: Found) -> None:
-        super().__init__(what, why=about(found), hint=_how_to_go_on(found))
+    def __init__(self, what: str, found: Found, option: str) -> None:
+        super().__init__(what, why=about(found), hint=_how_to_go_on(found, option))
         self._holder = found.holder.document()
 
     def document(self) -> dict[str, object]:
@@ -291,28 +291,31 @@ class LockHeldError(BusyError):
         return {**super().document(), "holder": self._holder}
 
 
-def _how_to_go_on(found: Found) -> str:
+def _how_to_go_on(found: Found, option: str) -> str:
     return (
-        "wait for it with `--lock-wait SECONDS`, or look at it with `schoolctl lock show`\n"
-        f"if that run is gone: `schoolctl lock release --id {found.holder.id}`"
+        f"wait for it with `--lock-wait SECONDS`, or look at it: `schoolctl{option} lock show`\n"
+        f"if that run is gone: `schoolctl{option} lock release --id {found.holder.id}`"
         f" (unless it is renewed, it runs out in {duration(found.left_seconds)})"
     )
 
 
-def held_by_another(name: str, found: Found) -> LockHeldError:
-    """Give the error for a lock that somebody else holds."""
+def held_by_another(name: str, found: Found, option: str = "") -> LockHeldError:
+    """Give the error for a lock that somebody else holds.
+
+    `option` is what a command needs to name the lock's environment: ` -e prod`, or nothing.
+    """
     who = found.holder.who or "somebody unknown"
-    return LockHeldError(f"{who} holds the deploy lock {name}", found)
+    return LockHeldError(f"{who} holds the deploy lock {name}", found, option)
 
 
-def lost_to(name: str, found: Found | None) -> BusyError:
+def lost_to(name: str, found: Found | None, option: str = "") -> BusyError:
     """Give the error for a lock that was ours and is no longer."""
     what = f"the deploy lock {name} was lost on the way; nothing more was changed"
     if found is None:
         return BusyError(
             what, why="somebody freed it", hint="run it again: what is done is not done twice"
         )
-    return LockHeldError(what, found)
+    return LockHeldError(what, found, option)
 
 
 def wrong_id(name: str, id_: str, found: Found) -> ConflictError:
