@@ -58,6 +58,7 @@ COMMANDS = (
     Entry("why", "why", LOOK, "Explain why the newest deployment fails: cause, fix, log lines."),
     Entry("tasks", "tasks", LOOK, "List the service's tasks, and why those that stopped did."),
     Entry("events", "tasks", LOOK, "Show what ECS says of the service, and what it means."),
+    Entry("history", "history", LOOK, "List the service's deployments, and what became of each."),
     Entry("logs", "logs", LOOK, "Show the log lines of the service's tasks."),
     Entry("images", "image_list", LOOK, "List images and delete those that nothing needs."),
     Entry("taskdef", "taskdef", LOOK, "Show and register task definitions."),

@@ -1,0 +1,79 @@
+"""Reads what `history` tells: ECS's record of deployments, revisions and their notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schoolctl.aws.ecs import describe_revisions, list_revisions
+from schoolctl.aws.observe_rollback import observe_candidates
+from schoolctl.aws.observe_status import need_service
+from schoolctl.aws.service_deployments import list_service_deployments, with_task_definitions
+from schoolctl.errors import NotFoundError, SchoolctlError
+from schoolctl.plan.history import History, attempts
+from schoolctl.plan.rollback import rollback_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.config import Config
+    from schoolctl.model import Revision, ServiceState, TaskDefinitionRef
+    from schoolctl.model.service_deployments import ServiceDeploymentBrief
+
+
+def observe_history(
+    clients: Clients, config: Config, limit: int, warn: Callable[[str], None]
+) -> tuple[ServiceState, History]:
+    """Give a service and its newest `limit` deployments, as far as AWS tells of them.
+
+    Args:
+        clients: the AWS clients.
+        config: which service.
+        limit: how many at most.
+        warn: is told what may not be read and is left out.
+
+    Raises:
+        NotFoundError: there is no such service.
+    """
+    record = clients.start(_record, clients, config, limit)
+    listed = clients.start(list_revisions, clients, config.task.family, limit=limit)
+    service = need_service(clients, config)
+    try:
+        recorded = record.result()
+    except SchoolctlError as error:
+        warn(f"deployments that failed may be missing: {_told(error)}")
+        recorded = None
+    told = (*(recorded or ()), *service.deployments)
+    refs = [service.task_definition, *(each.task_definition for each in told), *listed.result()]
+    wanted = dict.fromkeys(each for each in refs if each is not None)
+    revisions = {each.ref: each for each in describe_revisions(clients, wanted)}
+    running = revisions.get(service.task_definition)
+    target = _target(clients, config, running, warn) if running is not None else None
+    found = attempts(service, recorded or (), revisions.values(), target)
+    return service, History(
+        tuple(found[:limit]), revisions, config.task.container, recorded is not None
+    )
+
+
+def _record(clients: Clients, config: Config, limit: int) -> list[ServiceDeploymentBrief] | None:
+    where = config.service
+    found = list_service_deployments(clients, where.cluster, where.name, limit=limit)
+    return with_task_definitions(clients, found) if found else found
+
+
+def _target(
+    clients: Clients, config: Config, running: Revision, warn: Callable[[str], None]
+) -> TaskDefinitionRef | None:
+    """Give where a rollback would go; None where nothing is there, or it cannot be told."""
+    try:
+        return rollback_target(observe_candidates(clients, config, running), running).revision.ref
+    except NotFoundError:
+        return None
+    except SchoolctlError as error:
+        warn(f"where a rollback goes is not known: {_told(error)}")
+        return None
+
+
+def _told(error: SchoolctlError) -> str:
+    # What is no AWS may answer with a whole page.
+    return f"{error.what}: {error.why.partition(chr(10))[0]}"
