@@ -18,6 +18,7 @@ from service.form import form_blueprint
 from service.ratelimit import RateLimiter
 from service.registration import Registrar, api_blueprint
 from service.settings import Settings
+from service.users import Registrations
 from service.web import install, json_response
 
 STATIC_CACHE_SECONDS: Final = 300
@@ -54,7 +55,7 @@ def create_app(
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's documented way to add middleware
     install(app, cors_headers(settings.cors_origins))
-    registrar = Registrar(database, settings.rules, limiter, guard)
+    registrar = Registrar(Registrations(database), settings.rules, limiter, guard)
     app.register_blueprint(api_blueprint(registrar))
     app.register_blueprint(form_blueprint(registrar))
     _add_health(app, database)

@@ -157,7 +157,9 @@ def make_engine(
         creator=_connector(settings, credentials, read_timeout_seconds),
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
-        pool_pre_ping=True,
+        # No ping before each use: an operation is safe to run twice, and does so where the first
+        # connection turns out to be dead; that drops every connection made before it.
+        pool_pre_ping=False,
         pool_size=settings.pool.size,
         max_overflow=settings.pool.overflow,
         pool_timeout=POOL_TIMEOUT_SECONDS,

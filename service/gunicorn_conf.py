@@ -13,6 +13,7 @@ wsgi_app = "service.wsgi:application()"
 bind = f"0.0.0.0:{os.environ.get('PORT') or '3000'}"
 # One process has one interpreter; more of them than processors only cost memory.
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(2, os.cpu_count() or 1))
+logger_class = "service.worker.Logger"
 worker_class = "service.worker.Worker"
 worker_connections = 1000
 preload_app = True

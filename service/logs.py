@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final
 
+# Made once: `json.dumps` with an option makes a new encoder for each line.
+_ENCODE: Final = json.JSONEncoder(default=str).encode
+
 LOGGER: Final = logging.getLogger("service")
 
 
@@ -31,7 +34,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = record.exc_info[0].__qualname__
             entry["stack"] = _places(record.exc_info[2])
-        return json.dumps(entry, default=str)
+        return _ENCODE(entry)
 
 
 def configure_logging() -> None:
@@ -40,6 +43,8 @@ def configure_logging() -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # botocore says at INFO where it found credentials, and at DEBUG what they are.
+    # What no line shows is not looked up for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 

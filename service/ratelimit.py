@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MAX_CLIENTS: Final = 20_000
@@ -56,6 +57,7 @@ class RateLimiter:
         return 0 if allowed else max(1, math.ceil((1 - tokens) / rate))
 
 
+@lru_cache(maxsize=4096)
 def client_key(address: str) -> str:
     """Give what is counted for an address: itself, or the customer's network for IPv6."""
     try:

@@ -9,10 +9,9 @@ from uuid import uuid4
 from flask import Blueprint, Response, request
 
 from service.body import ReadGuard, parse_json_object, read_body
-from service.db import Database
 from service.errors import InvalidFieldsError, RateLimitedError
 from service.ratelimit import RateLimiter
-from service.users import Outcome, Registered, register
+from service.users import Outcome, Registered, Registrations
 from service.validation import FieldErrors, Rules, parse_registration
 from service.web import json_response, set_outcome
 
@@ -27,7 +26,7 @@ STATUSES: Final = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.REPEATED: HTTPSt
 class Registrar:
     """Takes registrations; the API and the form are two doors to it."""
 
-    database: Database
+    registrations: Registrations
     rules: Rules
     limiter: RateLimiter | None
     guard: ReadGuard
@@ -61,7 +60,7 @@ class Registrar:
         registration = parse_registration(values, self.rules)
         if isinstance(registration, FieldErrors):
             raise InvalidFieldsError(registration.messages)
-        registered = register(self.database, registration, uuid4())
+        registered = self.registrations.add(registration, str(uuid4()))
         set_outcome(registered.outcome.value)
         return registered
 
@@ -74,7 +73,7 @@ def api_blueprint(registrar: Registrar) -> Blueprint:
         registrar.check_rate()
         values = parse_json_object(registrar.body("application/json"))
         registered = registrar.register(values)
-        payload = {"id": str(registered.id), "message": MESSAGES[registered.outcome]}
+        payload = {"id": registered.id, "message": MESSAGES[registered.outcome]}
         return json_response(payload, STATUSES[registered.outcome])
 
     def options() -> Response:

@@ -1,16 +1,27 @@
 """The table of registrations, and the one way into it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Final
-from uuid import UUID
+from typing import Final, TypeAlias
 
-from sqlalchemy import Column, Connection, DateTime, MetaData, String, Table, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+)
+from sqlalchemy.exc import DataError, IntegrityError
 
-from service.db import Database
-from service.errors import EmailTakenError
+from service.db import POOL_TIMEOUT_SECONDS, Database
+from service.errors import DatabaseUnavailableError, EmailTakenError
+from service.together import Together
 from service.validation import Registration
 
 # What the code reads and writes. The columns' real types are those of the migrations.
@@ -25,7 +36,15 @@ USERS: Final = Table(
     Column("created_at", DateTime),
 )
 
+AT_ONCE: Final = 2
+"""Statements of one process that may be under way: one travels while the next is gathered."""
+
 _INSERT: Final = insert(USERS)
+_FIND: Final = select(USERS.c.id, USERS.c.name, USERS.c.phone, USERS.c.program).where(
+    USERS.c.email == bindparam("email")
+)
+Person: TypeAlias = tuple[Registration, str]
+"""A registration, and the id that it gets if it is new."""
 
 
 class Outcome(Enum):
@@ -39,56 +58,95 @@ class Outcome(Enum):
 class Registered:
     """A person in the table: the id, and whether this request put it there."""
 
-    id: UUID
+    id: str
     outcome: Outcome
 
 
-def register(database: Database, registration: Registration, new_id: UUID) -> Registered:
-    """Store a registration, unless it is there already.
+class Registrations:
+    """The way into the table. Registrations that come at once are committed together.
 
     The unique key decides, not a look before: of any number of equal requests one inserts and
     the others find its row. When the connection broke around the commit, the second attempt
-    finds the row under `new_id`, and this request is still the one that created it.
-
-    Args:
-        database: where to.
-        registration: in its normal form.
-        new_id: the id if it is new; must not have been used for another person.
-
-    Raises:
-        EmailTakenError: the email is there with other data.
-        DatabaseUnavailableError: nothing is known to be stored.
+    finds the row under the new id, and this request is still the one that created it.
     """
-    return database.run(lambda connection: _insert_or_find(connection, registration, new_id))
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._together = Together(
+            self._store,
+            at_once=AT_ONCE,
+            patience_seconds=POOL_TIMEOUT_SECONDS,
+            too_late=DatabaseUnavailableError,
+        )
+
+    def add(self, registration: Registration, new_id: str) -> Registered:
+        """Store a registration, unless it is there already.
+
+        Args:
+            registration: in its normal form.
+            new_id: a UUID, its id if it is new; must not have been used for another person.
+
+        Raises:
+            EmailTakenError: the email is there with other data.
+            DatabaseUnavailableError: nothing is known to be stored.
+        """
+        return self._together.submit((registration, new_id))
+
+    def _store(self, people: Sequence[Person]) -> list[Registered | Exception]:
+        if len(people) > 1:
+            try:
+                self._database.run(lambda connection: _insert(connection, people))
+            except DatabaseUnavailableError as error:
+                return [error] * len(people)
+            except (IntegrityError, DataError):
+                pass  # None of them was stored: one of them is there already.
+            else:
+                return [Registered(new_id, Outcome.CREATED) for _, new_id in people]
+        stored: list[Registered | Exception] = []
+        for person in people:
+            stored.append(self._store_one(person))
+            if isinstance(stored[-1], DatabaseUnavailableError):
+                # It stays away for those behind, too; each would wait out its own time.
+                return stored + [stored[-1]] * (len(people) - len(stored))
+        return stored
+
+    def _store_one(self, person: Person) -> Registered | Exception:
+        try:
+            return self._database.run(lambda connection: _insert_or_find(connection, person))
+        except Exception as error:  # noqa: BLE001 - it is raised where the person's request waits
+            return error
 
 
-def _insert_or_find(connection: Connection, registration: Registration, new_id: UUID) -> Registered:
+def _insert(connection: Connection, people: Sequence[Person]) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)  # DATETIME has no zone; ours is UTC
-    try:
-        connection.execute(
-            _INSERT,
+    connection.execute(
+        _INSERT,
+        [
             {
-                "id": str(new_id),
+                "id": new_id,
                 "name": registration.name,
                 "email": registration.email,
                 "phone": registration.phone,
                 "program": registration.program,
                 "created_at": now,
-            },
-        )
+            }
+            for registration, new_id in people
+        ],
+    )
+
+
+def _insert_or_find(connection: Connection, person: Person) -> Registered:
+    registration, new_id = person
+    try:
+        _insert(connection, [person])
     except IntegrityError:
         return _find(connection, registration, new_id)
     return Registered(new_id, Outcome.CREATED)
 
 
-def _find(connection: Connection, registration: Registration, new_id: UUID) -> Registered:
-    row = connection.execute(
-        select(USERS.c.id, USERS.c.name, USERS.c.phone, USERS.c.program).where(
-            USERS.c.email == registration.email,
-        ),
-    ).one()
+def _find(connection: Connection, registration: Registration, new_id: str) -> Registered:
+    row = connection.execute(_FIND, {"email": registration.email}).one()
     wanted = (registration.name, registration.phone, registration.program)
     if (row.name, row.phone, row.program) != wanted:
         raise EmailTakenError
-    found = UUID(row.id)
-    return Registered(found, Outcome.CREATED if found == new_id else Outcome.REPEATED)
+    return Registered(row.id, Outcome.CREATED if row.id == new_id else Outcome.REPEATED)

@@ -2,12 +2,12 @@
 
 import json
 import logging
+import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Request, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
@@ -15,6 +15,9 @@ from werkzeug.exceptions import HTTPException
 
 from service.errors import ServiceError
 from service.logs import LOGGER
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 API_PREFIX: Final = "/api/"
 JSON_PATHS: Final = frozenset({"/api", "/healthz", "/openapi.json"})
@@ -26,6 +29,21 @@ _CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
+
+
+_HEADERS: Final = [
+    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    # Not no-referrer: browsers would then send `Origin: null` with our own form.
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+]
+
+
+def new_request_id() -> str:
+    """Make the id of a request that brings none: 32 hexadecimal digits."""
+    return os.urandom(16).hex()
 
 
 def json_response(payload: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -46,13 +64,13 @@ def wants_json(path: str) -> bool:
 
 def install(app: Flask, add_cors: Callable[[Request, Response], None]) -> None:
     """Put request ids, logging, headers and error answers around an application."""
+    app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[method-assign,assignment]  # Flask's documented way to add middleware
 
     @app.before_request
     def begin() -> None:
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
         g.started = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        g.outcome = None
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -123,15 +141,21 @@ def _answer_unexpected(error: Exception) -> Response:
     )
 
 
+def _with_headers(application: "WSGIApplication") -> "WSGIApplication":
+    """Add what is the same in every answer, as a list: by name it took a tenth of a request."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: object) -> object:
+            return start_response(status, headers + _HEADERS, *error)  # type: ignore[arg-type]  # passed on as it came
+
+        return application(environ, start)  # type: ignore[arg-type]  # the same signature, written shorter
+
+    return answer
+
+
 def _add_headers(response: Response) -> None:
     headers = response.headers
     headers["X-Request-Id"] = g.request_id
-    headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-    headers["X-Content-Type-Options"] = "nosniff"
-    # Not no-referrer: browsers would then send `Origin: null` with our own form.
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     headers.setdefault("Cache-Control", "no-store")
     if request.is_secure:
         headers["Strict-Transport-Security"] = _HSTS
@@ -148,9 +172,9 @@ def _log_request(response: Response) -> None:
         "route": rule,
         "status": response.status_code,
         "duration_ms": round((time.perf_counter() - g.started) * 1000, 1),
-        "outcome": g.outcome,
+        "outcome": g.get("outcome"),
     }
-    trace = request.headers.get("X-Amzn-Trace-Id", "")
+    trace = request.environ.get("HTTP_X_AMZN_TRACE_ID", "")
     if _TRACE_ID.fullmatch(trace):
         fields["trace_id"] = trace
     LOGGER.log(logging.INFO, "request", extra={"fields": fields})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -256,3 +257,23 @@ def test_an_accepted_phone_number_is_e164_and_normal(phone: str) -> None:
         assert first.phone[1:].isdigit()
         assert len(first.phone) <= 20
         assert parse_registration({**ADA, "phone": first.phone}, ANYWHERE) == first
+
+
+@given(
+    local=st.text("aZ0_+-.!@ é", min_size=1, max_size=70),
+    domain=st.sampled_from(["example.org", "EXAMPLE.org", "münchen.de", "a..b", "-a.de", "local"]),
+)
+def test_a_plain_address_is_judged_as_the_library_judges_it(local: str, domain: str) -> None:
+    address = f"{local}@{domain}"
+    try:
+        wanted = validate_email(
+            address.strip(), check_deliverability=False, allow_smtputf8=False, strict=True
+        ).ascii_email
+    except EmailNotValidError:
+        wanted = None
+    found = parse_registration({**ADA, "email": address}, ANYWHERE)
+    if wanted is None:
+        assert isinstance(found, FieldErrors)
+    else:
+        assert isinstance(found, Registration)
+        assert found.email == wanted.lower()

@@ -1,0 +1,128 @@
+"""Group commit: what arrives while one statement is under way goes into the next one, together.
+
+A commit costs the database a write to its log and us a round trip. Many registrations that come at
+once share both; one that comes alone is stored at once, as nothing waits for company.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_TOGETHER: Final = 50
+
+
+class _Waiting(Generic[Item, Result]):
+    """One call whose turn has not come."""
+
+    __slots__ = ("batch", "item", "outcome", "signal")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.outcome: Result | Exception | None = None
+        self.batch: list[_Waiting[Item, Result]] = []
+        """Set where this call is to do the work of others, too."""
+        self.signal = threading.Lock()
+        self.signal.acquire()
+
+
+class Together(Generic[Item, Result]):
+    """Hands items to a function in groups; each call gets its own result or error.
+
+    There is no thread in the background: the first of a group does the work for all of it.
+
+    Args:
+        handle: gives for each item, in order, its result or the exception to raise.
+        at_once: how many groups may be under way at the same time.
+        patience_seconds: how long a call waits for its turn.
+        too_late: makes the exception for a call whose turn did not come.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        at_once: int,
+        patience_seconds: float,
+        too_late: Callable[[], Exception],
+    ) -> None:
+        self._handle = handle
+        self._at_once = at_once
+        self._patience_seconds = patience_seconds
+        self._too_late = too_late
+        self._mutex = threading.Lock()
+        self._under_way = 0
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
+
+    def submit(self, item: Item) -> Result:
+        """Have an item handled, and give its result.
+
+        Raises:
+            Exception: what `handle` gave for this item, or raised for its group.
+        """
+        mine: _Waiting[Item, Result] | None = None
+        with self._mutex:
+            if self._under_way < self._at_once:
+                self._under_way += 1
+            else:
+                mine = _Waiting(item)
+                self._waiting.append(mine)
+        if mine is None:
+            mine = _Waiting(item)
+            mine.batch = [mine]
+        else:
+            self._wait(mine)
+        if mine.batch:
+            self._lead(mine.batch)
+        return _given(mine.outcome)
+
+    def _wait(self, mine: _Waiting[Item, Result]) -> None:
+        if mine.signal.acquire(timeout=self._patience_seconds):
+            return
+        with self._mutex:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                raise self._too_late()
+        # It is in a group that is under way; that ends within the database's own time-outs.
+        mine.signal.acquire()
+
+    def _lead(self, batch: list[_Waiting[Item, Result]]) -> None:
+        """Do the work of a group, and give the next group to the first that waits."""
+        outcomes: Sequence[Result | Exception] | None = None
+        try:
+            outcomes = self._handle([each.item for each in batch])
+        except Exception as error:  # noqa: BLE001 - passed on to each of the group
+            outcomes = [error] * len(batch)
+        finally:
+            self._pass_on()
+            # None where something ended the work that is no error, such as the worker's end.
+            given = outcomes or [self._too_late()] * len(batch)
+            for each, outcome in zip(batch, given, strict=True):
+                each.outcome = outcome
+                each.signal.release()
+
+    def _pass_on(self) -> None:
+        with self._mutex:
+            if not self._waiting:
+                self._under_way -= 1
+                return
+            count = min(MOST_TOGETHER, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(count)]
+        batch[0].batch = batch
+        batch[0].signal.release()
+
+
+def _given(outcome: Result | Exception | None) -> Result:
+    if isinstance(outcome, Exception):
+        raise outcome
+    if outcome is None:
+        raise AssertionError("a call ended without an outcome")
+    return outcome
