@@ -9,14 +9,17 @@ from schoolctl.aws.ecs import describe_revision, list_tasks
 from schoolctl.aws.health import target_health
 from schoolctl.aws.observe_failure import observe_failure, read_log, result_or
 from schoolctl.aws.observe_status import need_service
+from schoolctl.aws.service_deployments import list_service_deployments, with_task_definitions
+from schoolctl.errors import SchoolctlError
 from schoolctl.model import RolloutState
 from schoolctl.plan.failure import FailureReport
-from schoolctl.plan.why import Why, deployment_in_question, task_in_question
+from schoolctl.plan.why import Why, deployment_in_question, rolled_back, task_in_question
 
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
     from schoolctl.model import TargetHealth
+    from schoolctl.model.service_deployments import ServiceDeploymentBrief
 
 
 def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> Why:
@@ -25,8 +28,10 @@ def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> 
     Raises:
         NotFoundError: there is no such service, or no such deployment of it.
     """
+    record = clients.start(_newest_record, clients, config) if wanted is None else None
     service = need_service(clients, config)
-    deployment = deployment_in_question(service, wanted)
+    gone = rolled_back(service, record.result()) if record is not None else None
+    deployment = gone or deployment_in_question(service, wanted)
     settled = deployment.rollout_state in {RolloutState.COMPLETED, None}
     report = observe_failure(
         clients,
@@ -38,6 +43,16 @@ def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> 
         container=config.task.container,
     )
     return Why(service, deployment, None, report)
+
+
+def _newest_record(clients: Clients, config: Config) -> ServiceDeploymentBrief | None:
+    """Give the newest deployment by ECS's own record; None where it cannot be read."""
+    where = config.service
+    try:
+        found = list_service_deployments(clients, where.cluster, where.name, limit=1) or []
+        return next(iter(with_task_definitions(clients, found)), None)
+    except SchoolctlError:
+        return None  # an extra: DescribeServices tells the most of it
 
 
 def observe_task(clients: Clients, config: Config, wanted: str) -> Why:

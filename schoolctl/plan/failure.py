@@ -157,11 +157,11 @@ class FailureReport:
 def tasks_of(deployment: Deployment, tasks: Sequence[Task]) -> tuple[Task, ...]:
     """Give the tasks of one deployment that tell of trouble, newest first.
 
-    ECS writes the deployment's id into `startedBy`; where another name stands there, the revision
-    and the time decide. Tasks that the rollout replaced in passing are left out, unless there are
-    no others.
+    ECS writes the deployment's id into `startedBy`; where another name stands there, or the id is
+    not known, the revision and the time decide. Tasks that the rollout replaced in passing are
+    left out, unless there are no others.
     """
-    ours = [each for each in tasks if _is_of(deployment, each)]
+    ours = [each for each in tasks if is_of(deployment, each)]
     ours.sort(key=_age_key, reverse=True)
     trouble = tuple(each for each in ours if diagnose(each).trouble)
     return trouble or tuple(ours)
@@ -176,8 +176,9 @@ def events_since(
     return tuple((trouble or since)[:_EVENTS])
 
 
-def _is_of(deployment: Deployment, task: Task) -> bool:
-    if task.started_by.startswith("ecs-svc/"):
+def is_of(deployment: Deployment, task: Task) -> bool:
+    """Say whether a task was started by a deployment."""
+    if deployment.id and task.started_by.startswith("ecs-svc/"):
         return task.started_by == deployment.id
     return (
         task.task_definition == deployment.task_definition

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import NotFoundError, UsageError
-from schoolctl.model import RolloutState
+from schoolctl.model import Deployment, RolloutState
+from schoolctl.model.service_deployments import ServiceDeploymentStatus
 from schoolctl.plan.logs import short_id
 from schoolctl.text import ago, count, iso, zoned_time
 
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from schoolctl.model import Deployment, ServiceState, Task
+    from schoolctl.model import ServiceState, Task
+    from schoolctl.model.service_deployments import ServiceDeploymentBrief
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.reasons import Diagnosis
 
 NOTHING_RUNS = "the desired count is 0, so nothing runs; `schoolctl scale N` raises it"
 _ID = "ecs-svc/"
+_WENT_BACK = {
+    ServiceDeploymentStatus.ROLLBACK_SUCCESSFUL,
+    ServiceDeploymentStatus.ROLLBACK_FAILED,
+}
 
 
 def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:
@@ -51,6 +57,32 @@ def deployment_in_question(service: ServiceState, wanted: str | None = None) -> 
     if failed is not None and "roll" in newest.rollout_reason.lower():
         return failed
     return newest
+
+
+def rolled_back(service: ServiceState, newest: ServiceDeploymentBrief | None) -> Deployment | None:
+    """Give the newest deployment where ECS recorded that it failed, and lists it no more.
+
+    Once a service is back at its old revision, DescribeServices tells only of that. The id that
+    the tasks know it by is not in the record: it stays empty.
+    """
+    if newest is None or newest.task_definition is None or newest.status not in _WENT_BACK:
+        return None
+    if any(each.task_definition == newest.task_definition for each in service.deployments):
+        return None
+    ended = newest.finished_at or newest.created_at
+    return Deployment(
+        id="",
+        status="INACTIVE",
+        task_definition=newest.task_definition,
+        rollout_state=RolloutState.FAILED,
+        rollout_reason=newest.reason,
+        desired=service.desired,
+        running=0,
+        pending=0,
+        failed=0,
+        created_at=newest.created_at,
+        updated_at=ended,
+    )
 
 
 def _wanted(service: ServiceState, wanted: str) -> Deployment:
@@ -117,9 +149,13 @@ class Why:
             return self._stopped and self.diagnosis is not None
         if self.deployment is None:
             return False
-        failed = self.deployment.rollout_state is RolloutState.FAILED
         short = self.service.running < self.service.desired
-        return failed or self.diagnosis is not None or (short and not self._moving)
+        return self._failed or self.diagnosis is not None or (short and not self._moving)
+
+    @property
+    def _failed(self) -> bool:
+        deployment = self.deployment
+        return deployment is not None and deployment.rollout_state is RolloutState.FAILED
 
     @property
     def _stopped(self) -> bool:
@@ -148,6 +184,9 @@ class Why:
         if found is not None:
             lines += [f"fix:   {found.fix}"] if found.fix else []
             lines.append(f"cause: {found.cause}")
+        reason = self.deployment.rollout_reason if self.deployment else ""
+        if reason and self._failed:
+            lines.append(f"ECS:   {reason}")
         return [*lines, "", *self.report.lines(cause=False)]
 
     def document(self, now: datetime) -> dict[str, object]:
@@ -161,7 +200,7 @@ class Why:
             "desired": self.service.desired,
             "running": self.service.running,
             "task": self.subject.id if self.subject else None,
-            "deployment_id": deployment.id if deployment else None,
+            "deployment_id": (deployment.id or None) if deployment else None,
             "revision": str(
                 self.subject.task_definition
                 if self.subject
@@ -214,7 +253,6 @@ class Why:
     def _afterwards(self, failed: Deployment) -> str:
         primary = self.service.primary
         if primary is None or primary.id == failed.id:
-            reason = failed.rollout_reason.rstrip(".")
-            return f": {reason}" if reason else ""
+            return ""
         done = "was" if primary.rollout_state is RolloutState.COMPLETED else "is being"
         return f" and {done} rolled back to {primary.task_definition}"

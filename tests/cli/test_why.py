@@ -193,6 +193,44 @@ def test_the_way_back_is_not_the_deployment_in_question(
     assert f"the rollout of {NEW} failed" in project.invoke("why").stdout
 
 
+def test_a_deployment_that_ecs_lists_no_more_is_known_by_its_record(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    """Once the way back is over, DescribeServices tells only of the old revision."""
+    back = deployment("ecs-svc/back", OLD, COMPLETED, running=2, created=60)
+    crashed = stopped(id_="ab" * 16, started_by="ecs-svc/gone")
+    script(scripted, service(back), crashed, log=("boom",))
+    scripted.answer(
+        "ListServiceDeployments",
+        {
+            "serviceDeployments": [
+                {
+                    "serviceDeploymentArn": "arn:1",
+                    "status": "ROLLBACK_SUCCESSFUL",
+                    "statusReason": "Service deployment rolled back: tasks failed to start.",
+                    "createdAt": at(0).timestamp(),
+                    "targetServiceRevisionArn": "arn:revision",
+                }
+            ]
+        },
+    )
+    revision = {"serviceRevisionArn": "arn:revision", "taskDefinition": NEW.arn}
+    scripted.answer("DescribeServiceRevisions", {"serviceRevisions": [revision]})
+    lines = project.invoke("why").stdout.splitlines()
+    assert lines[0] == f"school/web: the rollout of {NEW} failed and was rolled back to {OLD}"
+    assert lines[3] == "ECS:   Service deployment rolled back: tasks failed to start."
+    assert lines[-1] == "  | boom"
+    assert json.loads(project.invoke("why", "--json").stdout)["deployment_id"] is None
+
+
+def test_a_failed_deployment_shows_what_ecs_says_of_it(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    reason = "ECS deployment circuit breaker: tasks failed to start."
+    script(scripted, service(deployment(state=FAILED, failed=3, reason=reason)), CRASHED)
+    assert f"ECS:   {reason}" in project.invoke("why").stdout.splitlines()
+
+
 def test_a_deployment_may_be_asked_for(project: Project, scripted: ScriptedAws) -> None:
     script(scripted, ROLLED_BACK, CRASHED)
     told = project.invoke("why", "--deployment", "old").stdout
