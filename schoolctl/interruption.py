@@ -82,7 +82,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def left_to_a_child() -> Iterator[None]:
-    r"""Let a program that has the terminal hear Ctrl-C, Ctrl-Z and Ctrl-\\ alone; SIGTERM is ours.
+    """Let a program that has the terminal hear Ctrl-C and Ctrl-Z alone; SIGTERM is ours.
 
     It begins with the usual handling: a function of ours is no handler to anybody else.
     """

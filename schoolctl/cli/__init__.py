@@ -54,6 +54,8 @@ COMMANDS = (
         "restart", "scale", SHIP, "Replace the service's tasks by new ones of the same revision."
     ),
     Entry("run", "run_task", SHIP, "Run a command as a one-off task, with its log and exit code."),
+    Entry("diff", "diff", LOOK, "Show everything that deploy would change."),
+    Entry("exec", "exec", SHIP, "Open a shell in a running task, or run a command there."),
     Entry("status", "status", LOOK, "Show what runs, since when, from which image, how healthy."),
     Entry("why", "why", LOOK, "Explain why the newest deployment fails: cause, fix, log lines."),
     Entry("tasks", "tasks", LOOK, "List the service's tasks, and why those that stopped did."),

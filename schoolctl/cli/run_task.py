@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,11 @@ import typer
 from schoolctl.cli.limits import parse_timeout
 from schoolctl.cli.options import ChangingCommand
 from schoolctl.cli.run import Run
-from schoolctl.errors import ExitCode, NotFoundError, SchoolctlError, UsageError
+from schoolctl.errors import DeclinedError, ExitCode, NotFoundError, SchoolctlError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
     from schoolctl.model import ServiceState, TaskDefinitionRef
@@ -64,15 +67,32 @@ def run(
     timeout_seconds = parse_timeout(timeout)
     if tag is not None and revision is not None:
         raise UsageError("--tag and --revision name two things to run", hint="give one of them")
-    try:
+    with its_own_exit_code(run):
         plan = _plan(run, command or [], tag, revision, timeout_seconds)
+        outcome = run.carry_out(plan)
+    if outcome is not None:
+        leave(run, outcome.exit_code or 0, "the command")
+
+
+@contextmanager
+def its_own_exit_code(run: Run) -> Iterator[None]:
+    """Tell a failure of ours apart from the command's, by exit code 125; it is in the document."""
+    try:
+        yield
     except SchoolctlError as error:
-        if error.exit_code is ExitCode.FAILED:
+        if error.exit_code is ExitCode.FAILED and not isinstance(error, DeclinedError):
             error.exit_code = ExitCode.NEVER_RAN
+        run.reporter.result({"exit_code": int(error.exit_code)})
         raise
-    outcome = run.carry_out(plan)
-    if outcome is not None and outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
+
+
+def leave(run: Run, exit_code: int, what: str) -> None:
+    """End with the exit code of what ran; on a terminal its own output has said why."""
+    run.reporter.result({"exit_code": exit_code})
+    if exit_code:
+        told = SchoolctlError(f"{what} ended with exit code {exit_code}").document()
+        run.reporter.result({"error": {**told, "exit_code": exit_code}})
+        raise typer.Exit(exit_code)
 
 
 def _plan(

@@ -225,6 +225,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import run_task
 
             return run_task.run_task(step, tools, outcome)
+        case steps.OpenSession():
+            from schoolctl.execute import session
+
+            return session.run_session(step, tools, outcome)
         case steps.CreateService():
             from schoolctl.execute import deploy
 

@@ -8,6 +8,7 @@ from schoolctl.errors import NotFoundError
 from schoolctl.model import RolloutState
 from schoolctl.plan.one_off import launch_of
 from schoolctl.plan.steps import Plan, RunTask
+from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,13 @@ def plan_run(
         launch=launch_of(service.settings),
         log_is_result=True,
     )
+    own = (
+        "no COMMAND was given, so the image's own runs; that of a service is its server, which goes"
+        f" on until Ctrl-C, or for {duration(timeout_seconds)}"
+    )
     return Plan(
         summary=f"Run a one-off task in {service.cluster} beside {service.name}.",
         steps=(step,),
+        notes=() if command else (own,),
         quiet=True,
     )

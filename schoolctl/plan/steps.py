@@ -264,6 +264,24 @@ class RunTask:
 
 
 @dataclass(frozen=True)
+class OpenSession:
+    """Open a session in a running container, and hand the terminal over to it."""
+
+    cluster: str
+    task_arn: str
+    container: str
+    command: str
+    """In one line, as ECS takes it."""
+    target: str
+    """The container, as Systems Manager names it."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        task = self.task_arn.rpartition("/")[2][:8]
+        return f"run `{self.command}` in container {self.container} of task {task}"
+
+
+@dataclass(frozen=True)
 class CreateService:
     """Create the ECS service. `request` is the CreateService request without task definition."""
 
@@ -391,6 +409,7 @@ Step = (
     | CreateLogGroup
     | RegisterTaskDefinition
     | RunTask
+    | OpenSession
     | CreateService
     | UpdateService
     | StopDeployment

@@ -83,6 +83,37 @@ def test_the_document_is_one_with_exit_code_and_lines(
     assert [each["message"] for each in told["lines"]] == ["hello"]
 
 
+@pytest.mark.parametrize("code", [7, 125])
+def test_a_failure_stands_in_the_document_with_its_exit_code(
+    project: Project, scripted: ScriptedAws, code: int
+) -> None:
+    script(scripted, code)
+    done = project.invoke("run", "--json", "true")
+    told = json.loads(done.stdout)
+    assert told["error"]["what"] == f"the command ended with exit code {code}"
+    assert told["error"]["exit_code"] == told["exit_code"] == done.exit_code == code
+    assert "error:" not in done.stderr
+
+
+def test_what_never_ran_stands_in_the_document_with_125(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    script(scripted)
+    scripted.answer("RunTask", {"tasks": [], "failures": []})
+    scripted.next_answer("RunTask", {})
+    told = json.loads(project.invoke("run", "--json", "true").stdout)
+    assert told["exit_code"] == told["error"]["exit_code"] == ExitCode.NEVER_RAN
+
+
+def test_without_a_command_it_says_what_runs_and_for_how_long(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    script(scripted)
+    done = project.invoke("run", "--timeout", "60")
+    assert "no COMMAND was given, so the image's own runs" in done.stderr
+    assert "until Ctrl-C, or for 1 m" in done.stderr
+
+
 def test_dry_run_runs_nothing(project: Project, scripted: ScriptedAws) -> None:
     script(scripted)
     result = project.invoke("run", "--dry-run", "echo", "x")
