@@ -174,6 +174,17 @@ class Group(TyperGroup):
         ctx.obj.take(take_typed(ctx, self._shared_names))
         return super().invoke(ctx)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands with the whole first sentence of each: click would cut it."""
+        rows = [
+            (name, (command.help or "").strip().partition("\n")[0])
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
 
 def take_typed(ctx: Any, names: set[str]) -> dict[str, Any]:
     """Take the options `names` out of a context; gives those that were typed."""

@@ -174,15 +174,18 @@ def list_all(
     refs = list_revisions(run.clients, config.task.family, limit=limit, active=not inactive)
     revisions = describe_revisions(run.clients, refs)
     run.check_account()
+    document = {
+        "family": config.task.family,
+        "revisions": [_document(each, config) for each in revisions],
+    }
     if not revisions:
+        run.reporter.result(document)
         run.reporter.note(
             f"{config.task.family} has no such revisions; `schoolctl deploy` makes one"
         )
+        return
     run.reporter.table(
-        {
-            "family": config.task.family,
-            "revisions": [_document(each, config) for each in revisions],
-        },
+        document,
         ["REVISION", "STATUS", "REGISTERED", "IMAGE", "COMMIT", "COMPLETED"],
         [_row(each, config) for each in revisions],
     )

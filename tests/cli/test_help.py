@@ -30,6 +30,11 @@ def test_root_page_says_of_a_command_what_the_command_says(entry: Entry) -> None
     assert (command.help or "").strip().splitlines()[0] == entry.help
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_no_line_of_a_list_of_commands_is_cut(path: str) -> None:
+    assert [line for line in PAGES[path].splitlines()[1:] if line.endswith("...")] == []
+
+
 def test_command_reference_is_fresh() -> None:
     written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert written == reference(), "run `make docs`"

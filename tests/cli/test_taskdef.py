@@ -139,4 +139,5 @@ def test_list_of_a_family_that_is_not_there_is_empty(project: Project, aws: Aws)
     del aws
     done = project.invoke("taskdef", "list")
     assert done.exit_code == 0
+    assert done.stdout == ""
     assert "schoolapp-backend has no such revisions" in done.stderr
