@@ -44,16 +44,21 @@ def measure(
     *,
     rounds: int,
     target: float,
+    before: Callable[[], None] = lambda: None,
+    warm_up: bool = True,
 ) -> Pair:
     """Run both in turn `rounds` times after one warm-up each.
 
-    In turn, so that a machine that slows down slows both.
+    In turn, so that a machine that slows down slows both. What `before` does before each is not
+    counted.
     """
-    ours()
-    theirs()
+    if warm_up:
+        ours()
+        theirs()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for call, into in zip((ours, theirs), times, strict=True):
+            before()
             start = time.perf_counter()
             call()
             into.append(time.perf_counter() - start)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config as BotoConfig
+from botocore.utils import parse_timestamp
 
 from schoolctl import interruption
 from schoolctl.aws.errors import translated
@@ -51,6 +53,16 @@ _READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simula
 _CHANGING = "schoolctl_changing"
 
 
+def parse_time(value: float | str) -> datetime:
+    """Read a time of an answer. A number, as most are, becomes UTC without botocore's detours."""
+    if isinstance(value, int | float):
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (OverflowError, ValueError, OSError):
+            return parse_timestamp(value)
+    return parse_timestamp(value)
+
+
 class Clients:
     """The boto3 clients of one connection. Safe to use from several threads."""
 
@@ -71,8 +83,11 @@ class Clients:
         """The session that every client is made from."""
         keys = self.connection.keys
         with translated("open an AWS session"):
+            core = open_session(self.connection.profile)
+            parsers = core.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=parse_time)
             return boto3.Session(
-                botocore_session=open_session(self.connection.profile),
+                botocore_session=core,
                 region_name=self.region,
                 aws_access_key_id=keys.access_key_id if keys else None,
                 aws_secret_access_key=keys.secret_access_key.reveal() if keys else None,

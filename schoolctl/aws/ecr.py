@@ -342,4 +342,4 @@ def authorization(clients: Clients, config: Config | None = None) -> RegistryLog
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment is not None else None
+    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -110,9 +110,7 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Need
     # could take all of them.
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="image-use") as threads:
         families = threads.submit(ecs.list_families, clients)
-        clusters = ecs.list_clusters(clients)
-        services = _each(threads, lambda cluster: _services(clients, cluster), clusters)
-        tasks = _each(threads, lambda cluster: ecs.list_tasks(clients, cluster), clusters)
+        services, tasks = _services_and_tasks(clients, threads)
         refs = _each(threads, lambda family: ecs.list_revisions(clients, family), families.result())
         running = _running(services, tasks)
         revisions = _revisions(clients, repository, refs, running, window)
@@ -139,6 +137,26 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Need
         for use in _uses(repository, revision, [(str(revision.ref), "")], running=False)
     ]
     return Needs(tuple(uses), window, tuple(outside))
+
+
+def find_running(clients: Clients) -> dict[TaskDefinitionRef, list[str]]:
+    """Give each revision that a service, a deployment or a task is at, with what that is.
+
+    Every cluster of the account and region is looked at.
+
+    Source: ECS ListClusters, ListServices, DescribeServices, ListTasks, DescribeTasks.
+    """
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="image-use") as threads:
+        return _running(*_services_and_tasks(clients, threads))
+
+
+def _services_and_tasks(
+    clients: Clients, threads: ThreadPoolExecutor
+) -> tuple[list[Sequence[ServiceState]], list[Sequence[Task]]]:
+    clusters = ecs.list_clusters(clients)
+    services = threads.map(lambda cluster: _services(clients, cluster), clusters)
+    tasks = threads.map(lambda cluster: ecs.list_tasks(clients, cluster), clusters)
+    return list(services), list(tasks)
 
 
 def _what_runs(running: Mapping[TaskDefinitionRef, Sequence[str]], name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,20 +36,14 @@ _AFFORDABLE = 20
 """So many images are looked into without being asked: a call to the registry for each."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Seen:
     """What was read of a repository. `uses` is None where that is not known, or not asked for."""
 
     repository: Repository
     images: Sequence[Image]
+    family: Family
     uses: UsesOf | None
-
-    @cached_property
-    def family(self) -> Family:
-        """How the images belong together."""
-        from schoolctl.plan.image_family import family_of
-
-        return family_of(self.images)
 
 
 @app.command("list", cls=Command)
@@ -161,22 +154,27 @@ def _see(run: Run, *, use: bool, must_know: bool = False) -> Seen:
     """
     from schoolctl.aws.ecr import need_repository
     from schoolctl.aws.ecr_images import list_images
+
+    clients = run.clients
+    # Its pages take longest: what is loaded and asked for after this goes on beside them.
+    listing = clients.start(list_images, clients, run.config.image.repository)
+    repository = clients.start(need_repository, clients, run.config)
+    needs = clients.start(_needs(run, repository)) if use else None
+
     from schoolctl.plan.image_family import family_of
     from schoolctl.plan.image_table import UsesOf
 
-    clients = run.clients
-    repository = clients.start(need_repository, clients, run.config)
-    needs = clients.start(_needs(run, repository)) if use else None
-    images = list_images(clients, run.config.image.repository)
-    seen = Seen(repository.result(), images, None)
+    images = listing.result()
+    family = family_of(images)
+    uses: UsesOf | None = None
     if needs is not None:
         try:
-            seen.uses = UsesOf(needs.result().uses, family_of(images))
+            uses = UsesOf(needs.result().uses, family)
         except AccessDeniedError as error:
             if must_know:
                 raise
             run.reporter.warn(f"what uses the images is not known: {error.why}")
-    return seen
+    return Seen(repository.result(), images, family, uses)
 
 
 def _needs(run: Run, repository: Future[Repository]) -> Callable[[], Needs]:
@@ -262,6 +260,8 @@ def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
     if seen.uses is None:
         return "?"
     found = seen.uses.of(image)
+    if not found:
+        return "-"
     names = dict.fromkeys(use.by for use in found if not use.by.startswith("task "))
     tasks = {use.by for use in found if use.by.startswith("task ")}
     shown = list(names)[:most]
@@ -269,7 +269,7 @@ def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
         shown.append(f"{len(names) - len(shown)} more")
     if tasks:
         shown.append(count(len(tasks), "task"))
-    return ", ".join(shown) or "-"
+    return ", ".join(shown)
 
 
 def _document(

@@ -1,4 +1,4 @@
-"""`taskdef render`, `diff`, `register`, `list`: task definitions without a deployment."""
+"""`taskdef render`, `diff`, `register`, `list`, `deregister`: revisions without a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import ChangingCommand, Command, ExitWith10, Reveal
+from schoolctl.cli.options import ChangingCommand, Command, ExitWith10, LockingCommand, Reveal
 from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
@@ -225,3 +225,30 @@ def _document(revision: Revision, config: Config) -> dict[str, object]:
         "registered_by": revision.tags.get(BY_TAG),
         "completed_at": iso(revision.completed_at),
     }
+
+
+@app.command("deregister", cls=LockingCommand)
+def deregister(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="REVISION", help="Its number, or FAMILY:NUMBER.")],
+) -> None:
+    """Make a revision INACTIVE, so that nobody deploys it; one in use is refused."""
+    from schoolctl.aws.ecs import describe_revision
+    from schoolctl.aws.image_use import find_running
+    from schoolctl.errors import NotFoundError
+    from schoolctl.plan.deregister import parse_revision, plan_deregister
+
+    run = Run.of(context)
+    ref = parse_revision(which, run.config.task.family)
+    with run.locked():
+        running = run.clients.start(find_running, run.clients)
+        revision = describe_revision(run.clients, ref)
+        if revision is None:
+            raise NotFoundError(
+                f"there is no revision {ref}", hint="`schoolctl taskdef list` shows those there are"
+            )
+        plan = plan_deregister(revision, running.result().get(revision.ref, ()), run.clock.now())
+        run.check_account()
+        outcome = run.carry_out(plan)
+    if outcome is not None:
+        run.reporter.result({"revision": str(ref), "deregistered": bool(plan.steps)})

@@ -40,6 +40,8 @@ class Family:
 
     def relatives(self, image: Image) -> Iterator[Digest]:
         """Give what belongs to an image: its parts, what is about it, and what belongs to those."""
+        if not image.children and image.digest not in self.referrers:
+            return  # as most are
         seen = {image.digest}
         waiting = [*image.children, *self.referrers.get(image.digest, ())]
         while waiting:

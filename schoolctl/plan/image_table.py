@@ -63,12 +63,11 @@ class UsesOf:
 
     def of(self, image: Image) -> list[Use]:
         """Give the uses of an image, those of its parts too: ECS names what an index led it to."""
-        found = {
-            number
-            for digest in (image.digest, *self._family.relatives(image))
-            for number in self._by_digest.get(digest, ())
-        }
-        found.update(number for tag in image.tags for number in self._by_tag.get(tag, ()))
+        found = set(self._by_digest.get(image.digest, ()))
+        for digest in self._family.relatives(image):
+            found.update(self._by_digest.get(digest, ()))
+        for tag in image.tags:
+            found.update(self._by_tag.get(tag, ()))
         return [self._uses[number] for number in sorted(found)]
 
 
@@ -108,11 +107,11 @@ def _has_tag(image: Image, patterns: Sequence[str]) -> bool:
     )
 
 
-def _tag_key(image: Image) -> tuple[bool, list[tuple[int, str]]]:
+def _tag_key(image: Image) -> tuple[bool, list[tuple[bool, int, str]]]:
     """Sort by the first tag as people count, `1.9` before `1.10`; what has none comes last."""
     return not image.tags, min(map(_natural, image.tags), default=[])
 
 
-def _natural(tag: str) -> list[tuple[int, str]]:
-    parts = _NUMBER.split(tag)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
+def _natural(tag: str) -> list[tuple[bool, int, str]]:
+    parts = filter(None, _NUMBER.split(tag))
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
