@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -56,11 +57,9 @@ _CHANGING = "schoolctl_changing"
 def parse_time(value: float | str) -> datetime:
     """Read a time of an answer. A number, as most are, becomes UTC without botocore's detours."""
     if isinstance(value, int | float):
-        try:
+        with suppress(OverflowError, ValueError, OSError):
             return datetime.fromtimestamp(value, UTC)
-        except (OverflowError, ValueError, OSError):
-            return parse_timestamp(value)
-    return parse_timestamp(value)
+    return parse_timestamp(str(value))
 
 
 class Clients:
