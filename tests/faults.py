@@ -122,7 +122,11 @@ class Faults:
 
     def answer_always(self, call: str, code: str, message: str) -> None:
         """Answer every `call` with an error until `heal`."""
-        self._standing[call] = _error(code, message, 400)
+        self.always(call, _error(code, message, 400))
+
+    def always(self, call: str, rule: Rule) -> None:
+        """Apply `rule` to every `call` until `heal`."""
+        self._standing[call] = rule
 
     def answer_with(self, call: str, content: bytes, *, status: int) -> None:
         """Answer the next `call` with these very bytes."""
@@ -356,6 +360,17 @@ def quote_request(exchange: Exchange) -> None:
     """Refuse, and quote the request in the message, as some of AWS's validation does."""
     message = f"1 validation error detected: {exchange.body.decode(errors='replace')} is not valid"
     exchange.reply(400, error_body("ValidationException", message, exchange.headers))
+
+
+def quote_signed(exchange: Exchange) -> None:
+    """Refuse the signature, and quote what should have been signed, as AWS does."""
+    headers = "\n".join(f"{name.lower()}:{value}" for name, value in exchange.headers.items())
+    message = (
+        "The request signature we calculated does not match the signature you provided. Check your"
+        " AWS Secret Access Key and signing method.\n\nThe Canonical String for this request should"
+        f" have been\n'POST\n/\n\n{headers}\n'"
+    )
+    exchange.reply(403, error_body("SignatureDoesNotMatch", message, exchange.headers))
 
 
 def _error(code: str, message: str, status: int) -> Rule:

@@ -6,6 +6,7 @@ may be a secret.
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from schoolctl.model import SecretValue
 
 _DENIED = {
     "AccessDenied",
@@ -77,6 +80,8 @@ _THROTTLED = {
     "TooManyRequestsException",
     "TooManyUpdates",
 }
+# What follows is the request as AWS read it, the session's token included.
+_CANONICAL = re.compile(r"\s*The Canonical String for this request.*", re.DOTALL)
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _CONFLICTS = ("AlreadyExists", "ResourceExists", "Duplicate")
@@ -90,7 +95,7 @@ def error_code(error: boto.ClientError) -> str:
 
 def error_message(error: boto.ClientError) -> str:
     """Give the message of AWS's answer."""
-    return str(error.response.get("Error", {}).get("Message", ""))
+    return _CANONICAL.sub("", str(error.response.get("Error", {}).get("Message", "")))
 
 
 def is_code(error: boto.ClientError, *codes: str) -> bool:
@@ -99,15 +104,18 @@ def is_code(error: boto.ClientError, *codes: str) -> bool:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translated(doing: str, *, hide: SecretValue | None = None) -> Iterator[None]:
     """Turn every botocore error of the block into a `SchoolctlError`.
 
     Args:
         doing: what was being done, as the end of "could not ...": `read parameter /a/b`.
+        hide: a value that is sent; words of AWS that quote it are left out.
     """
     try:
         yield
     except boto.ClientError as error:
+        if hide is not None:
+            _leave_out(error, hide.reveal())
         raise from_client_error(error, doing) from error
     except boto.BotoCoreError as error:
         raise from_botocore_error(error, doing) from error
@@ -118,6 +126,14 @@ def translated(doing: str) -> Iterator[None]:
             why="what answered was not AWS",
             hint="check `endpoint_url`, AWS_ENDPOINT_URL, and any proxy in between",
         ) from error
+
+
+def _leave_out(error: boto.ClientError, value: str) -> None:
+    """Take the message out of an error if it quotes `value`, as itself or as it was sent."""
+    message = error_message(error)
+    if any(form in message for form in (value, json.dumps(value)[1:-1])):
+        error.response["Error"]["Message"] = "(its message quotes the value, and is left out)"
+        error.args = (error_code(error),)
 
 
 def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:

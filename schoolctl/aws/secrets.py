@@ -78,7 +78,7 @@ def create_secret(
     Source: Secrets Manager CreateSecret.
     """
     extra: Mapping[str, str] = {"Description": description} if description else {}
-    with translated(f"create secret {name}"):
+    with translated(f"create secret {name}", hide=value):
         try:
             answer = clients.secretsmanager.create_secret(
                 Name=name,
@@ -102,7 +102,7 @@ def put_secret_value(clients: Clients, name_or_arn: str, value: SecretValue, *, 
 
     Source: Secrets Manager PutSecretValue.
     """
-    with translated(f"change secret {name_or_arn}"):
+    with translated(f"change secret {name_or_arn}", hide=value):
         clients.secretsmanager.put_secret_value(
             SecretId=name_or_arn, SecretString=value.reveal(), ClientRequestToken=token
         )

@@ -98,7 +98,7 @@ def put_parameter(
 
     Source: SSM PutParameter.
     """
-    with translated(f"write parameter {name}"):
+    with translated(f"write parameter {name}", hide=value):
         answer = clients.ssm.put_parameter(
             Name=name,
             Type=type_,

@@ -48,7 +48,8 @@ def _nothing_deployed(world: World) -> None:
     world.account.push("1.0")
 
 
-def _one_deployed(world: World) -> None:
+def one_deployed(world: World) -> None:
+    """Leave 1.0 running, and 1.1 in the repository."""
     edit(world.directory, "  security_groups:", "  release_command: [migrate]\n  security_groups:")
     world.account.register("1.0", "2026-11-02T08:01:00Z")
     world.serve(f"{NAME}:1")
@@ -84,14 +85,15 @@ def _many_images(world: World) -> None:
     world.account.push("1.1")
 
 
-def _something_to_build(world: World) -> None:
+def something_to_build(world: World) -> None:
+    """Leave a project whose image is made in a moment."""
     world.take_pushes()
     world.write("Dockerfile", "FROM scratch\nCOPY app /app\n")
     world.write(".dockerignore", "*\n!app\n")
     world.write("app", "1")
 
 
-PUSH = Scene(("push", "--tag", "1.0"), _something_to_build)
+PUSH = Scene(("push", "--tag", "1.0"), something_to_build)
 """Apart from the others: it takes an engine."""
 SCENES = {
     "params set": Scene(("params", "set", "--from-file", "values.env"), _values),
@@ -104,7 +106,7 @@ SCENES = {
         "a-new-one",
     ),
     "first deploy": Scene(("deploy", "--tag", "1.0"), _nothing_deployed),
-    "deploy": Scene(("deploy", "--tag", "1.1"), _one_deployed),
+    "deploy": Scene(("deploy", "--tag", "1.1"), one_deployed),
     # Without its lock, nothing tells a rollback that is over from one that went well.
     "rollback": Scene(("rollback",), _two_deployed, over_with="DeleteParameter"),
     "images prune": Scene(

@@ -90,9 +90,13 @@ class World:
 
     def close(self) -> None:
         """Take it down; the account is left to the emulator."""
-        self.faults.close()
         if self._pushes:
             self._forget_images()
+        self.forget()
+
+    def forget(self) -> None:
+        """Take it down, where no engine has seen it."""
+        self.faults.close()
         shutil.rmtree(self.folder)
 
     # The command
