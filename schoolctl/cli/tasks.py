@@ -138,7 +138,7 @@ def events(
             "cluster": service.cluster,
             "events": [event_document(each) for each in shown],
         },
-        [line for each in shown for line in event_lines(each)],
+        [run.for_environment(line) for each in shown for line in event_lines(each)],
     )
     if not shown:
         when = " in that time" if begin is not None else ""
@@ -179,4 +179,5 @@ def _record(run: Run, event: ServiceEvent) -> None:
     from schoolctl.plan.task_list import event_document, event_lines
 
     style = "yellow" if diagnose_event(event.message) else ""
-    run.reporter.record(event_document(event), "\n".join(event_lines(event)), style=style)
+    lines = map(run.for_environment, event_lines(event))
+    run.reporter.record(event_document(event), "\n".join(lines), style=style)

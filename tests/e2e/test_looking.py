@@ -90,7 +90,7 @@ def test_status_names_a_parameter_that_changed_after_the_tasks_started(sandbox: 
     sandbox.run("params", "set", f"db_name={value}")
     [changed] = sandbox.json("status")["settings"]["changed"]
     assert changed.endswith("/db_name")
-    assert "`schoolctl restart`" in sandbox.run("status").out
+    assert " restart` lets the tasks read it anew" in sandbox.run("status").out
 
 
 def test_logs_of_the_crashed_tasks_are_found_by_their_text(sandbox: Sandbox, crashed: str) -> None:
