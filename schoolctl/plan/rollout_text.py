@@ -87,7 +87,7 @@ def failure(
             error = RolloutError(
                 f"{of_ours} proved nothing: no task runs",
                 why=reason,
-                hint="`schoolctl deploy --desired-count 1` starts a task again",
+                hint="`schoolctl scale 1` starts a task again",
             )
         case rollout.Gone(reason=reason):
             error = RolloutError(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schoolctl.model import ServiceEvent, Task
 
 COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
-STOPPED_COLUMNS = (*COLUMNS, "STOPPED", "WHY")
+STOPPED_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
@@ -25,20 +25,14 @@ def in_order(tasks: Sequence[Task]) -> list[Task]:
 
 def task_row(task: Task, container: str, now: datetime, *, stopped: bool) -> list[str]:
     """Give the cells of a task under `COLUMNS`, or with `stopped` under `STOPPED_COLUMNS`."""
-    cells = [
-        short_id(task.id),
-        str(task.task_definition),
-        task_state(task),
-        (task.health or "UNKNOWN").lower(),
-        task.zone or "-",
-        task.address or "-",
-        ago(task.started_at, now) if task.started_at else "-",
-    ]
+    name = [short_id(task.id), str(task.task_definition), task_state(task)]
+    started = ago(task.started_at, now) if task.started_at else "-"
     if not stopped:
-        return cells
+        health = (task.health or "UNKNOWN").lower()
+        return [*name, health, task.zone or "-", task.address or "-", started]
     is_over = task.last_status == "STOPPED"
     ended = ago(task.stopped_at, now) if task.stopped_at else "-"
-    return [*cells, ended, stop_text(task, container) if is_over else "-"]
+    return [*name, started, ended, stop_text(task, container) if is_over else "-"]
 
 
 def task_state(task: Task) -> str:

@@ -80,7 +80,7 @@ def test_stopped_tasks_tell_why(project: Project, scripted: ScriptedAws) -> None
     assert lines[0].endswith("STARTED        STOPPED        WHY")
     assert lines[1:] == [
         (
-            "eeeeeeee  web:7     stopped  unknown  -     -        29 m 59 s ago  29 m 58 s ago"
+            "eeeeeeee  web:7     stopped  29 m 59 s ago  29 m 58 s ago"
             "  the process ended with exit code 1; EssentialContainerExited: Essential container"
             " in task exited; container web: exit code 1"
         )
