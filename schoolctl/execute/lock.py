@@ -159,6 +159,7 @@ class DeployLock:
         while not held:
             found = self._read()
             standing = self._judge(found)
+            self._may_be_ours = standing is Standing.OURS
             if found is None:
                 held = self._create()
             elif standing is Standing.OURS:
@@ -202,10 +203,27 @@ class DeployLock:
         self._me = replace(self._me, goal=self.inherited)
         asked = self._times()
         self._may_be_ours = True
-        overwrite_lock(self._clients, self.name, self._me)
+        version = overwrite_lock(self._clients, self.name, self._me)
+        if self._give_back(found.version, version):
+            return False
         self._clock.sleep(self._terms.settle_seconds)
         self._written = asked
         return self._judge(self._read()) is Standing.OURS
+
+    def _give_back(self, read: int, written: int) -> bool:
+        """Put back what was written between our reading and our writing; says whether there was.
+
+        Versions are numbered, and from one on again after a deletion: whoever wrote first has it.
+        """
+        if written in {1, read + 1}:
+            return False
+        first = read + 1 if written > read else written - 1
+        theirs = read_lock(self._clients, self.name, self._clock, version=first)
+        if theirs is None or theirs.holder.id == self._me.id:
+            return False  # our own write, whose reply was lost
+        overwrite_lock(self._clients, self.name, theirs.holder)
+        self._may_be_ours = False
+        return True
 
     # Keeping it
 

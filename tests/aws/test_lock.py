@@ -270,6 +270,67 @@ def test_who_takes_over_and_is_written_over_lets_go(scripted: ScriptedAws) -> No
     assert refused.value.document()["holder"] == other.document()
 
 
+def test_what_another_wrote_meanwhile_is_put_back(aws: Aws, desk: Desk, faults: Faults) -> None:
+    put(aws, render_holder(ended_process()))
+    faults.pass_on("PutParameter")
+    faults.before("PutParameter", lambda: put(aws, render_holder(ELSEWHERE)))
+    mine = desk.lock(id="mine")
+    with pytest.raises(LockHeldError) as refused:
+        mine.take()
+    mine.release()
+    assert refused.value.document()["holder"] == ELSEWHERE.document()
+    assert holder(aws) == ELSEWHERE
+
+
+def test_what_another_took_meanwhile_is_put_back(aws: Aws, desk: Desk, faults: Faults) -> None:
+    def free_and_take() -> None:
+        aws.client("ssm").delete_parameter(Name=NAME)
+        put(aws, render_holder(ELSEWHERE))
+
+    for _ in range(3):
+        put(aws, render_holder(ended_process()))
+    faults.pass_on("PutParameter")
+    faults.before("PutParameter", free_and_take)
+    with pytest.raises(LockHeldError):
+        desk.lock(id="mine").take()
+    assert holder(aws) == ELSEWHERE
+
+
+def test_a_take_over_whose_reply_was_lost_is_its_own(aws: Aws, desk: Desk, faults: Faults) -> None:
+    put(aws, render_holder(ended_process()))
+    faults.pass_on("PutParameter")
+    faults.lose_reply("PutParameter")
+    desk.lock(id="mine").take()
+    kept = holder(aws)
+    assert kept is not None
+    assert kept.id == "mine"
+
+
+def test_of_sixteen_that_take_over_at_most_one_goes_on(aws: Aws, desk: Desk) -> None:
+    put(aws, render_holder(ended_process()))
+    locks = [desk.lock(Terms(renew_seconds=3600), id=f"run-{number}") for number in range(16)]
+    start = threading.Barrier(len(locks))
+    won: list[str] = []
+
+    def race(lock: DeployLock, name: str) -> None:
+        start.wait()
+        try:
+            lock.take()
+        except LockHeldError:
+            return
+        won.append(name)
+
+    threads = [
+        threading.Thread(target=race, args=(lock, f"run-{number}"))
+        for number, lock in enumerate(locks)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(won) <= 1
+
+
 # Waiting for it
 
 
