@@ -53,9 +53,15 @@ class Denial:
     hint: str
 
 
+def denied_action(message: str) -> str | None:
+    """Give the action that a message tells to be missing; None where it tells of none."""
+    found = _ACTION.search(message)
+    return found[1] if found else None
+
+
 def is_denial(message: str) -> bool:
     """Say whether a message tells of a missing permission, whatever code came with it."""
-    return _ACTION.search(message) is not None
+    return denied_action(message) is not None
 
 
 def read_denial(code: str, message: str, operation: str) -> Denial:
@@ -66,9 +72,9 @@ def read_denial(code: str, message: str, operation: str) -> Denial:
         message: of AWS's answer.
         operation: what was called, such as `DescribeSubnets`.
     """
-    found = _ACTION.search(message)
     # EC2's older answers tell nothing but an encoded message; its actions are its operations.
-    action = found[1] if found else f"ec2:{operation}" if code == "UnauthorizedOperation" else None
+    of_ec2 = f"ec2:{operation}" if code == "UnauthorizedOperation" else None
+    action = denied_action(message) or of_ec2
     needed = action or f"the action behind {operation}"
     # Long, and for AWS's own eyes: whoever may decode it needs no help of ours.
     said = _ENCODED.sub("", message).strip()

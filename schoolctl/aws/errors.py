@@ -16,7 +16,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.causes import cause_of, is_limit, limit_hint
-from schoolctl.aws.denials import is_denial, read_denial
+from schoolctl.aws.denials import denied_action, is_denial, read_denial
 from schoolctl.errors import (
     AccessDeniedError,
     ConflictError,
@@ -132,7 +132,11 @@ def _leave_out(error: boto.ClientError, value: str) -> None:
     """Take the message out of an error if it quotes `value`, as itself or as it was sent."""
     message = error_message(error)
     if any(form in message for form in (value, json.dumps(value)[1:-1])):
-        error.response["Error"]["Message"] = "(its message quotes the value, and is left out)"
+        action = denied_action(message)
+        denial = f"not authorized to perform: {action} " if action else ""
+        error.response["Error"]["Message"] = (
+            f"{denial}(its message quotes the value, and is left out)"
+        )
         error.args = (error_code(error),)
 
 

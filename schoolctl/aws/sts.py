@@ -21,7 +21,7 @@ class KeyInUse:
 
     masked: str
     source: str
-    """Where botocore found it, in its words: `env`, `shared-credentials-file`, `sso`, ..."""
+    """The overlay that has it, or where botocore found it, in its words: `env`, `sso`, ..."""
 
 
 def get_identity(clients: Clients) -> Identity:
@@ -46,4 +46,7 @@ def key_in_use(clients: Clients) -> KeyInUse:
                 hint="run `schoolctl profile list`, then `schoolctl profile use NAME`",
             )
         key = found.get_frozen_credentials().access_key or ""
-    return KeyInUse(f"****{key[-_SHOWN:]}", found.method)
+    # botocore's word for keys that it was handed, which says nothing of where they were written.
+    handed = found.method == "explicit"
+    source = clients.connection.credentials.origin if handed else found.method
+    return KeyInUse(f"****{key[-_SHOWN:]}", source)

@@ -9,7 +9,7 @@ import typer
 from schoolctl.cli.limits import parse_timeout
 from schoolctl.cli.options import LockingCommand
 from schoolctl.cli.run import Run
-from schoolctl.errors import SchoolctlError, UsageError
+from schoolctl.errors import UsageError
 
 if TYPE_CHECKING:
     from schoolctl.execute import Outcome
@@ -214,12 +214,7 @@ def _carry_out(
             "verdict": "not started",
         }
     )
-    try:
-        outcome = run.carry_out(plan)
-    except SchoolctlError as error:
-        if error.done and not error.hint:
-            error.hint = "run it again: what is done is not done twice"
-        raise
+    outcome = run.carry_out(plan)
     if outcome is not None:
         _report(run, plan, target, outcome, wait=wait)
 

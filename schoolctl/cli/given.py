@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.errors import UsageError
 from schoolctl.model import SecretValue
-from schoolctl.plan.params import find_entry
+from schoolctl.plan.params import Kind, find_entry
 from schoolctl.text import count
 from schoolctl.values import (
     check_value,
@@ -65,6 +65,8 @@ def parse_words(
 
 def _how(entry: Entry) -> str:
     """Say how to give the value of `entry` without a terminal."""
+    if entry.kind is Kind.SECRET:
+        return f"`schoolctl secrets set {entry.key} --stdin` reads it from a pipe"
     if entry.hidden:
         return f"`schoolctl params set {entry.key} --stdin` reads it from a pipe"
     return f"`schoolctl params set {entry.key}=VALUE`"

@@ -9,10 +9,11 @@ from schoolctl.aws.observe_service import ServiceObservation
 from schoolctl.aws.observe_task import TaskObservation
 from schoolctl.aws.request_form import check_form
 from schoolctl.cli.observe import new_gaps, target_of_choice
-from schoolctl.plan.deploy import plan_deploy, usable
+from schoolctl.plan.deploy import plan_deploy, unproven_image, usable
 from schoolctl.plan.diff import deployment_diff
 from schoolctl.plan.service_needs import resolve_service
 from schoolctl.plan.steps import CreateService, UpdateService
+from schoolctl.plan.target import ChosenImage
 
 if TYPE_CHECKING:
     from schoolctl.cli.run import Run
@@ -60,6 +61,8 @@ def plan_choice(run: Run, choice: Choice, options: DeployOptions) -> Planned:
     _check_forms(run, plan)
     notes = (image.describe(run.clock.now()),) if image is not None else ()
     warnings = (*gaps.warnings, *plan.warnings)
+    if isinstance(image, ChosenImage) and not choice.is_made:
+        warnings += unproven_image(image, task.newest(), present)
     plan = replace(plan, notes=(*notes, *plan.notes), warnings=warnings)
     return Planned(target, present, plan, tuple(gaps.missing))
 

@@ -27,7 +27,6 @@ from schoolctl.errors import (
     RejectedKeyError,
     SchoolctlError,
     UnavailableError,
-    UsageError,
     WrongTargetError,
 )
 from schoolctl.reporter import Reporter
@@ -345,21 +344,24 @@ class Run:
 
     def _agree_by_name(self, name: str, environment: str) -> None:
         typed = self.change.confirm
+        protected = f"environment {environment} is protected; nothing was changed"
+        only = "; --yes is not enough" if self.change.yes else ""
         if typed is None:
             if not self.reporter.interactive:
+                wants = "it wants the service's name, and there is no terminal to type it on"
                 raise DeclinedError(
-                    f"environment {environment} is protected; nothing was changed",
-                    why="it wants the service's name, and there is no terminal to type it on",
+                    protected,
+                    why=wants + only,
                     hint=f"add --confirm {name}",
                 )
             typed = self.reporter.ask(
                 f"environment {environment} is protected; type the service's name to go on:"
             ).strip()
         if typed != name:
-            raise UsageError(
-                "nothing was changed",
-                why=f"{typed!r} is not the name of the service of environment {environment}",
-                hint=f"the service is {name}",
+            raise DeclinedError(
+                protected,
+                why=f"{typed!r} is not the name of its service{only}",
+                hint=f"the service is {name}: type it, or add --confirm {name}",
             )
 
     def close(self) -> None:

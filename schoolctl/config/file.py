@@ -177,7 +177,10 @@ def parse_config(content: bytes | str, *, path: Path, overlays: bool = False) ->
     problems = [*document.problems, *parts.problems, *_check(parts)]
     file = ConfigFile(path, parts.base, parts.environments, parts.default_environment)
     if overlays:
-        problems += file.overlay_problems()
+        known = _places(problems)
+        problems += (
+            each for each in file.overlay_problems() if (each.origin, each.path) not in known
+        )
     remaining = _without_trapped(problems, document.problems)
     if remaining:
         raise InvalidConfigError(remaining)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import interruption
-from schoolctl.errors import SchoolctlError, interrupted
+from schoolctl.errors import ExitCode, SchoolctlError, interrupted
 from schoolctl.plan import steps
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from schoolctl.reporter import Reporter
 
 
+_AGAIN = "run it again: what is done is not done twice"
 _NEEDS_NO_LOCK = (steps.WaitForRollout, steps.MarkCompleted)
 """Watching, and noting what is a fact by then: neither is in anybody's way."""
 
@@ -134,6 +135,7 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
         except SchoolctlError as error:
             error.done = (*outcome.done, *error.done)
             error.left = left
+            _say_how_to_go_on(error)
             raise
         except KeyboardInterrupt as stop:
             why = f"it came while this was going on: {step.describe()}"
@@ -149,6 +151,16 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
     return outcome
 
 
+def _say_how_to_go_on(error: SchoolctlError) -> None:
+    """Say of a plan that is through in part how to carry out the rest: by the same command.
+
+    What came of a rollout has a hint of its own.
+    """
+    goes_on = error.exit_code in {ExitCode.FAILED, ExitCode.CREDENTIALS}
+    if error.done and goes_on and "run it again" not in error.hint:
+        error.hint = "\n".join(filter(None, (error.hint, _AGAIN)))
+
+
 def _stopped(
     stop: KeyboardInterrupt, why: str, outcome: Outcome, left: tuple[str, ...]
 ) -> InterruptedRunError:
@@ -156,7 +168,7 @@ def _stopped(
     from schoolctl.plan.rollout_text import GOES_ON
 
     goes_on = outcome.deployment is not None
-    hint = GOES_ON if goes_on else "run it again: what is done is not done twice"
+    hint = GOES_ON if goes_on else _AGAIN
     stopped = interrupted(stop, why=why, hint=hint)
     stopped.done = tuple(outcome.done)
     stopped.left = left

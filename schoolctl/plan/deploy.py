@@ -20,6 +20,7 @@ from schoolctl.plan.steps import (
     UpdateService,
     WaitForRollout,
 )
+from schoolctl.plan.target import TAG_TAG
 from schoolctl.plan.task_definition import container_image, names_log_group
 from schoolctl.text import ago, count
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from schoolctl.model import Deployment, Digest, Revision, ServiceState
     from schoolctl.plan.service_needs import Places
     from schoolctl.plan.steps import Step
-    from schoolctl.plan.target import Target
+    from schoolctl.plan.target import ChosenImage, Target
 
 WATCH = "follow it with `schoolctl status`; `schoolctl deploy` again waits for it"
 
@@ -158,6 +159,31 @@ def in_progress(service: ServiceState) -> Deployment | None:
         (each for each in service.deployments if each.rollout_state is RolloutState.IN_PROGRESS),
         None,
     )
+
+
+def unproven_image(
+    image: ChosenImage, newest: Revision | None, present: Present
+) -> tuple[str, ...]:
+    """Warn that an image which nobody chose was deployed before, and not with success.
+
+    Args:
+        image: the newest one with a tag.
+        newest: the newest ACTIVE revision of the family.
+        present: the service as it was observed.
+    """
+    service, running = present.service, present.running
+    if newest is None or newest.completed_at is not None:
+        return ()
+    moving = in_progress(service) if service is not None else None
+    under_way = moving is not None and moving.task_definition == newest.ref
+    at = running is not None and running.ref == newest.ref
+    if str(image.reference) not in newest.images or under_way or at:
+        return ()
+    told = f"no rollout of {newest.ref}, which has image {image.label}, is known to have completed"
+    tag = running.tags.get(TAG_TAG) if running is not None and running.completed_at else None
+    if tag is not None and running is not None:
+        told += f"; that of {running.ref} has: `schoolctl deploy --tag {tag}` stays with it"
+    return (told,)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def check_git(
         raise SchoolctlError(
             f"{wants} a build of branch {branch}",
             why=f"commit {source.short} is on {on}",
-            hint=f"run `git switch {branch}`",
+            hint=f"`git switch {branch}`, then run it again; `git.branch` in schoolctl.yaml says"
+            " which branch may be pushed",
         )
     if clean and source.changed:
         shown = list(source.changed[:_SHOWN])

@@ -68,9 +68,14 @@ def _check_parameters(config: Config, found: frozenset[str] | Denied, gaps: Gaps
     if isinstance(found, Denied):
         gaps.unverified("that the parameters exist", found)
         return
-    for key in config.parameters:
-        if config.parameter_name(key) not in found:
-            gaps.lacks_for(f"parameter {config.parameter_name(key)}", f"params set {key}")
+    missing = {key: config.parameter_name(key) for key in config.parameters}
+    missing = {key: name for key, name in missing.items() if name not in found}
+    if len(missing) == 1:
+        [(key, name)] = missing.items()
+        gaps.lacks_for(f"parameter {name}", f"params set {key}")
+    elif missing:
+        # Without a key it asks for all of them in turn.
+        gaps.lacks_for(f"parameters {', '.join(missing.values())}", "params set")
 
 
 def _target_group(

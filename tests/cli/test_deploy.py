@@ -52,7 +52,7 @@ def test_everything_that_is_missing_is_named_at_once(project: Project, faults: F
     done = project.invoke("deploy", "--tag", "1.0")
     assert done.exit_code == ExitCode.FAILED
     assert done.stdout == ""
-    assert done.stderr.startswith("error: cannot deploy schoolapp-backend: 11 things missing; ")
+    assert done.stderr.startswith("error: cannot deploy schoolapp-backend: 9 things missing; ")
     for command in (
         "`schoolctl repo create`",
         "`schoolctl push --tag 1.0`",
@@ -60,9 +60,10 @@ def test_everything_that_is_missing_is_named_at_once(project: Project, faults: F
         "--role-name schoolapp-task",
         "`schoolctl secrets set db_password`",
         "`aws ecs create-cluster --cluster-name schoolapp`",
-        "`schoolctl params set db_host`",
-        "`schoolctl params set db_name`",
-        "`schoolctl params set db_user`",
+        (
+            "parameters /schoolapp/dev/db_host, /schoolapp/dev/db_name, /schoolapp/dev/db_user:"
+            " `schoolctl params set`"
+        ),
         "--group-name schoolApp-ecs-sg --vpc-id vpc-",
         "--name schoolapp-tg",
     ):
@@ -73,13 +74,43 @@ def test_everything_that_is_missing_is_named_at_once(project: Project, faults: F
 def test_in_another_environment_the_cures_name_it(project: Project, aws: Aws) -> None:
     del aws
     done = project.invoke("deploy", "-e", "prod", "--tag", "1.0")
-    assert "`schoolctl params set db_host -e prod`" in done.stderr
+    assert "`schoolctl params set -e prod`" in done.stderr
+
+
+def test_an_image_whose_rollout_never_completed_is_no_silent_choice(
+    simple: Project, account: Account
+) -> None:
+    account.register("1.0", "2026-11-02T08:01:00Z")
+    deploy(simple, "--revision", "1")
+    account.register("1.1")  # deployed once, and rolled back
+    done = simple.invoke("deploy", "--dry-run")
+    assert done.exit_code == ExitCode.DONE
+    assert (
+        "warning: no rollout of schoolapp-backend:2, which has image 1.1, is known to have"
+        " completed; that of schoolapp-backend:1 has: `schoolctl deploy --tag 1.0` stays with it"
+    ) in done.stderr
+    chosen = simple.invoke("deploy", "--dry-run", "--tag", "1.1")
+    assert "is known to have completed" not in chosen.stderr
+
+
+@pytest.mark.parametrize("words", [("--confirm", "wrong"), ("--confirm", "wrong", "--yes")])
+def test_a_wrong_name_declines_in_a_protected_environment(
+    simple: Project, account: Account, words: tuple[str, ...]
+) -> None:
+    edit(simple.directory, "dev: {region: us-east-1", "dev: {region: us-east-1, protected: true")
+    account.push("1.0")
+    done = simple.invoke("deploy", "--tag", "1.0", *words)
+    assert done.exit_code == ExitCode.FAILED
+    assert "environment dev is protected; nothing was changed" in done.stderr
+    assert "type it, or add --confirm schoolapp-backend" in done.stderr
+    assert ("--yes is not enough" in done.stderr) == ("--yes" in words)
+    assert account.service() is None
 
 
 def test_missing_things_stand_in_the_document(project: Project, aws: Aws) -> None:
     del aws
     document = deploy(project, code=1)
-    assert len(document["error"]["missing"]) == 11
+    assert len(document["error"]["missing"]) == 9
     assert document["ok"] is False
 
 

@@ -164,7 +164,7 @@ def test_bare_set_without_a_terminal_names_each_missing_value(
 
     result = project.invoke("params", "set")
 
-    piped = "`schoolctl params set db_password --stdin` reads it from a pipe"
+    piped = "`schoolctl secrets set db_password --stdin` reads it from a pipe"
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "error: 3 values missing, and there is no terminal to ask on",

@@ -353,6 +353,18 @@ def test_an_unknown_identity_ends_the_command_before_a_write(
     assert "PutParameter" not in faults.calls
 
 
+def test_keys_of_the_overlay_are_shown_with_its_file(project: Project, aws: Aws) -> None:
+    del aws
+    overlay = project.directory / ".schoolctl" / "dev.yaml"
+    overlay.parent.mkdir()
+    overlay.write_text("credentials: {access_key_id: AKIALOCAL, secret_access_key: canary}\n")
+
+    done = project.invoke("profile", "show")
+
+    assert "key       ****OCAL  (.schoolctl/dev.yaml)" in done.stdout
+    assert "explicit" not in done.stdout
+
+
 def test_keys_that_aws_does_not_know_may_be_good_in_a_region_that_is_not_enabled(
     project: Project, faults: Faults
 ) -> None:

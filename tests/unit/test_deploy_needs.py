@@ -121,10 +121,10 @@ def test_a_listener_is_only_a_warning_once_the_service_is_there() -> None:
 
 def test_everything_is_named_at_once() -> None:
     _, gaps = around(cluster=False, subnets=(), target_group=None, parameters=frozenset())
-    assert len(gaps.missing) == 6
+    assert len(gaps.missing) == 4
     with pytest.raises(MissingThingsError) as caught:
         gaps.refuse("deploy web")
-    assert caught.value.what == "cannot deploy web: 6 things missing; nothing was changed"
+    assert caught.value.what == "cannot deploy web: 4 things missing; nothing was changed"
     assert caught.value.missing == tuple(gaps.missing)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from schoolctl.config import InvalidConfigError
+from schoolctl.config import InvalidConfigError, load_config_file
 from schoolctl.errors import ExitCode
+from tests.conftest import CONFIG
 from tests.unit.config.samples import SMALL, parse, problems, resolve, small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_configuration_without_problems_is_accepted() -> None:
@@ -469,3 +475,14 @@ def test_a_dash_that_only_looks_like_a_hyphen_is_pointed_out(dash: str) -> None:
     (found,) = problems(text)
     assert f"holds U+{ord(dash):04X}" in found
     assert found.endswith("as character 10; type the hyphen of the keyboard, -")
+
+
+def test_a_contradiction_is_told_once_also_where_overlays_are_read(tmp_path: Path) -> None:
+    text = CONFIG.replace("memory: 512", "memory: 4096").replace(
+        'prod: {region: us-east-1, account: "123456789012", protected: true}',
+        'prod: {region: us-east-1, account: "123456789012", task: {cpu: 1024}}',
+    )
+    (tmp_path / "schoolctl.yaml").write_text(text)
+    with pytest.raises(InvalidConfigError) as caught:
+        load_config_file(None, cwd=tmp_path)
+    assert len(caught.value.problems) == 1
