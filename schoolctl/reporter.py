@@ -48,6 +48,10 @@ class View(Protocol):
         """Leave a line standing above the view."""
         ...
 
+    def heartbeat(self, line: str) -> None:
+        """Tell a log that has had no news for a while; a terminal sees the view move."""
+        ...
+
 
 class Reporter:
     """Prints what a command finds, does and fails at.
@@ -363,6 +367,9 @@ class _PlainView:
     def event(self, line: str) -> None:
         self._reporter.note(line)
 
+    def heartbeat(self, line: str) -> None:
+        self._reporter.note(line)
+
 
 class _LiveView:
     """Draws the lines in place."""
@@ -377,3 +384,6 @@ class _LiveView:
 
     def event(self, line: str) -> None:
         self._live.console.print(line, soft_wrap=True)
+
+    def heartbeat(self, line: str) -> None:
+        del line

@@ -57,17 +57,25 @@ def list_services(clients: Clients, cluster: str) -> list[str]:
         return [arn for page in found for arn in page["serviceArns"]]
 
 
-def describe_service(clients: Clients, cluster: str, service: str) -> ServiceState | None:
+def describe_service(
+    clients: Clients, cluster: str, service: str, *, once: bool = False
+) -> ServiceState | None:
     """Give one service; None where the cluster has none of that name.
 
     A deleted service is told of for a while, with status INACTIVE.
+
+    Args:
+        clients: the AWS clients.
+        cluster: name or ARN.
+        service: name or ARN.
+        once: whether a call without an answer is not repeated, for whoever asks again anyway.
 
     Raises:
         NotFoundError: there is no such cluster.
 
     Source: ECS DescribeServices.
     """
-    found = describe_services(clients, cluster, [service])
+    found = _describe_services(clients, cluster, [service], once=once)
     return found[0] if found else None
 
 
@@ -85,10 +93,13 @@ def describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> l
     return _gathered(clients, _describe_services, cluster, names, _SERVICES_A_CALL)
 
 
-def _describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> list[ServiceState]:
+def _describe_services(
+    clients: Clients, cluster: str, names: Sequence[str], *, once: bool = False
+) -> list[ServiceState]:
     doing = f"look at service {', '.join(map(shapes.last_part, names))} of cluster {cluster}"
+    ecs = clients.ecs_once if once else clients.ecs
     with _in_cluster(doing, cluster):
-        answer = clients.ecs.describe_services(cluster=cluster, services=list(names))
+        answer = ecs.describe_services(cluster=cluster, services=list(names))
     _refuse_failures(answer.get("failures", []), doing)
     updatable = request_members(clients, "UpdateService")
     found = filter(shapes.has_revision, answer["services"])

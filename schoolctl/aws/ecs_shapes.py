@@ -113,7 +113,7 @@ def deployment(answer: DeploymentTypeDef) -> Deployment:
         id=answer.get("id", ""),
         status=answer.get("status", ""),
         task_definition=TaskDefinitionRef.from_arn(answer.get("taskDefinition", "")),
-        rollout_state=RolloutState(state) if state else None,
+        rollout_state=_rollout_state(state) if state else None,
         rollout_reason=answer.get("rolloutStateReason", ""),
         desired=answer.get("desiredCount", 0),
         running=answer.get("runningCount", 0),
@@ -122,6 +122,12 @@ def deployment(answer: DeploymentTypeDef) -> Deployment:
         created_at=_time(answer),
         updated_at=_time(answer, "updatedAt"),
     )
+
+
+def _rollout_state(told: str) -> RolloutState:
+    """Read a rolloutState; one that is not known yet decides nothing."""
+    known = RolloutState.__members__.get(told)
+    return RolloutState.IN_PROGRESS if known is None else known
 
 
 def task(answer: TaskTypeDef) -> Task:
@@ -142,6 +148,9 @@ def task(answer: TaskTypeDef) -> Task:
         containers=tuple(_container(each) for each in answer.get("containers", [])),
         zone=answer.get("availabilityZone", ""),
         address=_address(answer),
+        pull_started_at=_optional_time(answer, "pullStartedAt"),
+        pull_stopped_at=_optional_time(answer, "pullStoppedAt"),
+        stopping_at=_optional_time(answer, "stoppingAt"),
     )
 
 

@@ -53,6 +53,7 @@ COMMANDS = (
     Entry(
         "restart", "scale", SHIP, "Replace the service's tasks by new ones of the same revision."
     ),
+    Entry("wait", "wait", SHIP, "Follow the rollout that is in progress, and give its verdict."),
     Entry("run", "run_task", SHIP, "Run a command as a one-off task, with its log and exit code."),
     Entry("diff", "diff", LOOK, "Show everything that deploy would change."),
     Entry("exec", "exec", SHIP, "Open a shell in a running task, or run a command there."),

@@ -28,9 +28,16 @@ Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
 ]
 
+FailFast = Annotated[
+    int | None,
+    typer.Option(
+        "--fail-fast", metavar="N", min=1, help="Go back once N of the new tasks have failed."
+    ),
+]
+
 
 @app.command("deploy", cls=LockingCommand)
-def deploy(
+def deploy(  # noqa: PLR0917  # one argument for each option
     context: typer.Context,
     tag: Annotated[
         str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
@@ -54,6 +61,7 @@ def deploy(
         int | None,
         typer.Option("--desired-count", metavar="N", min=0, help="Run this many tasks."),
     ] = None,
+    fail_fast: FailFast = None,
 ) -> None:
     """Bring the service to an image, and tell what became of it.
 
@@ -71,6 +79,7 @@ def deploy(
         timeout_seconds=parse_timeout(timeout),
         force=force,
         desired_count=desired_count,
+        fail_fast=fail_fast,
     )
     counting = desired_count is not None and not choice.is_made
     if not counting:
@@ -119,6 +128,7 @@ def rollback(
     ] = None,
     no_wait: NoWait = False,
     timeout: Timeout = _TWENTY_MINUTES,
+    fail_fast: FailFast = None,
 ) -> None:
     """Go back to the last revision that completed.
 
@@ -129,7 +139,9 @@ def rollback(
     from schoolctl.plan.rollback import plan_rollback
 
     run = Run.of(context)
-    options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
+    options = DeployOptions(
+        wait=not no_wait, timeout_seconds=parse_timeout(timeout), fail_fast=fail_fast
+    )
     with run.locked():
         service, running = _running(run)
         to = to or _unfinished(run, service)

@@ -335,7 +335,7 @@ class Run:
 
     def _agree(self, plan: Plan) -> None:
         config = self.config
-        if plan.local:
+        if plan.local or plan.watches:
             return
         if config.protected:
             self._agree_by_name(config.service.name, config.environment)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.ecs import describe_service, list_tasks
 from schoolctl.aws.observe_failure import observe_failure
+from schoolctl.aws.observe_rollout import RolloutObserver
 from schoolctl.errors import SchoolctlError, UnavailableError, interrupted
-from schoolctl.plan.diagnosis import diagnose
-from schoolctl.plan.failure import events_since, tasks_of
+from schoolctl.execute.fail_fast import go_back
+from schoolctl.plan import service_rollout
 from schoolctl.plan.rollout import (
     Completed,
     Failed,
@@ -16,23 +17,28 @@ from schoolctl.plan.rollout import (
     InProgress,
     RolledBack,
     ScaledToZero,
+    Stopped,
     Verdict,
     judge,
 )
-from schoolctl.plan.rollout_text import GOES_ON, document, failure, progress, success
-from schoolctl.text import duration
+from schoolctl.plan.rollout_text import GOES_ON, document, failure, success
+from schoolctl.plan.rollout_view import Look, heartbeat, progress
+from schoolctl.plan.timing import Trace
+from schoolctl.text import count, duration
 
 if TYPE_CHECKING:
     from schoolctl.execute import Outcome, Tools
-    from schoolctl.model import Deployment, ServiceState
+    from schoolctl.model import Deployment
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.steps import WaitForRollout
     from schoolctl.reporter import View
 
 _POLL_SECONDS = 1.5
+_HEARTBEAT_SECONDS = 30.0
+"""After how long without news a log is told that the rollout is still watched."""
 _WAY_BACK_SECONDS = 120.0
 """How long the way back of a failed deployment is watched; the verdict stands by then."""
-_WORTH_EXPLAINING = (InProgress, RolledBack, Failed)
+_WORTH_EXPLAINING = (InProgress, RolledBack, Failed, Stopped)
 
 
 def wait_for_rollout(step: WaitForRollout, tools: Tools, outcome: Outcome) -> str:
@@ -42,7 +48,8 @@ def wait_for_rollout(step: WaitForRollout, tools: Tools, outcome: Outcome) -> st
         What became of it, such as `completed in 42 s, 2 of 2 running`.
 
     Raises:
-        RolloutError: it failed, was rolled back or superseded, or the service was deleted.
+        RolloutError: it failed, was rolled back, stopped or superseded, or the service was
+            deleted.
         TimedOutError: it was not decided within the step's limit.
         InterruptedRunError: Ctrl-C; the rollout goes on.
     """
@@ -65,9 +72,15 @@ class _Watch:
         self._outcome = outcome
         self._started = started
         self._begun = tools.clock.monotonic()
+        self._observer = RolloutObserver(
+            tools.clients, step.cluster, step.service, started, note=tools.reporter.detail
+        )
         self._history = History()
-        self._service: ServiceState | None = None
+        self._trace = Trace()
+        self._newest = Look(None)
         self._events: set[str] = set()
+        self._lines: list[str] = []
+        self._told_at = 0.0
 
     @property
     def _elapsed(self) -> float:
@@ -89,7 +102,11 @@ class _Watch:
         """Give the verdict; InProgress when the time is up."""
         limit, on_the_way_back = self._step.timeout_seconds, False
         while True:
-            verdict = self._look(view)
+            begun = self._elapsed
+            verdict = self._look(view, limit - begun)
+            if self._is_hopeless(verdict):
+                verdict = self._end(verdict, view)
+                limit = self._elapsed + _WAY_BACK_SECONDS
             if isinstance(verdict, RolledBack) and not verdict.finished:
                 if not on_the_way_back:
                     limit, on_the_way_back = self._failed_at + _WAY_BACK_SECONDS, True
@@ -97,8 +114,15 @@ class _Watch:
                 return verdict
             left = limit - self._elapsed
             if left <= 0:
-                return verdict
-            self._tools.clock.sleep(min(_POLL_SECONDS, left))
+                return self._at_the_limit(verdict)
+            spent = self._elapsed - begun
+            self._tools.clock.sleep(min(max(_POLL_SECONDS - spent, 0.1), left))
+
+    def _at_the_limit(self, verdict: Verdict) -> Verdict:
+        ended = self._history.ended
+        if ended and isinstance(verdict, InProgress):
+            return RolledBack(ended, self._history.before, finished=False)
+        return verdict
 
     @property
     def _failed_at(self) -> float:
@@ -106,50 +130,92 @@ class _Watch:
         at = self._history.failed_after_seconds
         return self._elapsed if at is None else at
 
-    def _look(self, view: View) -> Verdict:
-        step = self._step
+    def _look(self, view: View, left_seconds: float) -> Verdict:
+        troubled = self._history.unsteady_after_seconds is not None
+        wanted = troubled or self._step.fail_fast is not None
         try:
-            self._service = describe_service(self._tools.clients, step.cluster, step.service)
+            look = self._observer.look(max(left_seconds, _POLL_SECONDS), stopped=wanted)
         except UnavailableError as error:
             # Being throttled, or a network that is away for a while, says nothing of the rollout.
             self._tools.reporter.detail(f"{error.what}: {error.why}")
-            return InProgress("AWS does not answer")
-        elapsed = self._elapsed
-        self._history = self._history.after(self._service, self._started, elapsed)
-        if self._history.unsteady_after_seconds is not None:
-            self._count_stops()
-        verdict = judge(self._service, self._started, self._history, elapsed)
+            why = error.why.removeprefix("AWS answered ")
+            verdict: Verdict = InProgress(f"AWS does not answer: {why}", answered=False)
+            self._show(view, verdict)
+            return verdict
+        self._newest = look
+        verdict = self._judge(look)
         self._show(view, verdict)
         return verdict
 
-    def _count_stops(self) -> None:
-        step = self._step
-        try:
-            stopped = list_tasks(
-                self._tools.clients, step.cluster, service=step.service, stopped=True
-            )
-        except SchoolctlError as error:
-            self._tools.reporter.detail(f"{error.what}: {error.why}")
-            return
-        trouble = [
-            each
-            for each in tasks_of(self._started, stopped)
-            if diagnose(each, container=self._tools.config.task.container).trouble
-        ]
-        self._history = self._history.with_stops(len(trouble), self._elapsed)
+    def _judge(self, look: Look) -> Verdict:
+        elapsed, started = self._elapsed, self._started
+        history = self._history.after(look.service, started, elapsed)
+        stops = look.troubled(started, self._tools.config.task.container)
+        self._history = history = history.with_stops(stops, elapsed)
+        self._trace = self._trace.after(look, started, elapsed)
+        verdict = judge(look.service, started, history, elapsed)
+        verdict = service_rollout.weigh(verdict, look.told, look.service, started, history)
+        if self._step.healthy and isinstance(verdict, Completed):
+            return self._need_healthy(verdict, look)
+        return verdict
+
+    def _need_healthy(self, verdict: Completed, look: Look) -> Verdict:
+        ill = [each for each in look.our_targets(self._started) if each.state == "unhealthy"]
+        if not ill:
+            return verdict
+        return InProgress(f"{count(len(ill), 'target')} of the load balancer not healthy")
 
     def _show(self, view: View, verdict: Verdict) -> None:
-        service = self._service
-        if service is None:
-            return
-        for event in reversed(events_since(self._started, service.events)):
-            if event.id not in self._events:
+        service, elapsed = self._newest.service, self._elapsed
+        told = False
+        for event in reversed(service.events if service is not None else ()):
+            if event.at >= self._started.created_at and event.id not in self._events:
                 self._events.add(event.id)
                 view.event(f"  {event.message}")
+                told = True
+        lines = progress(self._newest, self._started, self._trace.unhealthy_for(elapsed))
         reason = verdict.reason or "in progress"
-        view.update(
-            progress(service, self._started), moving=f"{reason} ({duration(self._elapsed)})"
+        view.update(lines, moving=f"{reason} ({duration(elapsed)})")
+        if told or lines != self._lines:
+            self._told_at = elapsed
+        elif elapsed - self._told_at >= _HEARTBEAT_SECONDS:
+            view.heartbeat(heartbeat(lines, verdict.reason, elapsed))
+            self._told_at = elapsed
+        self._lines = lines
+
+    # Ending it early
+
+    def _is_hopeless(self, verdict: Verdict) -> bool:
+        limit = self._step.fail_fast
+        return (
+            limit is not None
+            and not self._history.ended
+            and isinstance(verdict, InProgress)
+            and self._history.failed_after_seconds is None
+            and self._history.stops >= limit
         )
+
+    def _end(self, verdict: Verdict, view: View) -> Verdict:
+        """End the rollout and send the service back; with nothing to go back to, it has failed."""
+        stops, before = count(self._history.stops, "task"), self._history.before
+        reason = f"--fail-fast ended it: {stops} of it stopped with trouble"
+        if before is None:
+            return Failed(reason, (), first=True)
+        self._history = replace(self._history, ended=reason)
+        try:
+            done = go_back(
+                self._step,
+                self._tools,
+                self._started,
+                record_arn=self._observer.record_arn,
+                before=before,
+            )
+        except SchoolctlError as error:
+            return Failed(f"{reason}; {error.what}: {error.why}", (before,))
+        view.event(f"  {reason}; {done}")
+        return verdict
+
+    # The end
 
     def _conclude(self, verdict: Verdict) -> str:
         """Say what became of the rollout, or raise it."""
@@ -157,9 +223,11 @@ class _Watch:
         good = isinstance(verdict, Completed) or (
             isinstance(verdict, ScaledToZero) and verdict.from_start
         )
-        report = self._observe() if isinstance(verdict, _WORTH_EXPLAINING) else None
+        report = self._report(verdict)
         name = f"{self._step.cluster}/{self._step.service}"
-        told = document(verdict, self._started, seconds=seconds, report=report)
+        told = document(
+            verdict, self._started, seconds=seconds, report=report, more=self._more(verdict)
+        )
         self._tools.reporter.result(
             {"verdict": str(told["verdict"]).replace("_", " "), "rollout": told}
         )
@@ -168,12 +236,29 @@ class _Watch:
         if isinstance(verdict, ScaledToZero):
             self._outcome.proven = False
             self._tools.reporter.warn(f"{verdict.reason}, so this rollout proves nothing")
+        elif self._trace.line():
+            self._tools.reporter.note(f"  {self._trace.line()}")
         return success(verdict, seconds)
 
-    def _observe(self) -> FailureReport:
+    def _more(self, verdict: Verdict) -> dict[str, object]:
+        """Give the rest of the document: ECS's own record, and where the time went."""
+        more: dict[str, object] = {}
+        if isinstance(verdict, Completed):
+            look = self._observer.with_stopped(self._newest)
+            self._trace = self._trace.after(look, self._started, self._elapsed)
+            more["time"] = self._trace.document()
+        if self._newest.told is not None:
+            more["service_deployment"] = service_rollout.document(self._newest.told)
+        return more
+
+    def _report(self, verdict: Verdict) -> FailureReport | None:
+        if not isinstance(verdict, _WORTH_EXPLAINING):
+            return None
+        if isinstance(verdict, InProgress) and not verdict.answered:
+            return None  # the limit is over, and AWS would not answer these questions either
         return observe_failure(
             self._tools.clients,
-            self._service,
+            self._newest.service,
             self._started,
             cluster=self._step.cluster,
             service_name=self._step.service,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.steps import Step
     from schoolctl.plan.target import ChosenImage, Target
 
-WATCH = "follow it with `schoolctl status`; `schoolctl deploy` again waits for it"
+WATCH = "follow it with `schoolctl wait`, which gives the verdict"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class DeployOptions:
     desired_count: int | None = None
     only_look: bool = False
     """Whether the plan is only looked at: then a deployment in progress is no obstacle."""
+    fail_fast: int | None = None
+    """After how many failed tasks the rollout is ended."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,12 @@ def _creation(
 def _follow(config: Config, target: Target, options: DeployOptions) -> tuple[Step, ...]:
     if not options.wait:
         return ()
-    wait = WaitForRollout(config.service.cluster, config.service.name, options.timeout_seconds)
+    wait = WaitForRollout(
+        config.service.cluster,
+        config.service.name,
+        options.timeout_seconds,
+        fail_fast=options.fail_fast,
+    )
     return (wait, *_mark(target))
 
 
@@ -291,7 +298,11 @@ class _Update:
         if not self.options.wait:
             return Plan(f"deploy to {name}", before, nothing=f"nothing to do: {started}")
         wait = WaitForRollout(
-            self.config.service.cluster, name, self.options.timeout_seconds, deployment=moving
+            self.config.service.cluster,
+            name,
+            self.options.timeout_seconds,
+            deployment=moving,
+            fail_fast=self.options.fail_fast,
         )
         steps = (*before, wait, *_mark(self.target))
         return Plan(f"follow the rollout of {self.target.label} on {name}", steps, notes=(started,))
@@ -317,7 +328,7 @@ class _Update:
             f"another deployment of {name} is in progress: {moving.task_definition},"
             f" started {self._age(moving)}",
             why=f"{moving.running} of {count(moving.desired, 'task')} run (deployment {moving.id})",
-            hint="wait until it is decided (`schoolctl status`), or go over it with --force",
+            hint="wait until it is decided (`schoolctl wait`), or go over it with --force",
         )
 
     def _age(self, deployment: Deployment) -> str:

@@ -155,7 +155,13 @@ def plan_rollback(
             ),
             UpdateService(cluster, name, revision.ref, {}, running=running, changes=target.changes),
         )
-    wait = WaitForRollout(cluster, name, options.timeout_seconds, deployment=on_the_way)
+    wait = WaitForRollout(
+        cluster,
+        name,
+        options.timeout_seconds,
+        deployment=on_the_way,
+        fail_fast=options.fail_fast,
+    )
     mark = () if revision.completed_at else (MarkCompleted(revision.ref),)
     return Plan(
         f"roll {name} back from {running} to {revision.ref} ({target.label}).",

@@ -6,12 +6,18 @@ revision was rolled back by the circuit breaker is stable, too.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from schoolctl.model import RolloutState
+from schoolctl.model.service_deployments import DeploymentStrategy
+from schoolctl.plan.deployment_settings import (
+    enough_running,
+    rolls_back,
+    strategy,
+    too_many_stops,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +30,6 @@ ROLLBACK_WITHIN_SECONDS = 15.0
 """How long ECS may take from marking a deployment FAILED to starting the way back."""
 STEADY_SECONDS = 5.0
 """How long all tasks must have stayed up where COMPLETED was said before they were."""
-_FEWEST_STOPS, _MOST_STOPS = 3, 200
 _GONE_STATUSES = {"INACTIVE", "DRAINING"}
 _WAY_BACK = re.compile(r"roll(ed|ing)?[ -]?back", re.IGNORECASE)
 
@@ -34,6 +39,8 @@ class InProgress:
     """Not decided yet."""
 
     reason: str
+    answered: bool = True
+    """Whether AWS told; otherwise nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,11 @@ class Completed:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Our deployment failed, and ECS goes back to the revision `to`."""
+    """Our deployment failed, and the service goes back to the revision `to`."""
 
     reason: str
-    to: TaskDefinitionRef
+    to: TaskDefinitionRef | None
+    """None where ECS does not tell."""
     finished: bool
     """Whether the way back is complete, too."""
 
@@ -66,6 +74,17 @@ class Failed:
     """Whether the service has no deployment before it, and so nothing to go back to."""
     replaced_by: TaskDefinitionRef | None = None
     """The revision of a deployment that somebody started since."""
+    rollback_failed: bool = False
+    """Whether ECS tried to go back, and failed at that, too."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody stopped our deployment before it was decided, and nothing goes back."""
+
+    reason: str
+    still_running: tuple[TaskDefinitionRef, ...]
+    """Other revisions of which tasks are still running, newest deployment first."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,7 @@ class Gone:
     reason: str
 
 
-Verdict = InProgress | Completed | RolledBack | Failed | Superseded | ScaledToZero | Gone
+Verdict = InProgress | Completed | RolledBack | Failed | Superseded | Stopped | ScaledToZero | Gone
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,15 @@ class History:
     """When our deployment was last seen COMPLETED without all its tasks up."""
     stops: int = 0
     """How many tasks of our deployment have stopped with trouble, as far as was looked."""
+    before: TaskDefinitionRef | None = None
+    """The revision that ran when our deployment began, as far as was seen."""
+    ended: str = ""
+    """Why this run itself ended the rollout; empty where it did not."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether our deployment is known to have failed."""
+        return self.failed_after_seconds is not None or bool(self.ended)
 
     def with_stops(self, stops: int, elapsed_seconds: float) -> History:
         """Give the history with the number of tasks that have stopped so far."""
@@ -128,16 +156,17 @@ class History:
         others = {
             each.id: each.task_definition for each in service.deployments if each.id != started.id
         }
-        history = replace(self, others={**self.others, **others})
-        ours = _find(service, started)
+        before = self.before or _ran_before(service, started)
+        history = replace(self, others={**self.others, **others}, before=before)
+        ours = find(service, started)
         if ours is None:
             return history
         first = service.desired if self.first_desired is None else self.first_desired
         history = replace(history, seen=True, first_desired=first)
-        said = RolloutState.COMPLETED
-        if ours.rollout_state is said and ours.running < service.desired:
+        said, enough = RolloutState.COMPLETED, enough_running(service)
+        if ours.rollout_state is said and ours.running < enough:
             history = replace(history, unsteady_after_seconds=elapsed_seconds)
-        elif not self.seen and started.rollout_state is said and started.running < service.desired:
+        elif not self.seen and started.rollout_state is said and started.running < enough:
             history = replace(history, unsteady_after_seconds=0.0)
         if ours.rollout_state is not RolloutState.FAILED:
             return history
@@ -170,7 +199,7 @@ def judge(
     """
     if service is None or service.status in _GONE_STATUSES:
         return _without_service(service, elapsed_seconds)
-    ours, primary = _find(service, started), service.primary
+    ours, primary = find(service, started), service.primary
     if ours is not None and ours.status == "PRIMARY":
         return _while_primary(service, ours, history, elapsed_seconds)
     if primary is None:
@@ -192,13 +221,29 @@ def _may_be_stale(
     """Say whether an answer may be from before our deployment, even if one before it was not."""
     return (
         ours is None
-        and history.failed_after_seconds is None
+        and not history.failed
         and primary.created_at <= started.created_at
         and elapsed_seconds < VISIBLE_WITHIN_SECONDS
     )
 
 
-def _find(service: ServiceState, started: Deployment) -> Deployment | None:
+def _ran_before(service: ServiceState, started: Deployment) -> TaskDefinitionRef | None:
+    """Give the revision of the newest deployment before ours that has run."""
+    return next(
+        (
+            each.task_definition
+            for each in service.deployments
+            if each.id != started.id
+            and each.created_at <= started.created_at
+            and each.rollout_state is not RolloutState.FAILED
+            and (each.running or each.rollout_state is RolloutState.COMPLETED)
+        ),
+        None,
+    )
+
+
+def find(service: ServiceState, started: Deployment) -> Deployment | None:
+    """Give our deployment as an answer has it; None where it is not listed."""
     return next((each for each in service.deployments if each.id == started.id), None)
 
 
@@ -219,20 +264,31 @@ def _while_primary(
         from_start = history.first_desired in {None, 0}
         when = "is 0" if from_start else "was set to 0 while the rollout was under way"
         return ScaledToZero(f"the desired count {when}: no task runs", from_start)
-    complete = ours.running >= service.desired
-    if ours.rollout_state is None:
-        # Answers from before rolloutState existed: only a service that holds nothing but our
-        # deployment, with nothing pending, may be called complete.
-        complete = complete and ours.pending == 0 and len(service.deployments) == 1
-    elif ours.rollout_state is not RolloutState.COMPLETED:
+    if ours.rollout_state is RolloutState.COMPLETED:
+        return _while_completed(service, ours, history, elapsed_seconds)
+    # Answers from before rolloutState existed: only a service that holds nothing but our
+    # deployment, with nothing pending, may be called complete.
+    alone = ours.pending == 0 and len(service.deployments) == 1
+    if ours.rollout_state is not None or not alone or ours.running < service.desired:
         return InProgress(ours.rollout_reason)
+    if not _is_rolling(service):
+        return InProgress("all its tasks run; whether they have the traffic, ECS does not tell")
+    return Completed(ours.running, service.desired, ours.rollout_reason)
+
+
+def _while_completed(
+    service: ServiceState, ours: Deployment, history: History, elapsed_seconds: float
+) -> Verdict:
+    others = still_running(service, ours.id)
     if history.stops >= too_many_stops(service.desired):
         return Failed(
             f"ECS calls the deployment completed, but {history.stops} of its tasks have stopped",
-            _still_running(service, ours.id),
+            others,
             first=not history.others,
         )
-    if not complete:
+    if not _is_rolling(service) and others:
+        return InProgress("tasks of another revision are still running")
+    if ours.running < enough_running(service):
         return InProgress(f"{ours.running} of {service.desired} tasks are running")
     unsteady = history.unsteady_after_seconds
     if unsteady is not None and elapsed_seconds - unsteady < STEADY_SECONDS:
@@ -240,36 +296,45 @@ def _while_primary(
     return Completed(ours.running, service.desired, ours.rollout_reason)
 
 
+def _is_rolling(service: ServiceState) -> bool:
+    return strategy(service) is DeploymentStrategy.ROLLING
+
+
 def _while_failed(
     service: ServiceState, ours: Deployment, history: History, elapsed_seconds: float
 ) -> Verdict:
     since = elapsed_seconds - (history.failed_after_seconds or 0.0)
-    if history.others and rolls_back(service) and since < ROLLBACK_WITHIN_SECONDS:
+    goes_back = history.ended or rolls_back(service)
+    if history.others and goes_back and since < ROLLBACK_WITHIN_SECONDS:
         return InProgress("the deployment failed; ECS is about to go back")
-    return Failed(ours.rollout_reason, _still_running(service, ours.id), first=not history.others)
+    return Failed(
+        history.ended or ours.rollout_reason,
+        still_running(service, ours.id),
+        first=not history.others,
+    )
 
 
 def _after_primary(
     service: ServiceState, started: Deployment, primary: Deployment, history: History
 ) -> Verdict:
-    failed = history.failed_after_seconds is not None
     evidence = _evidence_of_rollback(service, started, primary)
     known = {ref for id_, ref in history.others.items() if id_ != primary.id}
-    went_back = failed and rolls_back(service) and primary.task_definition in known
+    goes_back = history.ended or (history.failed and rolls_back(service))
+    went_back = goes_back and primary.task_definition in known
     if evidence is not None or went_back:
         return RolledBack(
-            reason=history.failed_reason or evidence or "the deployment failed",
+            reason=history.ended or history.failed_reason or evidence or "the deployment failed",
             to=primary.task_definition,
             finished=primary.rollout_state in {RolloutState.COMPLETED, None}
             and primary.running >= service.desired,
         )
-    if failed:
+    if history.failed:
         return Failed(
-            history.failed_reason,
-            _still_running(service, started.id),
+            history.ended or history.failed_reason,
+            still_running(service, started.id),
             replaced_by=primary.task_definition,
         )
-    ours = _find(service, started)
+    ours = find(service, started)
     completed = ours is not None and ours.rollout_state is RolloutState.COMPLETED
     when = "after this one had completed" if completed else "before this one was decided"
     return Superseded(f"another deployment ({primary.id}) was started {when}", primary)
@@ -294,36 +359,8 @@ def _evidence_of_rollback(
     )
 
 
-def _still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRef, ...]:
+def still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRef, ...]:
+    """Give the revisions of other deployments that have running tasks, the newest first."""
     return tuple(
         each.task_definition for each in service.deployments if each.id != our_id and each.running
     )
-
-
-def too_many_stops(desired: int) -> int:
-    """Give how many stopped tasks make a failure of a deployment that was called COMPLETED.
-
-    ECS's circuit breaker no longer watches such a one; its threshold is taken for it.
-
-    Source: ECS guide, deployment circuit breaker: half the desired count, at least 3, at most 200.
-    """
-    return min(_MOST_STOPS, max(_FEWEST_STOPS, math.ceil(desired / 2)))
-
-
-def breaker(service: ServiceState) -> Mapping[str, object]:
-    """Give the service's circuit breaker settings, in AWS's shape; empty where it has none."""
-    deployment = service.settings.get("deploymentConfiguration")
-    if isinstance(deployment, dict):
-        found = deployment.get("deploymentCircuitBreaker")
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-def rolls_back(service: ServiceState) -> bool:
-    """Say whether ECS goes back by itself when a deployment of this service fails."""
-    if breaker(service).get("rollback"):
-        return True
-    deployment = service.settings.get("deploymentConfiguration")
-    alarms = deployment.get("alarms") if isinstance(deployment, dict) else None
-    return isinstance(alarms, dict) and bool(alarms.get("rollback"))

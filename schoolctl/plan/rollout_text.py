@@ -10,35 +10,15 @@ from schoolctl.plan import rollout
 from schoolctl.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
+    from schoolctl.model import Deployment, TaskDefinitionRef
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.rollout import Verdict
 
-GOES_ON = "the rollout goes on: watch it with `schoolctl status`, undo it with `schoolctl rollback`"
+GOES_ON = "the rollout goes on: watch it with `schoolctl wait`, undo it with `schoolctl rollback`"
 AGAIN = "when it is mended: `schoolctl push`, then `schoolctl deploy`"
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-def progress(service: ServiceState, started: Deployment) -> list[str]:
-    """Give a line for each deployment that still has tasks, ours first."""
-    listed = sorted(service.deployments, key=lambda each: each.id != started.id)
-    return [
-        _deployment_line(each, ours=each.id == started.id)
-        for each in listed
-        if each.id == started.id or each.running or each.pending
-    ]
-
-
-def _deployment_line(deployment: Deployment, *, ours: bool) -> str:
-    whose = "new" if ours else "old"
-    parts = [f"{deployment.running} of {deployment.desired} running"]
-    if deployment.pending:
-        parts.append(f"{deployment.pending} pending")
-    if deployment.failed:
-        parts.append(f"{deployment.failed} failed")
-    return f"  {deployment.task_definition} ({whose}): {', '.join(parts)}"
 
 
 def success(verdict: Verdict, seconds: float) -> str:
@@ -89,11 +69,23 @@ def failure(
                 why=reason,
                 hint="`schoolctl scale 1` starts a task again",
             )
+        case rollout.Stopped(reason=reason, still_running=still):
+            error = RolloutError(
+                f"{of_ours} was stopped; {_runs(still)}",
+                why=reason,
+                hint=_lines(fix, "`schoolctl deploy` tries again, `schoolctl rollback` goes back"),
+            )
         case rollout.Gone(reason=reason):
             error = RolloutError(
                 f"{of_ours} ended with the service",
                 why=reason,
                 hint="`schoolctl deploy` creates the service anew",
+            )
+        case rollout.InProgress(reason=reason, answered=False):
+            error = TimedOutError(
+                f"{of_ours} was not seen to be decided within {duration(seconds)}",
+                why=reason,
+                hint=GOES_ON,
             )
         case rollout.InProgress(reason=reason) | rollout.Completed(reason=reason):
             error = TimedOutError(
@@ -120,19 +112,29 @@ def _failed(verdict: rollout.Failed, of_ours: str, fix: str) -> RolloutError:
             why=_sentences(verdict.reason, "it is the first deployment of this service"),
             hint=_lines(fix, AGAIN, "or stop its tasks: `schoolctl deploy --desired-count 0`"),
         )
-    still = _list(verdict.still_running)
-    runs = f"{still} still has running tasks" if still else "no other revision has running tasks"
+    runs = _runs(verdict.still_running)
+    way = "the way back failed, too" if verdict.rollback_failed else "was not rolled back"
     return RolloutError(
-        f"{of_ours} failed and was not rolled back; {runs}",
+        f"{of_ours} failed and {way}; {runs}",
         why=verdict.reason,
         hint=_lines(fix, "`schoolctl rollback` goes back now"),
     )
 
 
+def _runs(still_running: Iterable[TaskDefinitionRef]) -> str:
+    still = _list(still_running)
+    return f"{still} still has running tasks" if still else "no other revision has running tasks"
+
+
 def document(
-    verdict: Verdict, started: Deployment, *, seconds: float, report: FailureReport | None
+    verdict: Verdict,
+    started: Deployment,
+    *,
+    seconds: float,
+    report: FailureReport | None,
+    more: Mapping[str, object],
 ) -> dict[str, object]:
-    """Give the verdict for JSON, with the report's fields beside it."""
+    """Give the verdict for JSON, with the report's fields and `more` beside it."""
     name = "timed_out" if isinstance(verdict, rollout.InProgress) else _snake(verdict)
     found: dict[str, object] = {
         "verdict": name,
@@ -145,15 +147,19 @@ def document(
         case rollout.Completed():
             found |= {"running": verdict.running, "desired": verdict.desired}
         case rollout.RolledBack():
-            found |= {"rolled_back_to": str(verdict.to), "rollback_finished": verdict.finished}
+            found["rolled_back_to"] = str(verdict.to) if verdict.to else None
+            found["rollback_finished"] = verdict.finished
         case rollout.Failed():
             found["still_running"] = [str(each) for each in verdict.still_running]
             found["replaced_by"] = str(verdict.replaced_by) if verdict.replaced_by else None
+            found["rollback_failed"] = verdict.rollback_failed
+        case rollout.Stopped():
+            found["still_running"] = [str(each) for each in verdict.still_running]
         case rollout.Superseded():
             found["superseded_by"] = str(verdict.by.task_definition)
         case _:
             pass
-    return found | (report.document() if report else {})
+    return found | (report.document() if report else {}) | {**more}
 
 
 def _snake(verdict: Verdict) -> str:
@@ -165,8 +171,10 @@ def _fix(report: FailureReport | None) -> str:
     return found.fix if found else ""
 
 
-def _name(ref: TaskDefinitionRef, started: Deployment) -> str:
+def _name(ref: TaskDefinitionRef | None, started: Deployment) -> str:
     """Name a revision; the same one as ours is called so, or the text would say nothing."""
+    if ref is None:
+        return "what ran before"
     same = ref == started.task_definition
     return f"the deployment before it (the same revision, {ref})" if same else str(ref)
 

@@ -346,10 +346,17 @@ class WaitForRollout:
     timeout_seconds: float
     deployment: Deployment | None = None
     """What to follow where this plan starts none: a deployment of an earlier run."""
+    fail_fast: int | None = None
+    """After how many stopped tasks the rollout is ended, and the service brought back."""
+    healthy: bool = False
+    """Whether the tasks have to be healthy for the load balancer, too, and not for ECS alone."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        return f"wait until the rollout is decided (at most {self.timeout_seconds:.0f} s)"
+        limits = [f"at most {self.timeout_seconds:.0f} s"]
+        if self.fail_fast is not None:
+            limits.append(f"ended when {count(self.fail_fast, 'task')} failed")
+        return f"wait until the rollout is decided ({', '.join(limits)})"
 
 
 @dataclass(frozen=True)
@@ -439,5 +446,7 @@ class Plan:
     """Whether it asks first for another reason, which its notes tell."""
     local: bool = False
     """Whether only this machine is changed: then a protected environment asks nothing."""
+    watches: bool = False
+    """Whether it only watches, and notes what came of it: that asks nothing, either."""
     quiet: bool = False
     """Whether a run need not show the steps first (`--dry-run` shows them all the same)."""

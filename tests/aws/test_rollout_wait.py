@@ -271,7 +271,7 @@ def test_the_limit_ends_the_wait_and_not_the_rollout(
     assert error.exit_code is ExitCode.TIMED_OUT
     assert error.what == "the rollout of web:7 on school/web was not decided within 1 m"
     assert "cause: a limit of the account is reached" in error.details
-    assert "the rollout goes on: watch it with `schoolctl status`" in error.hint
+    assert "the rollout goes on: watch it with `schoolctl wait`" in error.hint
     assert "`schoolctl rollback`" in error.hint
     assert waiting.clock.monotonic() == pytest.approx(60)
 
@@ -327,7 +327,7 @@ def test_ctrl_c_says_that_the_rollout_goes_on(project: Project, scripted: Script
     assert isinstance(error, InterruptedRunError)
     assert error.exit_code is ExitCode.INTERRUPTED
     assert error.hint == (
-        "the rollout goes on: watch it with `schoolctl status`, undo it with `schoolctl rollback`"
+        "the rollout goes on: watch it with `schoolctl wait`, undo it with `schoolctl rollback`"
     )
 
 

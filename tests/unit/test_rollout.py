@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.model import Deployment, RolloutState, ServiceState
+from schoolctl.plan.deployment_settings import too_many_stops
 from schoolctl.plan.rollout import (
     ROLLBACK_WITHIN_SECONDS,
     STEADY_SECONDS,
@@ -20,7 +21,6 @@ from schoolctl.plan.rollout import (
     Superseded,
     Verdict,
     judge,
-    too_many_stops,
 )
 from tests.unit.scenes import (
     BREAKER_ALONE,

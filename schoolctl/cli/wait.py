@@ -1,0 +1,100 @@
+"""`schoolctl wait`: the verdict on a rollout that another run has begun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.cli.limits import parse_timeout
+from schoolctl.cli.options import Command
+from schoolctl.cli.run import Run
+
+if TYPE_CHECKING:
+    from schoolctl.model.service_deployments import ServiceDeploymentBrief
+    from schoolctl.plan.steps import Plan
+    from schoolctl.plan.wait import InQuestion
+
+_TWENTY_MINUTES = 1200.0
+_RECORDS = 20
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command("wait", cls=Command)
+def wait(
+    context: typer.Context,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
+    ] = _TWENTY_MINUTES,
+    revision: Annotated[
+        int | None,
+        typer.Option("--revision", metavar="N", min=1, help="Only a rollout of this revision."),
+    ] = None,
+) -> None:
+    """Follow the rollout that is in progress, and give its verdict.
+
+    The verdict and the exit code are those that `deploy` would have given. With none in progress,
+    they are those of the last one; it is well once all its tasks are healthy.
+    """
+    from schoolctl.aws.observe_status import need_service
+    from schoolctl.plan.wait import rollout_in_question
+
+    run = Run.of(context)
+    seconds = parse_timeout(timeout)
+    records = run.clients.start(_records, run)
+    service = need_service(run.clients, run.config)
+    found = rollout_in_question(service, records.result(), revision)
+    ref = found.deployment.task_definition
+    run.reporter.result(
+        {
+            "service": service.name,
+            "cluster": service.cluster,
+            "environment": run.config.environment,
+            "revision": str(ref),
+            "deployment_id": found.deployment.id,
+            "in_progress": found.moving,
+            "verdict": "not started",
+        }
+    )
+    if not found.moving:
+        run.reporter.note(f"no rollout of {service.name} is in progress; the last one was of {ref}")
+    outcome = run.carry_out(_plan(run, found, seconds))
+    if outcome is None:
+        raise AssertionError("a command that changes nothing has no dry run")
+    run.reporter.result({}, [f"{service.name} runs {ref}: {outcome.rollout}"])
+
+
+def _records(run: Run) -> list[ServiceDeploymentBrief]:
+    """Give ECS's own records of the newest rollouts; empty where they cannot be read."""
+    from schoolctl.aws.service_deployments import list_service_deployments, with_task_definitions
+    from schoolctl.errors import SchoolctlError
+
+    where = run.config.service
+    try:
+        listed = list_service_deployments(run.clients, where.cluster, where.name, limit=_RECORDS)
+        return with_task_definitions(run.clients, listed or [])
+    except SchoolctlError as error:
+        run.reporter.detail(f"{error.what}: {error.why}")
+        return []
+
+
+def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
+    from schoolctl.aws.ecs import describe_revision
+    from schoolctl.plan.steps import MarkCompleted, Plan, Step, WaitForRollout
+
+    where, ref = run.config.service, found.deployment.task_definition
+    steps: tuple[Step, ...] = (
+        WaitForRollout(
+            where.cluster,
+            where.name,
+            seconds,
+            deployment=found.deployment,
+            healthy=not found.moving,
+        ),
+    )
+    if found.moving:
+        revision = describe_revision(run.clients, ref)
+        if revision is not None and revision.completed_at is None:
+            steps = (*steps, MarkCompleted(ref))
+    return Plan(f"follow the rollout of {ref} on {where.name}", steps, quiet=True, watches=True)
