@@ -28,7 +28,7 @@ from schoolctl.errors import ConfigError, SchoolctlError
 from schoolctl.text import count, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _PIECE_BYTES = 8_000_000
@@ -122,23 +122,57 @@ class BuildContext:
 
         The times do not count for a builder's cache, but a web server may tell a changed file by
         its time alone.
+
+        Raises:
+            SchoolctlError: a file is not what it was when the context was read.
         """
         with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for each in self.entries:
-                info = tarfile.TarInfo(each.path)
-                path = self._path_of(each)
-                info.mode, info.mtime = each.mode, int(path.lstat().st_mtime)
-                match each.kind:
-                    case Kind.DIRECTORY:
-                        info.type = tarfile.DIRTYPE
-                        tar.addfile(info)
-                    case Kind.LINK:
-                        info.type, info.linkname = tarfile.SYMTYPE, each.content
-                        tar.addfile(info)
-                    case Kind.FILE:
-                        info.size = each.size_bytes
-                        with path.open("rb") as content:
-                            tar.addfile(info, content)
+                try:
+                    self._add(each, tar)
+                except OSError as error:
+                    raise SchoolctlError(
+                        f"{self._path_of(each)} changed while it was handed to the builder",
+                        why=str(error),
+                        hint="run it again when nothing writes there",
+                    ) from error
+
+    def _add(self, entry: Entry, tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(entry.path)
+        path = self._path_of(entry)
+        info.mode, info.mtime = entry.mode, int(path.lstat().st_mtime)
+        match entry.kind:
+            case Kind.DIRECTORY:
+                info.type = tarfile.DIRTYPE
+                tar.addfile(info)
+            case Kind.LINK:
+                info.type, info.linkname = tarfile.SYMTYPE, entry.content
+                tar.addfile(info)
+            case Kind.FILE:
+                info.size = entry.size_bytes
+                with path.open("rb") as file:
+                    content = _Hashed(file)
+                    tar.addfile(info, content)
+                    if file.read(1) or content.hexdigest() != entry.content:
+                        raise OSError("its content is another than the one that was judged")
+
+    def text_of(self, path: str) -> str | None:
+        """Give the text of a file in the directory, whether it is sent or not; None without one.
+
+        Args:
+            path: relative to the directory, with `/`.
+        """
+        file = (self.root / path).resolve()
+        if not file.is_relative_to(self.root.resolve()) or not file.is_file():
+            return None
+        try:
+            return file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+    def largest(self, number: int) -> list[tuple[str, int]]:
+        """Give what takes most of the space: files and folders at the top, with their bytes."""
+        return _by_top((each.path, each.size_bytes) for each in self.entries)[:number]
 
     def _path_of(self, entry: Entry) -> Path:
         return self.dockerfile if entry.path == self.dockerfile_name else self.root / entry.path
@@ -197,6 +231,30 @@ def _name_in(root: Path, dockerfile: Path) -> str:
 def _dockerfile_entry(dockerfile: Path, name: str) -> Entry:
     content = dockerfile.read_bytes()
     return Entry(name, Kind.FILE, 0o644, len(content), hashlib.sha256(content).hexdigest())
+
+
+class _Hashed:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def read(self, length: int = -1, /) -> bytes:
+        piece = self._file.read(length)
+        self._digest.update(piece)
+        return piece
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _by_top(sizes: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    by_top: dict[str, int] = {}
+    for path, size_bytes in sizes:
+        top, slash, _ = path.partition("/")
+        by_top[top + slash] = by_top.get(top + slash, 0) + size_bytes
+    return sorted(by_top.items(), key=lambda each: (-each[1], each[0]))
 
 
 class _Reader:
@@ -291,12 +349,9 @@ class _Reader:
         return None if is_allowed(path, self._allow) else finding
 
     def _too_large(self, found: Sequence[tuple[str, os.stat_result]], total: int) -> Finding:
-        by_top: dict[str, int] = {}
-        for path, status in found:
-            if stat.S_ISREG(status.st_mode):
-                top = path.partition("/")[0]
-                by_top[top] = by_top.get(top, 0) + status.st_size
-        largest = sorted(by_top.items(), key=lambda each: -each[1])[:3]
+        largest = _by_top(
+            (path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)
+        )[:3]
         named = ", ".join(f"{name} {size(each)}" for name, each in largest)
         return Finding(
             "the whole context",

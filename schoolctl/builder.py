@@ -175,4 +175,6 @@ def _command(request: BuildRequest) -> list[str]:
         command += ["--build-arg", f"{name}={value}"]
     for name, value in sorted(request.labels.items()):
         command += ["--label", f"{name}={value}"]
+    for secret in request.secrets:
+        command += ["--secret", secret.option]
     return [*command, "-"]

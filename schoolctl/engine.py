@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from schoolctl.build_context import BuildContext
+    from schoolctl.build_secrets import BuildSecret
     from schoolctl.builder import Builder, BuilderChoice
     from schoolctl.model import Digest, ImageRef, RegistryLogin
 
@@ -60,6 +61,7 @@ class BuildRequest:
         build_args: for the Dockerfile's ARG; they can be read in the image's history.
         labels: for the image's configuration.
         builder: which builder, from `Engine.builder`.
+        secrets: what the build may read and the image does not keep; BuildKit's alone.
     """
 
     context: BuildContext
@@ -68,6 +70,7 @@ class BuildRequest:
     builder: Builder
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[BuildSecret, ...] = ()
 
 
 @dataclass(frozen=True)

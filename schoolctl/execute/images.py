@@ -61,6 +61,7 @@ def build(step: BuildImage, tools: Tools) -> str:
         builder=step.builder,
         build_args=step.build_args,
         labels=step.labels,
+        secrets=step.secrets,
     )
     started = tools.clock.monotonic()
     with tools.reporter.view() as view:

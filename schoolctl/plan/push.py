@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ConflictError
+from schoolctl.build_secrets import secret_arguments
+from schoolctl.builder import BuilderKind
+from schoolctl.errors import ConflictError, UsageError
 from schoolctl.model import fits_platform
 from schoolctl.plan.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.plan.steps import BuildImage, CreateRepository, Plan, PushImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from schoolctl.build_secrets import BuildSecret
     from schoolctl.builder import Builder
     from schoolctl.model import Digest, ImageRef, NoSource, Source
     from schoolctl.plan.steps import Step
@@ -32,6 +35,8 @@ class Release:
         platform: such as `linux/amd64`.
         build_args: for the Dockerfile's ARG.
         fingerprint: of the context, the Dockerfile, the arguments and the platform.
+        secrets: what the build may read and the image does not keep.
+        warnings: what the user should know of it, and no reason to refuse it.
     """
 
     tag: str
@@ -42,6 +47,8 @@ class Release:
     platform: str
     build_args: Mapping[str, str]
     fingerprint: str
+    secrets: tuple[BuildSecret, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -138,14 +145,23 @@ def plan_push(
     if not _is_built(release, local):
         steps.append(_build(release, image, local.builder))
     steps.append(PushImage(image))
-    return Plan(f"push {image}", tuple(steps), notes=_notes(release))
+    return Plan(
+        f"push {image}", tuple(steps), notes=_notes(release), warnings=_warnings(release, steps)
+    )
 
 
 def plan_build(release: Release, image: ImageRef, local: LocalBuild) -> Plan:
     """Give the step that builds a release; none, where the engine has the very same."""
     nothing = f"nothing to do: the engine has {image}, built from the same files"
     steps = () if _is_built(release, local) else (_build(release, image, local.builder),)
-    return Plan(f"build {image}", steps, nothing=nothing, notes=_notes(release), local=True)
+    return Plan(
+        f"build {image}",
+        steps,
+        nothing=nothing,
+        notes=_notes(release),
+        warnings=_warnings(release, steps),
+        local=True,
+    )
 
 
 def _is_built(release: Release, local: LocalBuild) -> bool:
@@ -159,6 +175,12 @@ def _is_built(release: Release, local: LocalBuild) -> bool:
 
 
 def _build(release: Release, image: ImageRef, builder: Builder) -> BuildImage:
+    if release.secrets and builder.kind is BuilderKind.CLASSIC:
+        raise UsageError(
+            "--secret needs BuildKit, and this build is for the classic builder",
+            why="the classic builder could only bake it into the image",
+            hint="install the docker CLI with its buildx plugin, and leave out --builder classic",
+        )
     return BuildImage(
         image=image,
         context=release.context,
@@ -168,7 +190,19 @@ def _build(release: Release, image: ImageRef, builder: Builder) -> BuildImage:
         labels=release.labels,
         context_bytes=release.context_bytes,
         builder=builder,
+        secrets=release.secrets,
     )
+
+
+def _warnings(release: Release, steps: Sequence[Step]) -> tuple[str, ...]:
+    if not any(isinstance(each, BuildImage) for each in steps):
+        return ()
+    arguments = (
+        f"build argument {name} looks like a secret, and whoever pulls the image can read it in"
+        f" its history: hand it over with --secret id={name.lower()},env={name}"
+        for name in secret_arguments(release.build_args)
+    )
+    return (*release.warnings, *arguments)
 
 
 def _notes(release: Release) -> tuple[str, ...]:

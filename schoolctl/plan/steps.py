@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from schoolctl.build_secrets import BuildSecret
     from schoolctl.builder import Builder
     from schoolctl.model import (
         Deployment,
@@ -64,12 +65,14 @@ class BuildImage:
     labels: Mapping[str, str]
     context_bytes: int
     builder: Builder
+    secrets: tuple[BuildSecret, ...] = ()
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
+        named = ", ".join(each.id for each in self.secrets)
         return (
             f"build {self.image} for {self.platform} from {self.context}"
-            f" ({size(self.context_bytes)}, {self.builder})"
+            f" ({size(self.context_bytes)}, {self.builder}{f', secrets: {named}' if named else ''})"
         )
 
 

@@ -177,6 +177,139 @@ def test_secrets_in_the_context_are_refused_and_listed(shop: Shop) -> None:
     assert shop.engine.builds == []
 
 
+def lock_files(shop: Shop, wanted: str) -> None:
+    """Put a pair of pip-tools' into the context; pinned is 1.0."""
+    shop.write(".dockerignore", "*\n!app\n!requirements.txt\n")
+    shop.write("requirements.in", f"flask{wanted}\n")
+    shop.write("requirements.txt", "flask==1.0\n")
+
+
+def test_a_lock_file_out_of_step_is_refused_before_anything_is_built(shop: Shop) -> None:
+    lock_files(shop, ">=2")
+
+    for command in ("push", "build"):
+        done = shop.run(command, "--tag", "1.0")
+
+        assert done.exit_code == 1
+        assert "flask: requirements.in wants >=2, requirements.txt has 1.0" in done.stderr
+        assert "`pip-compile requirements.in -o requirements.txt`" in done.stderr
+        assert shop.engine.builds == []
+
+
+def test_a_lock_file_out_of_step_can_be_allowed(shop: Shop) -> None:
+    lock_files(shop, ">=2")
+
+    done = shop.run("push", "--tag", "1.0", "--allow-stale-lock")
+
+    assert done.exit_code == 0
+    assert "warning: requirements.txt is out of step with requirements.in" in done.stderr
+
+
+def test_what_is_pushed_already_needs_no_look_at_its_lock_files(shop: Shop) -> None:
+    lock_files(shop, ">=1")
+    shop.run("push", "--tag", "1.0")
+    lock_files(shop, ">=2")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 0
+    assert "nothing to do" in done.stderr
+
+
+# Build secrets
+
+
+def test_secrets_reach_the_builder_by_name_and_place_alone(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", "hunter2")
+    file = shop.write("npm token", "hunter3")
+
+    done = shop.run(
+        *("push", "--tag", "1.0", "-vv", "--secret", "id=npm,src=npm token"),
+        *("--secret", "id=pip,env=CANARY"),
+    )
+
+    assert done.exit_code == 0, done.stderr
+    (request,) = shop.engine.builds
+    assert [each.option for each in request.secrets] == [f"id=npm,src={file}", "id=pip,env=CANARY"]
+    assert "secrets: npm, pip" in done.stderr
+    assert "hunter" not in done.output
+
+
+def test_secrets_are_refused_to_the_classic_builder(shop: Shop) -> None:
+    shop.write("token", "hunter2")
+
+    done = shop.run("push", "--tag", "1.0", "--builder", "classic", "--secret", "id=npm,src=token")
+
+    assert done.exit_code == 2
+    assert "--secret needs BuildKit" in done.stderr
+    assert shop.engine.builds == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("npm", "names no secret"),
+        ("src=token", "names no secret"),
+        ("id=npm", "cannot be read"),
+        ("id=npm,src=a,env=B", "cannot be read"),
+        ("id=npm,value=hunter2", "cannot be read"),
+        ("id=npm,src=nowhere", "there is no file"),
+        ("id=npm,env=NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE is not set"),
+    ],
+)
+def test_a_secret_that_cannot_be_is_a_usage_error(shop: Shop, given: str, said: str) -> None:
+    done = shop.run("build", "--tag", "1.0", "--secret", given)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_a_build_argument_that_looks_like_a_secret_is_a_warning(shop: Shop) -> None:
+    config = shop.project.directory / "schoolctl.yaml"
+    config.write_text(
+        config.read_text().replace(
+            "image: {",
+            "image: {build_args: {NPM_TOKEN: hunter2, INDEX: 'https://u:p@x', B: a}, ",
+        )
+    )
+
+    done = shop.run("build", "--tag", "1.0")
+
+    warned = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert [line.split(" ")[3] for line in warned] == ["INDEX", "NPM_TOKEN"]
+    assert "hunter2" not in done.output
+
+
+# What would be sent
+
+
+def test_the_context_can_be_listed(shop: Shop) -> None:
+    shop.write("app", "x" * 2000)
+
+    done = shop.run("build", "--list-context", "--json")
+    lines = shop.run("build", "--list-context").stdout.splitlines()
+
+    document = json.loads(done.stdout)
+    assert [each["path"] for each in document["files"]] == ["app", "Dockerfile"]
+    assert document["size_bytes"] == sum(each["size_bytes"] for each in document["files"])
+    assert [line.split() for line in lines[:2]] == [["SIZE", "PATH"], ["2.0", "kB", "app"]]
+    assert shop.engine.builds == []
+
+
+def test_a_listed_context_tells_what_must_not_be_in_it(shop: Shop) -> None:
+    shop.write(".dockerignore", "# everything goes\n")
+    shop.write(".env", "PASSWORD=hunter2\n")
+
+    done = shop.run("build", "--list-context", "--json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["findings"] == [
+        {"path": ".env", "reason": "an environment file with values in it"}
+    ]
+
+
 def test_a_project_without_git_wants_a_tag(shop: Shop) -> None:
     done = shop.run("push")
 

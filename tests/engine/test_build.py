@@ -7,21 +7,25 @@ import os
 import subprocess
 import tarfile
 import uuid
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from schoolctl.build_context import read_context
+from schoolctl.build_secrets import parse_build_secrets
 from schoolctl.builder import BuilderChoice
-from schoolctl.engine import BuildRequest, connect_engine
+from schoolctl.engine import BuildRequest, connect_docker, connect_engine
 from schoolctl.errors import EngineError
 from schoolctl.model import ImageRef, RepositoryUri
+from schoolctl.sandbox.images import default_base, ensure_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from schoolctl.build_secrets import BuildSecret
     from schoolctl.engine import Engine, LocalImage
 
 # One worker: what one test removes may be what another's build has just found in the cache.
@@ -44,12 +48,17 @@ class Bench:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
 
-    def build(self, platform: str = "linux/amd64", **build_args: str) -> LocalImage:
+    def build(
+        self,
+        platform: str = "linux/amd64",
+        secrets: tuple[BuildSecret, ...] = (),
+        **build_args: str,
+    ) -> LocalImage:
         context = read_context(self.directory, self.directory / "Dockerfile")
         builder = self.engine.builder(self.choice)
         labels = {"schoolctl.test": "1", "text": 'with "quotes", a = and ünïcode'}
         return self.engine.build(
-            BuildRequest(context, self.image, platform, builder, build_args, labels),
+            BuildRequest(context, self.image, platform, builder, build_args, labels, secrets),
             self.lines.append,
         )
 
@@ -171,6 +180,31 @@ def test_a_dockerfile_that_needs_buildkit_says_so_to_the_classic_builder(bench: 
         bench.build()
     assert "requires BuildKit" in raised.value.why
     assert "--builder buildkit" in raised.value.hint
+
+
+@pytest.mark.parametrize("bench", [BuilderChoice.BUILDKIT], indirect=True)
+def test_a_secret_is_there_for_the_build_and_in_no_layer(bench: Bench, tmp_path: Path) -> None:
+    base = default_base(Path(__file__).parents[2] / "Dockerfile")
+    assert base is not None
+    with closing(connect_docker(os.environ)[0]) as client:
+        base = ensure_base(client, base, lambda _text: None)
+    (tmp_path / "a token, with a comma").write_text("canary-of-a-file")
+    bench.write(
+        "Dockerfile",
+        f"FROM {base} AS build\n"
+        "RUN --mount=type=secret,id=file --mount=type=secret,id=variable \\\n"
+        "    cat /run/secrets/file /run/secrets/variable | wc -c > /length\n"
+        "FROM scratch\nCOPY --from=build /length /length\n",
+    )
+    environ = {"CANARY": "canary-of-a-variable"}
+    bench.engine = connect_engine({**os.environ, **environ})
+    given = (f'id=file,"src={tmp_path / "a token, with a comma"}"', "id=variable,env=CANARY")
+    bench.build(secrets=parse_build_secrets(given, tmp_path, environ))
+    history = subprocess.check_output(["docker", "history", "--no-trunc", str(bench.image)])
+    saved = subprocess.check_output(["docker", "save", str(bench.image)])
+    assert bench.files() == {"length"}
+    assert b"canary" not in history + saved
+    assert b"36\n" in saved
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ import pytest
 import schoolctl
 
 PACKAGE = Path(schoolctl.__file__).parent
-PLAN = [f"schoolctl.plan.{file.stem}" for file in sorted((PACKAGE / "plan").glob("[a-z]*.py"))]
+PLAN = [
+    ".".join(("schoolctl", *file.relative_to(PACKAGE).with_suffix("").parts))
+    for file in sorted((PACKAGE / "plan").rglob("[a-z]*.py"))
+]
 CORE = ["schoolctl.model", "schoolctl.errors", "schoolctl.text", *PLAN]
 OUTSIDE = ("boto3", "botocore", "docker", "typer", "click", "rich", "requests", "urllib3", "http")
 HEAVY = ("boto3", "botocore", "docker", "yaml", "rich", "requests", "urllib3")

@@ -113,6 +113,34 @@ def test_names_that_are_no_utf_8_are_sent_as_they_are(root: Path) -> None:
     assert fingerprint(root)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.write_text("lonG"),
+        lambda file: file.write_text("longer"),
+        lambda file: file.write_text("s"),
+        lambda file: file.unlink(),
+    ],
+    ids=["other content", "longer", "shorter", "gone"],
+)
+def test_a_file_that_changes_after_it_was_judged_is_not_sent(
+    root: Path, change: Callable[[Path], object]
+) -> None:
+    file = put(root, "app/main.py", "long")
+    context = read(root)
+    change(file)
+    with pytest.raises(SchoolctlError, match=r"main\.py changed") as raised:
+        context.write_tar(io.BytesIO())
+    assert raised.value.why
+
+
+def test_the_largest_things_are_told(root: Path) -> None:
+    put(root, "data/a", "x" * 50)
+    put(root, "data/b/c", "x" * 60)
+    put(root, "top", "x" * 70)
+    assert read(root).largest(2) == [("data/", 110), ("top", 70)]
+
+
 # The fingerprint
 
 
