@@ -11,7 +11,7 @@ import typer
 
 from schoolctl.cli.options import Command
 from schoolctl.cli.run import Run
-from schoolctl.errors import NotFoundError, UnavailableError
+from schoolctl.errors import NotFoundError, UnavailableError, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +79,11 @@ def logs(
     run.check_account()
     reading = _Reading(run, places, prefix, (grep or "").casefold(), begin, number)
     if follow:
-        reading.follow()
+        try:
+            reading.follow()
+        except KeyboardInterrupt as stop:
+            # That is how it is meant to end: no error, but the exit code of the signal.
+            raise typer.Exit(interrupted(stop).exit_code) from None
     else:
         reading.once()
 

@@ -8,7 +8,7 @@ import typer
 
 from schoolctl.cli.options import Command
 from schoolctl.cli.run import Run
-from schoolctl.errors import UnavailableError, UsageError
+from schoolctl.errors import UnavailableError, UsageError, interrupted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,7 +131,11 @@ def events(
     run.check_account()
     shown = _chosen(service, begin, limit)
     if follow:
-        _follow(run, service, shown)
+        try:
+            _follow(run, service, shown)
+        except KeyboardInterrupt as stop:
+            # That is how it is meant to end: no error, but the exit code of the signal.
+            raise typer.Exit(interrupted(stop).exit_code) from None
     run.reporter.result(
         {
             "service": service.name,

@@ -242,6 +242,18 @@ def test_who_waits_for_a_lock_is_stopped_at_once(project: Project, account: Acco
     assert kept.id == "theirs"
 
 
+@SIGNALS
+def test_following_a_log_ends_without_an_error(
+    project: Project, account: Account, faults: Faults, number: int, code: int, what: str
+) -> None:
+    faults.before("FilterLogEvents", lambda: os.kill(os.getpid(), number))
+    done = project.invoke("logs", "-f")
+    assert done.exit_code == code
+    assert what not in done.stderr
+    assert "error:" not in done.stderr
+    assert account.runs() == f"{NAME}:1"
+
+
 # Twice
 
 
