@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class ExitCode(IntEnum):
@@ -177,3 +178,21 @@ def interrupted(stop: KeyboardInterrupt, *, why: str = "", hint: str = "") -> In
         hint=hint,
         exit_code=ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED,
     )
+
+
+@contextmanager
+def concerning(environment: str) -> Iterator[None]:
+    """Name the environment in what goes wrong with another one than the chosen."""
+    try:
+        yield
+    except AccessDeniedError as error:
+        error.why = f"environment {environment} shares the repository\n{error.why}"
+        raise
+    except SchoolctlError as error:
+        raise SchoolctlError(
+            f"environment {environment} shares the repository, and cannot be looked into;"
+            " nothing was changed",
+            why="\n".join(filter(None, (error.what, error.why))),
+            hint=error.hint,
+            exit_code=error.exit_code,
+        ) from error

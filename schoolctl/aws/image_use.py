@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from schoolctl.aws import ecs
 from schoolctl.aws.clients import Clients
-from schoolctl.errors import SchoolctlError
+from schoolctl.errors import SchoolctlError, concerning
 from schoolctl.model import ImageRef
 from schoolctl.plan.logs import short_id
 from schoolctl.plan.prune import Needs, Use
@@ -60,12 +61,11 @@ def observe_everywhere(
     Raises:
         SchoolctlError: something could not be looked up, in whichever place.
     """
-    places = [clients, *_other_places(clients, repository, environments, connect)]
-    try:
-        found = [observe_image_use(place, repository.name, window=window) for place in places]
-    finally:
-        for place in places[1:]:
-            place.close()
+    name = repository.name
+    found = [observe_image_use(clients, name, window=window)]
+    for environment, place in _other_places(clients, repository, environments, connect):
+        with concerning(environment), closing(Clients(place)) as other:
+            found.append(observe_image_use(other, name, window=window))
     return Needs(
         uses=tuple(use for each in found for use in each.uses),
         window=window,
@@ -79,15 +79,19 @@ def _other_places(
     repository: RepositoryUri,
     environments: Iterable[Config],
     connect: Callable[[Config], Connection],
-) -> list[Clients]:
-    connections = {
-        connect(config): None
-        for config in environments
-        if config.registry == repository.registry and config.image.repository == repository.name
-    }
+) -> list[tuple[str, Connection]]:
+    """Give the environments that run this repository's images elsewhere, one for each place."""
     # What was overruled is told of a connection, too, and makes no other place of it.
-    here = replace(clients.connection, notes=())
-    return [Clients(each) for each in connections if replace(each, notes=()) != here]
+    seen = {replace(clients.connection, notes=())}
+    found: list[tuple[str, Connection]] = []
+    for config in environments:
+        if config.registry == repository.registry and config.image.repository == repository.name:
+            with concerning(config.environment):
+                connection = replace(connect(config), notes=())
+            if connection not in seen:
+                seen.add(connection)
+                found.append((config.environment, connection))
+    return found
 
 
 def observe_image_use(clients: Clients, repository: str, *, window: int) -> Needs:

@@ -111,7 +111,7 @@ def _prune(run: Run, rules: Rules, *, deregister: bool) -> None:
     run.check_account()
     _report_verdicts(run, repository, decided)
     # What was deployed until the locks are ours is seen by the plan's first step.
-    with run.locked(sharing(run)) if decided.plan.steps else nullcontext():
+    with run.locked(sharing(run, repository.uri.registry)) if decided.plan.steps else nullcontext():
         outcome = run.carry_out(decided.plan)
     if outcome is not None:
         _report_prune(run, decided, outcome, deregister=deregister)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.sts import get_identity
+from schoolctl.errors import concerning
 from schoolctl.execute.lock import DeployLock, this_run
 from schoolctl.plan.lock import lock_name
 
@@ -75,9 +76,12 @@ def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:
     """Give the clients of an environment; those that are there where the connection is the same."""
     from schoolctl.aws.clients import Clients
 
-    if config.environment == run.config.environment or _same_place(run, config):
+    if config.environment == run.config.environment:
         return run.clients
-    clients = Clients(run.connect(config))
+    with concerning(config.environment):
+        if _same_place(run, config):
+            return run.clients
+        clients = Clients(run.connect(config))
     stack.callback(clients.close)
     return clients
 
@@ -87,28 +91,39 @@ def _same_place(run: Run, config: Config) -> bool:
     return replace(run.connect(config), notes=()) == replace(run.connection, notes=())
 
 
-def sharing(run: Run) -> list[Config]:
+def sharing(run: Run, registry: str) -> list[Config]:
     """Give the configurations of every environment whose images come from this one's repository.
 
     That is: one of the same name in the same account and region, or one that is named by its
     `registry`. An account that is not pinned is taken for that of its credentials.
+
+    Args:
+        run: the run.
+        registry: the host of this environment's repository.
     """
     ours = run.config
     return [
         each.config
         for each in run.config_file.all().values()
-        if each.config.image.repository == ours.image.repository and _shares(run, each.config)
+        if each.config.image.repository == ours.image.repository
+        and _shares(run, each.config, registry)
     ]
 
 
-def _shares(run: Run, config: Config) -> bool:
+def _shares(run: Run, config: Config, registry: str) -> bool:
     ours = run.config
     if config.environment == ours.environment:
         return True
-    if config.registry is not None or ours.account is None or config.account is None:
-        named = config.registry is not None and config.registry == ours.registry
-        return named or (config.registry == ours.registry and _same_place(run, config))
-    there = run.connect(config)
+    if config.registry is not None:
+        return config.registry == registry
+    if ours.registry is not None:
+        return False
+    if None not in (ours.account, config.account) and ours.account != config.account:
+        return False
+    with concerning(config.environment):
+        there = run.connect(config)
+    if ours.account is None or config.account is None:
+        return _same_place(run, config)
     return (config.account, there.region.value, there.endpoint_url.value) == (
         ours.account,
         run.connection.region.value,

@@ -63,6 +63,8 @@ class UsesOf:
 
     def of(self, image: Image) -> list[Use]:
         """Give the uses of an image, those of its parts too: ECS names what an index led it to."""
+        if not self._uses:
+            return []
         found = set(self._by_digest.get(image.digest, ()))
         for digest in self._family.relatives(image):
             found.update(self._by_digest.get(digest, ()))

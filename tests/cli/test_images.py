@@ -374,3 +374,221 @@ def test_prune_looks_into_an_environment_that_pulls_from_this_registry(shop: Sho
     assert done.exit_code == 0
     assert all(verdicts(done).values())
     assert len(shop.tags()) == 2
+
+
+def credentials(shop: Shop, *lines: str) -> None:
+    """Give the command keys of profile `default` alone, and environments more."""
+    aws = shop.project.directory.parent / "home" / ".aws"
+    aws.mkdir()
+    keys = "aws_access_key_id = testing\naws_secret_access_key = testing\n"
+    (aws / "credentials").write_text(f"[default]\n{keys}")
+    file = shop.project.directory / "schoolctl.yaml"
+    file.write_text("\n".join([file.read_text().rstrip(), *lines, ""]))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        '{region: us-east-1, account: "123456789012", profile: gone, registry: "HOST"}',
+        '{region: eu-west-1, account: "999999999999", profile: gone, registry: "HOST"}',
+    ],
+    ids=["here", "elsewhere"],
+)
+def test_prune_deletes_nothing_where_another_environment_cannot_be_looked_into(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    credentials(shop, f"  far: {environment.replace('HOST', shop.registry.host)}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 6
+    assert "error: environment far shares the repository, and cannot be looked into" in done.stderr
+    assert "there is no AWS profile gone" in done.stderr
+    assert len(shop.tags()) == 2
+
+
+def test_the_same_name_in_another_account_or_region_is_another_repository(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    credentials(
+        shop,
+        '  far: {region: eu-west-1, account: "123456789012", profile: gone}',
+        '  foreign: {region: us-east-1, account: "999999999999", profile: gone}',
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 0, done.stderr
+    assert len(shop.tags()) == 1
+
+
+def share_with_prod(shop: Shop) -> None:
+    """Let environment `prod` run the images of `dev`'s repository."""
+    file = shop.project.directory / "schoolctl.yaml"
+    registry = f'registry: "{shop.registry.host}", '
+    file.write_text(file.read_text().replace("prod: {", f"prod: {{{registry}"))
+
+
+def test_prune_takes_the_lock_of_every_environment_that_shares_the_repository(
+    faults: Faults, shop: Shop
+) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    share_with_prod(shop)
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 0, done.stderr
+    bodies = zip(faults.calls, faults.bodies, strict=True)
+    taken = [json.loads(body)["Name"] for call, body in bodies if call == "PutParameter"]
+    assert taken == ["/schoolctl/schoolapp/dev/lock", "/schoolctl/schoolapp/prod/lock"]
+
+
+def test_while_another_environment_deploys_nothing_is_deleted(shop: Shop) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    share_with_prod(shop)
+    holder = {"id": "1", "host": "elsewhere", "who": "ann", "command": "schoolctl deploy"}
+    shop.aws.client("ssm").put_parameter(
+        Name="/schoolctl/schoolapp/prod/lock", Value=json.dumps(holder), Type="String"
+    )
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 4
+    assert "ann holds the deploy lock" in done.stderr
+    assert len(shop.tags()) == 2
+
+
+def register(shop: Shop, number: int, tag: str) -> None:
+    for _ in range(number):
+        shop.aws.client("ecs").register_task_definition(
+            family="web",
+            containerDefinitions=[{"name": "web", "image": f"{shop.uri}:{tag}", "memory": 512}],
+        )
+
+
+def test_old_revisions_of_a_deleted_image_are_named_and_go_when_asked(shop: Shop) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "9.9", 2)
+    register(shop, 2, "1.0")
+    register(shop, 10, "gone")
+    ecs = shop.aws.client("ecs")
+
+    named = shop.run("images", "prune", *RULES, "--protect", "9.9", "--yes")
+    assert "ACTIVE revisions without their image: web:2, web:1" in named.stderr
+    assert len(ecs.list_task_definitions(familyPrefix="web")["taskDefinitionArns"]) == 12
+
+    asked = shop.run("images", "prune", *RULES, "--deregister", "--yes", "--json")
+    assert asked.exit_code == 0, asked.stderr
+    assert json.loads(asked.stdout)["deregistered"] == ["web:2", "web:1"]
+    assert len(ecs.list_task_definitions(familyPrefix="web")["taskDefinitionArns"]) == 10
+
+
+def test_many_images_are_told_in_a_summary_and_each_with_verbose(shop: Shop) -> None:
+    for number in range(120):
+        put(shop, f"1.{number}", number)
+
+    short = shop.run("images", "prune", *RULES, "--dry-run").stdout.splitlines()
+    whole = shop.run("images", "prune", *RULES, "--dry-run", "--verbose").stdout.splitlines()
+
+    assert [line.split()[:2] for line in short] == [
+        ["VERDICT", "IMAGES"],
+        ["KEEP", "1"],
+        ["DELETE", "119"],
+    ]
+    assert len(whole) == 121
+
+
+def test_an_age_that_is_none_is_a_usage_error(shop: Shop) -> None:
+    done = shop.run("images", "prune", "--older-than", "30")
+    assert done.exit_code == 2
+    assert "write 30d, 12h or 2w" in done.stderr
+
+
+def test_only_what_is_older_is_deleted(shop: Shop) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+
+    done = shop.run("images", "prune", "--keep", "1", "--older-than", "12h", "--yes")
+
+    assert done.exit_code == 0
+    assert "is younger than 12 h" in done.stdout
+    assert len(shop.tags()) == 2
+
+
+def test_a_lifecycle_policy_is_printed_and_what_it_cannot_do_is_said(shop: Shop) -> None:
+    done = shop.run("images", "prune", *RULES, "--protect", "v*", "--emit-lifecycle-policy")
+
+    assert done.exit_code == 0
+    assert [each["rulePriority"] for each in json.loads(done.stdout)["rules"]] == [1, 2]
+    assert "warning: ECR does not know what is in use" in done.stderr
+
+
+def test_what_belongs_to_an_image_that_stays_stays_too(
+    scripted: ScriptedAws, project: Project
+) -> None:
+    newest, index, child, alone = (f"sha256:{number:064x}" for number in range(4))
+    kinds = {index: "application/vnd.oci.image.index.v1+json"}
+    image = "application/vnd.oci.image.manifest.v1+json"
+    details = [
+        {
+            "imageDigest": digest,
+            "imagePushedAt": 1_700_000_000 - number,
+            "imageManifestMediaType": kinds.get(digest, image),
+        }
+        for number, digest in enumerate([newest, index, child, alone])
+    ]
+    arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{NAME}"
+    uri = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{NAME}"
+    repository = {"repositoryName": NAME, "repositoryArn": arn, "repositoryUri": uri}
+    scripted.answer("DescribeRepositories", {"repositories": [repository]})
+    scripted.answer("DescribeImages", {"imageDetails": details})
+    manifest = json.dumps({"manifests": [{"digest": child}]})
+    read = {"imageId": {"imageDigest": index}, "imageManifest": manifest}
+    scripted.answer("BatchGetImage", {"images": [read], "failures": []})
+    scripted.answer("ListClusters", {"clusterArns": []})
+    scripted.answer("ListTaskDefinitionFamilies", {"families": []})
+    failure = {"imageId": {"imageDigest": index}, "failureCode": "KmsError", "failureReason": "no"}
+    scripted.answer("BatchDeleteImage", {"imageIds": [], "failures": [failure]})
+    scripted.answer("PutParameter", {"Version": 1})
+    scripted.answer("GetParameter", Refusal("ParameterNotFound"))
+
+    done = project.invoke("images", "prune", *RULES, "--yes", "--json")
+
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert document["deleted"] == 1
+    assert document["failures"] == [
+        f"{index}: ECR answered KmsError: no",
+        f"{child}: it belongs to {index[7:19]}, which could not be deleted",
+    ]
+    (asked,) = scripted.requests("BatchDeleteImage")
+    assert [each["imageDigest"] for each in asked["imageIds"]] == [index, alone]
+
+
+def test_a_failure_in_the_middle_tells_how_many_are_gone(faults: Faults, shop: Shop) -> None:
+    child = put(shop, "", 1)
+    manifest = json.dumps({"manifests": [{"digest": child}]})
+    index = shop.registry.put_manifest(
+        NAME, "1.0", manifest.encode(), "application/vnd.oci.image.index.v1+json"
+    )
+    # Of those pushed in one second the greatest digest is the newest.
+    next(n for n in range(2, 99) if put(shop, f"keep-{n}", n) > index)
+    rules = (*RULES, "--protect", "keep-*")
+    faults.pass_on("BatchDeleteImage")
+    faults.answer("BatchDeleteImage", "InvalidParameterException", "ECR is unwell")
+
+    done = shop.run("images", "prune", *rules, "--yes")
+
+    assert done.exit_code == 1
+    assert "ECR is unwell" in done.stderr
+    assert "1 of 2 images deleted" in done.stderr
