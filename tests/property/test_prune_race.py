@@ -55,15 +55,13 @@ def prune(world: World) -> Iterator[None]:
     world.holder = "prune"
     for step in steps:
         yield
-        match step:
-            case ConfirmUnused():
-                if {use.digest for use in world.uses()} & {each.digest for each in step.images}:
-                    break
-            case DeleteImages():
-                for wave in step.waves:
-                    for deletion in wave:
-                        world.images.pop(deletion.digest, None)
-                        yield
+        if isinstance(step, ConfirmUnused):
+            if {use.digest for use in world.uses()} & {each.digest for each in step.images}:
+                break
+        elif isinstance(step, DeleteImages):
+            for digest in step.digests:
+                world.images.pop(digest, None)
+                yield
     world.holder = ""
 
 
