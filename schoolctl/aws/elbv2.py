@@ -35,5 +35,6 @@ def find_target_group(clients: Clients, name_or_arn: str) -> TargetGroup | None:
             target_type=found.get("TargetType", "instance"),
             vpc_id=found.get("VpcId", ""),
             load_balancer_arns=tuple(found.get("LoadBalancerArns", ())),
+            health_path=found.get("HealthCheckPath", ""),
         )
     return None

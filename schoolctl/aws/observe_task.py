@@ -16,7 +16,7 @@ from schoolctl.model import ImageRef, TaskDefinitionRef
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.release import REVISION
 from schoolctl.plan.target import COMMIT_TAG, choose_newest, chosen, keep_image
-from schoolctl.plan.task_definition import container_image
+from schoolctl.plan.task_definition import container_image, named_roles
 from schoolctl.plan.task_needs import TaskNeeds
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TaskObservation:
         self._clients = clients
         self._config = config
         self._choice = choice
-        family, task = config.task.family, config.task
+        family = config.task.family
         start = clients.start
         self.newest_revision = start(describe_revision, clients, family)
         self._revision: Future[Revision | None] | None = None
@@ -77,9 +77,7 @@ class TaskObservation:
             return
         self._image = start(_find_choice, clients, config, choice, self.newest_revision)
         self._roles = {
-            name: start(find_role_arn, clients, name)
-            for name in dict.fromkeys((task.execution_role, task.task_role))
-            if name is not None
+            name: start(find_role_arn, clients, name) for name in dict.fromkeys(named_roles(config))
         }
         self._secrets = {
             key: start(find_secret, clients, config.secret_name(key)) for key in config.secrets

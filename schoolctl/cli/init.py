@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DEFAULT_REGION = "us-east-1"
+_HEADER = """\
+yaml-language-server: $schema=.schoolctl/schema.json
+
+The service {service} as it was found.
+`schoolctl diff` says what a deploy would change.
+Keys that are left out have their defaults: `schoolctl config show` lists every value.
+
+What stands under `overrides` is AWS's own shape, merged last; null removes a key. There,
+{{image}} as a container's image is the one that is deployed, and {{keep}} is the value that the
+running revision has: it stands for values that look like secrets."""
 
 app = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
 
@@ -28,13 +38,26 @@ def init(
         str | None,
         typer.Option("--app", metavar="NAME", help="Name of the app, else that of the folder."),
     ] = None,
+    from_service: Annotated[
+        str | None,
+        typer.Option(
+            "--from-service",
+            metavar="CLUSTER/SERVICE",
+            help="Describe a service that runs, so that a deploy changes nothing.",
+        ),
+    ] = None,
 ) -> None:
     """Write a commented schoolctl.yaml.
 
-    One that is there is left as it is. --region and --profile are written to the environment dev.
+    One that is there is left as it is. --region and --profile are written to the environment dev,
+    or to the one that --env names. With --from-service, what the file's own keys cannot say stands
+    in `overrides`, and values that look like secrets stay out of it.
     """
     run = Run.of(context)
     path = run.services.directory / (run.options.config or "schoolctl.yaml")
+    if from_service is not None:
+        _init_from_service(run, path, from_service, name)
+        return
     chosen = name if name is not None else _app_name(path.parent)
     text = _render(path, chosen, region=_region(run), profile=run.options.profile)
     written = _write(path, text)
@@ -50,6 +73,63 @@ def init(
             "  schoolctl deploy --tag 1.0",
             "or try all of it on a local AWS first: schoolctl sandbox up",
         ],
+    )
+
+
+def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> None:
+    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.observe_running import observe_running
+    from schoolctl.config import InvalidConfigError, write_commented
+    from schoolctl.plan.adopt import adopt
+
+    cluster, slash, service = which.partition("/")
+    if not (cluster and slash and service) or "/" in service:
+        raise UsageError(
+            f"{which!r} names no service",
+            why="a service goes by its cluster and its own name",
+            hint="such as `schoolctl init --from-service school/backend`",
+        )
+    if path.exists():
+        raise _is_there(path)
+    clients = Clients(run.connect(None))
+    try:
+        found = observe_running(clients, cluster, service, run.reporter.warn)
+    finally:
+        clients.close()
+    try:
+        made = adopt(found, app=app, environment=run.options.env)
+    except InvalidConfigError as error:
+        raise UsageError(
+            f"no {path.name} can be made of {which}",
+            why="\n".join(f"{each.path}: {each.message}" for each in error.problems),
+            hint="give another --app or --env, if they are what is wrong",
+        ) from None
+    if run.options.profile is not None:
+        made.tree["environments"][made.environment]["profile"] = run.options.profile
+    written = _write(path, write_commented(made.tree, _HEADER.format(service=which)))
+    for warning in made.warnings:
+        run.reporter.warn(warning)
+    chosen = made.tree["app"]
+    run.reporter.result(
+        {
+            "app": chosen,
+            "environment": made.environment,
+            "file": str(path),
+            "written": [str(each) for each in written],
+            "warnings": list(made.warnings),
+        },
+        [
+            *(f"wrote {each}" for each in written),
+            f"the app is called {chosen}, its environment {made.environment}",
+            "next: `schoolctl diff` shows what a deploy would change, which should be nothing",
+        ],
+    )
+
+
+def _is_there(path: Path) -> ConflictError:
+    return ConflictError(
+        f"{path} is there already; it is left as it is",
+        hint="`schoolctl config check` looks at it; to begin anew, move it away first",
     )
 
 
@@ -107,10 +187,7 @@ def _write(path: Path, text: str) -> list[Path]:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
-        raise ConflictError(
-            f"{path} is there already; it is left as it is",
-            hint="`schoolctl config check` looks at it; to begin anew, move it away first",
-        ) from None
+        raise _is_there(path) from None
     except OSError as error:
         raise SchoolctlError(
             f"cannot write {path}", why=error.strerror or str(error), hint="run it elsewhere"

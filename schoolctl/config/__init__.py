@@ -26,6 +26,7 @@ from schoolctl.config.models import (
 )
 from schoolctl.config.origins import dump_values, list_values
 from schoolctl.config.overlay import (
+    dump_yaml,
     make_overlay_directory,
     overlay_path,
     remove_overlay,
@@ -35,6 +36,7 @@ from schoolctl.config.overlay import (
 from schoolctl.config.problems import InvalidConfigError, Problem
 from schoolctl.config.schema import json_schema, write_schema
 from schoolctl.config.tree import OVERLAY_DIRECTORY, Layer, Origin
+from schoolctl.config.written import write_commented
 
 __all__ = [
     "FARGATE_MEMORY_MIB",
@@ -61,6 +63,7 @@ __all__ = [
     "apply_overrides",
     "deep_merge",
     "dump_values",
+    "dump_yaml",
     "find_config_file",
     "json_schema",
     "list_values",
@@ -70,6 +73,7 @@ __all__ = [
     "parse_config",
     "remove_overlay",
     "replace_file",
+    "write_commented",
     "write_overlay",
     "write_schema",
 ]

@@ -158,6 +158,7 @@ class TargetGroup:
     target_type: str
     vpc_id: str
     load_balancer_arns: tuple[str, ...]
+    health_path: str = ""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def without_defaults(definition: Mapping[str, object]) -> dict[str, object]:
         "proxyConfiguration": _without(definition.get("proxyConfiguration"), _PROXY),
     }
     made.pop("tags", None)
-    return _bare_map(made)
+    return without_empty(made)
 
 
 def canonical_definition(definition: Mapping[str, object]) -> dict[str, Canonical]:
@@ -74,7 +74,7 @@ def canonical_definition(definition: Mapping[str, object]) -> dict[str, Canonica
 
 def canonical_map(value: Mapping[str, object]) -> dict[str, Canonical]:
     """Give a mapping of an AWS request or answer without defaults and empty values."""
-    return _keyed_map(_bare_map(value))
+    return _keyed_map(without_empty(value))
 
 
 def canonical_value(value: object, key: str) -> Canonical:
@@ -90,7 +90,8 @@ def default_of(key: str) -> Canonical | None:
 # Without defaults
 
 
-def _bare_map(value: Mapping[str, object]) -> dict[str, object]:
+def without_empty(value: Mapping[str, object]) -> dict[str, object]:
+    """Give a mapping of AWS's without empty values, flags that are off, and common defaults."""
     made = {key: _bare(each) for key, each in value.items()}
     return {key: each for key, each in made.items() if not _means_nothing(key, each)}
 
@@ -98,7 +99,7 @@ def _bare_map(value: Mapping[str, object]) -> dict[str, object]:
 def _bare(value: object) -> object:
     match value:
         case Mapping():
-            return _bare_map(value)
+            return without_empty(value)
         case str() | bool() | int() | float() | None:
             return value
         case Sequence():

@@ -30,7 +30,8 @@ def _map(
     found: dict[str, object] = {}
     for key in (*made, *(key for key in wanted if key not in made)):
         if key not in wanted:
-            found[key] = None
+            # By their names, where they have some: what is added to them later stays.
+            found[key] = _between(made[key], [], given.get(key)) if _by_name(made[key]) else None
         elif key not in made:
             found[key] = wanted[key]
         elif canonical_value(made[key], key) != canonical_value(wanted[key], key):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from schoolctl.config.merge import apply_overrides, deep_merge
+from schoolctl.plan.canonical import without_empty
 from schoolctl.plan.needs import Denied
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ CREATE_ONLY = frozenset(
 # How many tasks run is decided by `--desired-count` and auto scaling once it is there; how its
 # tasks are tagged, by whoever created it.
 _LEFT_ALONE = CREATE_ONLY | {"desiredCount", "enableECSManagedTags", "propagateTags"}
+
+
+_TOLD_BY_OTHERS = frozenset({"deploymentController", "desiredCount"})
+_USUAL: Mapping[str, tuple[object, ...]] = {
+    "availabilityZoneRebalancing": ("ENABLED",),
+    "bakeTimeInMinutes": (0,),
+    "healthCheckGracePeriodSeconds": (0,),
+    "platformVersion": ("LATEST",),
+    "strategy": ("ROLLING",),
+}
+"""What a service on Fargate has where nobody chose anything."""
 
 
 def create_request(config: Config, places: Places) -> dict[str, object]:
@@ -65,6 +77,46 @@ def update_request(
         both = isinstance(value, Mapping) and isinstance(before, Mapping)
         request[name] = _merged(before, value) if both else value
     return request
+
+
+def settings_overrides(
+    config: Config, places: Places, actual: Mapping[str, object]
+) -> dict[str, object]:
+    """Give the `service.overrides` with which a configuration leaves a service as it is.
+
+    Args:
+        config: the configuration, without overrides of the service.
+        places: where the service runs.
+        actual: the service's settings as DescribeServices tells them.
+
+    Returns:
+        What the configuration would change otherwise, and what it has no keys for.
+    """
+    made = _settings(config, places)
+    there = {
+        name: value for name, value in without_empty(actual).items() if not _is_usual(name, value)
+    }
+    found = _instead(made, {name: each for name, each in there.items() if name not in _LEFT_ALONE})
+    return {name: value for name, value in found.items() if name not in _TOLD_BY_OTHERS}
+
+
+def _instead(made: Mapping[str, object], there: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in made.items():
+        actual = there.get(name)
+        if isinstance(value, Mapping) and isinstance(actual, Mapping):
+            inner = _instead(value, actual)
+            if inner:
+                found[name] = inner
+        elif not _covers(value, actual):
+            found[name] = actual
+    further = {name: value for name, value in there.items() if name not in made}
+    return {**found, **{name: each for name, each in further.items() if not _is_usual(name, each)}}
+
+
+def _is_usual(name: str, value: object) -> bool:
+    """Say whether a service has this value where nobody chose one."""
+    return name in _USUAL and value in _USUAL[name]
 
 
 def _merged(before: object, value: object) -> dict[str, object]:

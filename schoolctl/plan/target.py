@@ -231,6 +231,8 @@ def image_target(
         ),
         None,
     )
+    if reusable is not None:
+        definition = reusable.definition  # in its own words
     before = running or newest
     tags = {TAG_TAG: image.tag, COMMIT_TAG: image.commit}
     return Target(

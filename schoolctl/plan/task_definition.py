@@ -59,13 +59,23 @@ def render_task_definition(
             "cpuArchitecture": _ARCHITECTURES[config.image.platform],
             "operatingSystemFamily": "LINUX",
         },
-        "executionRoleArn": names.role_arns[task.execution_role],
+        "executionRoleArn": names.role_arns.get(task.execution_role, ""),
     }
     if task.task_role is not None:
-        request["taskRoleArn"] = names.role_arns[task.task_role]
+        request["taskRoleArn"] = names.role_arns.get(task.task_role, "")
     request["containerDefinitions"] = [_container(config, image, names)]
     made = apply_overrides(request, task.overrides)
     return replace_image(made, SAME_IMAGE, str(image))
+
+
+def named_roles(config: Config) -> list[str]:
+    """Give the roles that a task definition of the configuration names.
+
+    One that `task.overrides` takes away need not exist.
+    """
+    task = config.task
+    roles = {"executionRoleArn": task.execution_role, "taskRoleArn": task.task_role}
+    return [each for name, each in roles.items() if each and name not in task.overrides]
 
 
 def _container(config: Config, image: ImageRef | str, names: Names) -> dict[str, object]:
