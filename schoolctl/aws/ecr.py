@@ -36,9 +36,11 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _MAYBE_INDEX = INDEX_TYPES | {""}
-_IMAGE_CONFIGS = frozenset(
+_OF_IMAGES = frozenset(
     {
         "",
+        *INDEX_TYPES,
+        *MANIFEST_TYPES,
         "application/vnd.oci.image.config.v1+json",
         "application/vnd.docker.container.image.v1+json",
     }
@@ -251,7 +253,7 @@ def wants_reading(detail: ImageDetailTypeDef) -> bool:
     if detail.get("imageManifestMediaType", "") in _MAYBE_INDEX:
         return True
     # ECR names the subject of what refers to another image; not every look-alike does.
-    artifact = detail.get("artifactMediaType", "") not in _IMAGE_CONFIGS
+    artifact = detail.get("artifactMediaType", "") not in _OF_IMAGES
     return artifact and "subjectManifestDigest" not in detail
 
 

@@ -592,3 +592,44 @@ def test_a_failure_in_the_middle_tells_how_many_are_gone(faults: Faults, shop: S
     assert done.exit_code == 1
     assert "ECR is unwell" in done.stderr
     assert "1 of 2 images deleted" in done.stderr
+
+
+def test_hundreds_go_in_calls_of_a_hundred_and_each_failure_is_told(
+    scripted: ScriptedAws, project: Project
+) -> None:
+    digests = [f"sha256:{number:064x}" for number in range(251)]
+    details = [
+        {
+            "imageDigest": digest,
+            "imagePushedAt": 1_700_000_000 - number,
+            "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+            "imageSizeInBytes": 1000,
+        }
+        for number, digest in enumerate(digests)
+    ]
+    arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{NAME}"
+    uri = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{NAME}"
+    repository = {"repositoryName": NAME, "repositoryArn": arn, "repositoryUri": uri}
+    scripted.answer("DescribeRepositories", {"repositories": [repository]})
+    scripted.answer("DescribeImages", {"imageDetails": details})
+    scripted.answer("ListClusters", {"clusterArns": []})
+    scripted.answer("ListTaskDefinitionFamilies", {"families": []})
+    scripted.answer("PutParameter", {"Version": 1})
+    scripted.answer("GetParameter", Refusal("ParameterNotFound"))
+
+    def refuse_one(request: dict[str, Any]) -> dict[str, Any]:
+        last = request["imageIds"][-1]
+        return {"failures": [{"imageId": last, "failureCode": "KmsError", "failureReason": "no"}]}
+
+    scripted.answer("BatchDeleteImage", refuse_one)
+
+    done = project.invoke("images", "prune", *RULES, "--yes", "--json")
+
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    asked = [each["imageIds"] for each in scripted.requests("BatchDeleteImage")]
+    assert sorted(map(len, asked)) == [50, 100, 100]
+    named = [each["imageDigest"] for batch in asked for each in batch]
+    assert sorted(named) == digests[1:]
+    assert (document["deleted"], document["size_bytes"]) == (247, 247_000)
+    assert len(document["failures"]) == 3
