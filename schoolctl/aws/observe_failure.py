@@ -30,6 +30,7 @@ def observe_failure(
     cluster: str,
     service_name: str,
     container: str,
+    settled: bool = False,
 ) -> FailureReport:
     """Gather what explains why `deployment` did not complete.
 
@@ -43,6 +44,7 @@ def observe_failure(
         cluster: the service's cluster.
         service_name: the service.
         container: the container that serves.
+        settled: whether it completed, and all tasks run.
     """
     unread: list[str] = []
     tasks = clients.start(list_tasks, clients, cluster, service=service_name, stopped=True)
@@ -50,10 +52,10 @@ def observe_failure(
     targets = clients.start(target_health, clients, groups)
     revision = clients.start(describe_revision, clients, deployment.task_definition.arn)
     ended: list[Task] = result_or(tasks, [], unread)
-    stopped = tasks_of(deployment, ended)
+    stopped = tasks_of(deployment, ended, settled=settled)
     definition = result_or(revision, None, unread)
     speaker = stopped[0] if stopped else None
-    if speaker is None:
+    if speaker is None and not settled:
         # A task that starts and is found unhealthy may tell why before it is stopped.
         alive = clients.start(list_tasks, clients, cluster, service=service_name)
         seen: list[Task] = result_or(alive, [], [])

@@ -32,15 +32,17 @@ def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> 
     service = need_service(clients, config)
     gone = rolled_back(service, record.result()) if record is not None else None
     deployment = gone or deployment_in_question(service, wanted)
-    settled = deployment.rollout_state in {RolloutState.COMPLETED, None}
+    completed = deployment.rollout_state in {RolloutState.COMPLETED, None}
+    settled = completed and service.running >= service.desired
     report = observe_failure(
         clients,
         # What ECS complained of before all tasks ran is over.
-        replace(service, events=()) if settled and service.running >= service.desired else service,
+        replace(service, events=()) if settled else service,
         deployment,
         cluster=config.service.cluster,
         service_name=config.service.name,
         container=config.task.container,
+        settled=settled,
     )
     return Why(service, deployment, None, report)
 

@@ -154,16 +154,26 @@ class FailureReport:
         }
 
 
-def tasks_of(deployment: Deployment, tasks: Sequence[Task]) -> tuple[Task, ...]:
+def tasks_of(
+    deployment: Deployment, tasks: Sequence[Task], *, settled: bool = False
+) -> tuple[Task, ...]:
     """Give the tasks of one deployment that tell of trouble, newest first.
 
     ECS writes the deployment's id into `startedBy`; where another name stands there, or the id is
     not known, the revision and the time decide. Tasks that the rollout replaced in passing are
     left out, unless there are no others.
+
+    Args:
+        deployment: whose tasks.
+        tasks: of its service, in any order.
+        settled: whether it completed, and all tasks run: whatever was stopped by hand or by a
+            smaller count is then no trouble any more.
     """
     ours = [each for each in tasks if is_of(deployment, each)]
     ours.sort(key=_age_key, reverse=True)
     trouble = tuple(each for each in ours if diagnose(each).trouble)
+    if settled:
+        return tuple(each for each in trouble if each.stop_code != "UserInitiated")
     return trouble or tuple(ours)
 
 

@@ -150,6 +150,24 @@ def test_what_ecs_complained_of_before_all_ran_is_over(
     assert event[0] in told
 
 
+@pytest.mark.parametrize(
+    ("task", "trouble"),
+    [
+        (stopped("UserInitiated", "stopped by hand", container(0)), False),
+        (stopped("ServiceSchedulerInitiated", "Scaling activity initiated by x"), False),
+        (CRASHED, True),
+    ],
+    ids=["by hand", "replaced", "crashed"],
+)
+def test_of_a_service_that_runs_only_tasks_that_failed_are_trouble(
+    project: Project, scripted: ScriptedAws, task: Task, *, trouble: bool
+) -> None:
+    script(scripted, service(deployment(state=COMPLETED, running=2)), task)
+    told = json.loads(project.invoke("why", "--json").stdout)
+    assert told["trouble"] is trouble
+    assert len(told["stopped_tasks"]) == int(trouble)
+
+
 def test_a_rollout_under_way_without_trouble_says_so(
     project: Project, scripted: ScriptedAws
 ) -> None:
