@@ -23,6 +23,8 @@ class Scene:
     stdin: str = ""
     over_with: str = ""
     """The call after which a second run is another change, and not the same one again."""
+    changes_with: str = "no step of a plan"
+    """How the step begins after which a run that fails is not run again, but waited for."""
 
 
 def _values(world: World) -> None:
@@ -108,7 +110,9 @@ SCENES = {
     "first deploy": Scene(("deploy", "--tag", "1.0"), _nothing_deployed),
     "deploy": Scene(("deploy", "--tag", "1.1"), one_deployed),
     # Without its lock, nothing tells a rollback that is over from one that went well.
-    "rollback": Scene(("rollback",), _two_deployed, over_with="DeleteParameter"),
+    "rollback": Scene(
+        ("rollback",), _two_deployed, over_with="DeleteParameter", changes_with="update service"
+    ),
     "images prune": Scene(
         ("images", "prune", "--yes"),
         _many_images,

@@ -9,6 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from schoolctl.plan.lock import parse_holder
+from schoolctl.process_mark import has_ended
 from tests.cli.account import NAME
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def dump(world: World) -> State:
     ]
     state = {
         "parameters": {name: _parameter(ssm, name) for name in names if _LOCKS not in name},
-        "locks": [name for name in names if _LOCKS in name],
+        "locks": {name: _holder(ssm, name) for name in names if _LOCKS in name},
         "secrets": _secrets(world),
         "images": _images(world),
         "services": _services(world),
@@ -62,14 +64,18 @@ def dump(world: World) -> State:
     return found
 
 
-def differences(expected: State, found: State, *, spare_revisions: int) -> list[str]:
+def differences(expected: State, found: State, *, interrupted: bool) -> list[str]:
     """Give what differs, a line each.
 
     Args:
         expected: after an undisturbed run.
         found: after another one.
-        spare_revisions: how many revisions more there may be that no service runs.
+        interrupted: whether a run before it was cut off: then there may be one revision more that
+            no service runs, and a lock of a process that has ended, which stops nobody.
     """
+    if interrupted:
+        locks = {name: state for name, state in found["locks"].items() if state != "ended"}
+        found = {**found, "locks": locks}
     lines = [
         line
         for part in expected
@@ -84,7 +90,7 @@ def differences(expected: State, found: State, *, spare_revisions: int) -> list[
             more.append(each)
     # One that was registered and never rolled out has no mark; but for that it is like another.
     unused = [each for each in more if not each["completed"]]
-    if missing or len(more) > spare_revisions or unused != more:
+    if missing or len(more) > int(interrupted) or unused != more:
         lines.append(f"revisions: {more} instead of {missing}")
     return lines
 
@@ -103,6 +109,11 @@ def _compare(path: str, expected: Any, found: Any) -> Iterator[str]:
 def _parameter(ssm: Any, name: str) -> list[str]:
     found = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
     return [found["Type"], found["Value"]]
+
+
+def _holder(ssm: Any, name: str) -> str:
+    holder = parse_holder(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    return "ended" if has_ended(holder.process) else "held"
 
 
 def _secrets(world: World) -> dict[str, Any]:

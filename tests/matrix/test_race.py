@@ -61,4 +61,4 @@ def test_of_sixteen_deploys_at_once_one_deploys_and_fifteen_name_it(
         if pid not in winners:
             assert document["error"]["holder"]["pid"] == winners[0]
             assert f"pid {winners[0]}" in waiting[pid].result()[1]
-    assert differences(alone.state, dump(world), spare_revisions=0) == []
+    assert differences(alone.state, dump(world), interrupted=False) == []
