@@ -47,6 +47,7 @@ def observe_everywhere(
     connect: Callable[[Config], Connection],
     *,
     window: int,
+    known: Iterable[Revision] = (),
 ) -> Needs:
     """Find what uses a repository's images: in its account and region, and where else they go.
 
@@ -57,12 +58,13 @@ def observe_everywhere(
             repository of its own, too, unless its `registry` names this one.
         connect: decides an environment's connection.
         window: as for `observe_image_use`.
+        known: as for `observe_image_use`; of the repository's account and region.
 
     Raises:
         SchoolctlError: something could not be looked up, in whichever place.
     """
     name = repository.name
-    found = [observe_image_use(clients, name, window=window)]
+    found = [observe_image_use(clients, name, window=window, known=known)]
     for environment, place in _other_places(clients, repository, environments, connect):
         with concerning(environment), closing(Clients(place)) as other:
             found.append(observe_image_use(other, name, window=window))
@@ -71,6 +73,7 @@ def observe_everywhere(
         window=window,
         outside=found[0].outside,
         elsewhere=tuple(use for each in found[1:] for use in each.outside),
+        revisions=found[0].revisions,
     )
 
 
@@ -94,7 +97,9 @@ def _other_places(
     return found
 
 
-def observe_image_use(clients: Clients, repository: str, *, window: int) -> Needs:
+def observe_image_use(
+    clients: Clients, repository: str, *, window: int, known: Iterable[Revision] = ()
+) -> Needs:
     """Find everything in the account and region that uses a repository's images.
 
     Args:
@@ -103,6 +108,9 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Need
             elsewhere may be a copy, and what is not known is kept.
         window: how many of the newest, and of the newest completed, revisions of a family count as
             what a rollback may go to.
+        known: revisions read a little earlier, which are not read again unless they run or are
+            among the newest: what a revision names never changes, and one that is outside of those
+            has not completed since.
 
     Raises:
         SchoolctlError: something could not be looked up.
@@ -117,7 +125,7 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Need
         services, tasks = _services_and_tasks(clients, threads)
         refs = _each(threads, lambda family: ecs.list_revisions(clients, family), families.result())
         running = _running(services, tasks)
-        revisions = _revisions(clients, repository, refs, running, window)
+        revisions = _revisions(clients, repository, refs, running, window, known)
     named = {revision.ref: revision for revision in revisions}
     missing = [str(ref) for ref in running if ref not in named]
     if missing:
@@ -140,7 +148,7 @@ def observe_image_use(clients: Clients, repository: str, *, window: int) -> Need
         if revision.active and revision.ref not in kept and revision.ref not in running
         for use in _uses(repository, revision, [(str(revision.ref), "")], running=False)
     ]
-    return Needs(tuple(uses), window, tuple(outside))
+    return Needs(tuple(uses), window, tuple(outside), revisions=tuple(revisions))
 
 
 def find_running(clients: Clients) -> dict[TaskDefinitionRef, list[str]]:
@@ -203,6 +211,7 @@ def _revisions(
     refs: Iterable[Sequence[TaskDefinitionRef]],
     running: Mapping[TaskDefinitionRef, object],
     window: int,
+    known: Iterable[Revision],
 ) -> list[Revision]:
     """Read the revisions that matter: all of a family that uses the repository, else its newest."""
     families = {group[0].family: group for group in refs if group}
@@ -214,7 +223,9 @@ def _revisions(
         if any(_named(repository, image) for image in revision.images)
     }
     rest = [ref for family in ours for ref in families.get(family, ()) if ref not in first]
-    read += ecs.describe_revisions(clients, rest)
+    before = {revision.ref: revision for revision in known}
+    read += [before[ref] for ref in rest if ref in before]
+    read += ecs.describe_revisions(clients, [ref for ref in rest if ref not in before])
     return sorted(read, key=lambda revision: revision.ref, reverse=True)
 
 

@@ -37,7 +37,12 @@ def confirm_unused(step: ConfirmUnused, tools: Tools) -> str:
     A user may take minutes to agree, and a deployment takes seconds.
     """
     used = observe_everywhere(
-        tools.clients, step.repository, tools.environments, tools.connect, window=step.window
+        tools.clients,
+        step.repository,
+        tools.environments,
+        tools.connect,
+        window=step.window,
+        known=step.known,
     )
     names = {image.digest: image for image in step.images}
     names_by_tag = {tag: image for image in step.images for tag in image.tags}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from schoolctl.model import Digest, Image, RepositoryUri, TaskDefinitionRef
+    from schoolctl.model import Digest, Image, RepositoryUri, Revision, TaskDefinitionRef
     from schoolctl.plan.image_family import Family
 
 _REVISIONS_SHOWN = 10
@@ -267,12 +267,14 @@ class Needs:
             may go to, in the repository's own account and region.
         elsewhere: the same, where other environments run images of this repository.
         window: how many revisions of a family a rollback may go to.
+        revisions: those that were read for it, in the repository's own account and region.
     """
 
     uses: Sequence[Use]
     window: int
     outside: Sequence[Use] = ()
     elsewhere: Sequence[Use] = ()
+    revisions: Sequence[Revision] = field(default=(), compare=False, repr=False)
 
 
 def plan_prune(
@@ -298,7 +300,11 @@ def plan_prune(
     going = [each.image for each in verdicts if not each.keep]
     stranded = _stranded(repository, images, going, needs.outside)
     steps = (
-        *((ConfirmUnused(repository, tuple(going), needs.window),) if going else ()),
+        *(
+            (ConfirmUnused(repository, tuple(going), needs.window, tuple(needs.revisions)),)
+            if going
+            else ()
+        ),
         *((DeregisterTaskDefinitions(stranded),) if stranded and deregister else ()),
         *((_deletion(repository, going),) if going else ()),
     )

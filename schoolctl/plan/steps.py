@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ImageRef,
         RegistryLogin,
         RepositoryUri,
+        Revision,
         SecretValue,
         TaskDefinitionRef,
     )
@@ -88,6 +89,20 @@ class PushImage:
 
 
 @dataclass(frozen=True)
+class CopyImage:
+    """Copy an image by digest from another environment's repository, registry to registry."""
+
+    source: ImageRef
+    environment: str
+    """Whose repository the source is in."""
+    image: ImageRef
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"copy {self.source} of environment {self.environment} to {self.image}"
+
+
+@dataclass(frozen=True)
 class PullImage:
     """Pull an image, logged in."""
 
@@ -119,6 +134,8 @@ class ConfirmUnused:
     images: tuple[Image, ...]
     window: int
     """How many revisions of a family a rollback may go to."""
+    known: tuple[Revision, ...] = field(default=(), compare=False, repr=False)
+    """The revisions that were read for the plan."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
@@ -408,6 +425,7 @@ Step = (
     CreateRepository
     | BuildImage
     | PushImage
+    | CopyImage
     | PullImage
     | StoreLogin
     | ConfirmUnused

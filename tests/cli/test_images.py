@@ -493,6 +493,20 @@ def test_old_revisions_of_a_deleted_image_are_named_and_go_when_asked(shop: Shop
     assert len(ecs.list_task_definitions(familyPrefix="web")["taskDefinitionArns"]) == 10
 
 
+def test_the_second_look_reads_only_the_revisions_that_may_have_changed(
+    faults: Faults, shop: Shop
+) -> None:
+    put(shop, "1.0", 1)
+    put(shop, "1.1", 2)
+    register(shop, 30, "gone")
+
+    done = shop.run("images", "prune", *RULES, "--yes")
+
+    assert done.exit_code == 0, done.stderr
+    # All thirty, and for the second look the ten newest.
+    assert faults.calls.count("DescribeTaskDefinition") == 40
+
+
 def test_many_images_are_told_in_a_summary_and_each_with_verbose(shop: Shop) -> None:
     for number in range(120):
         put(shop, f"1.{number}", number)
