@@ -144,7 +144,7 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
     """Give our error for an answer that AWS refused."""
     code, message = error_code(error), error_message(error)
     what = f"could not {doing}"
-    why = f"AWS answered {code}: {message}"
+    why = f"AWS answered {code}: {'(a page)' if message.lstrip().startswith('<') else message}"
     found = _identity_error(error, what, why)
     if found is not None:
         return found

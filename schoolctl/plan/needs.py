@@ -23,6 +23,7 @@ class Gaps:
     """What a command needs to work on this environment, such as ` -e prod`."""
     missing: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _unverified: dict[str, list[str]] = field(default_factory=dict)
 
     def lacks(self, what: str, cure: str) -> None:
         """Note that `what` is missing."""
@@ -33,9 +34,13 @@ class Gaps:
         self.lacks(what, f"`schoolctl {command}{self.environment_option}`")
 
     def unverified(self, what: str, denied: Denied) -> None:
-        """Note that AWS refused a read that we can do without."""
+        """Note that AWS refused a read that we can do without; one warning for each action."""
         action = denied.error.action or "the read"
-        self.warnings.append(f"{what} was not verified: {action} is denied")
+        subjects = self._unverified.setdefault(action, [])
+        before = _not_verified(subjects, action)
+        subjects.append(what)
+        self.warnings[:] = [each for each in self.warnings if each != before]
+        self.warnings.append(_not_verified(subjects, action))
 
     def refuse(self, doing: str) -> None:
         """Raise if anything is missing. `doing` is what cannot be done: `deploy web`."""
@@ -45,3 +50,8 @@ class Gaps:
                 self.missing,
                 hint="make what is missing, then run it again",
             )
+
+
+def _not_verified(subjects: list[str], action: str) -> str:
+    verb = "was" if len(subjects) == 1 else "were"
+    return f"{' and '.join(subjects)} {verb} not verified: {action} is denied"

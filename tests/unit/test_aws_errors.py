@@ -472,6 +472,12 @@ def test_a_failure_on_the_way_to_aws_has_a_cure(error: Exception, hint: str) -> 
     assert hint in fail_with(error).hint
 
 
+def test_a_page_of_html_is_not_quoted() -> None:
+    error = fail_with(answer("502", "<!doctype html>\n<h1>Bad Gateway</h1>", 502))
+
+    assert error.why == "AWS answered 502: (a page)"
+
+
 def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
     client = boto3.client(
         "secretsmanager",

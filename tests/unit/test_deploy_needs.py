@@ -214,7 +214,12 @@ def test_a_role_that_may_not_be_read_is_named_by_the_account() -> None:
         "schoolapp-execution": "arn:aws:iam::123456789012:role/schoolapp-execution",
         "arn:x": "arn:x",
     }
-    assert len(gaps.warnings) == 2
+    assert gaps.warnings == [
+        (
+            "execution role schoolapp-execution and task role arn:x were not verified:"
+            " iam:GetRole is denied"
+        )
+    ]
 
 
 def test_a_secret_that_may_not_be_read_is_an_error_unless_its_arn_is_given() -> None:
