@@ -29,7 +29,7 @@ class Adopted:
         made = json.loads(text.replace(SECRET, self.account.secret_arn))
         self.create(made, **settings)
 
-    def create(self, made: dict[str, Any], **settings: Any) -> None:
+    def create(self, made: dict[str, Any], *, desired: int = 2, **settings: Any) -> None:
         """Register a definition as it is, and create the service of it."""
         aws = self.account.aws
         self.account.ecs.register_task_definition(**made)
@@ -42,7 +42,7 @@ class Adopted:
             cluster="schoolapp",
             serviceName=NAME,
             taskDefinition=made["family"],
-            desiredCount=2,
+            desiredCount=desired,
             networkConfiguration={
                 "awsvpcConfiguration": {
                     "subnets": sorted(each["SubnetId"] for each in subnets)[:2],
