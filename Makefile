@@ -5,7 +5,7 @@ CODE := schoolctl service tests benchmarks scripts
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-thorough check bench docs lock clean
+.PHONY: help setup demo test test-fast test-faults test-thorough check bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,13 +19,17 @@ demo: setup ## the whole workflow on a local AWS: push, seed, deploy, register, 
 
 test: setup ## all tests; what needs a Docker engine is skipped, by name, where there is none
 	@scripts/engine.sh || [ "$$CI" != true ]
-	@$(PYTEST)
+	@$(PYTEST) -m "not faults"
+
+test-faults: setup ## kill, cut off and refuse every command at every call, and run it again
+	@scripts/engine.sh || [ "$$CI" != true ]
+	@$(PYTEST) -m faults
 
 test-fast: setup ## the tests that need no Docker engine
-	@$(PYTEST) -m "not engine and not e2e"
+	@$(PYTEST) -m "not engine and not e2e and not faults"
 
 test-thorough: setup ## the tests that need no Docker engine; properties on many more examples
-	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e"
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not faults"
 
 check: setup ## lint, format and types
 	@$(BIN)/ruff check $(CODE)

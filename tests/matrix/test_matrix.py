@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 _recorded: dict[str, Undisturbed] = {}
 
-every_scene = pytest.mark.parametrize("scene", SCENES)
-every_call = pytest.mark.parametrize(
-    "calls", ["changing", pytest.param("all", marks=pytest.mark.faults)]
-)
+# Hundreds of runs of the command, each a process.
+pytestmark = pytest.mark.timeout(3600)
+
+
+def cases(*slice_: str) -> pytest.MarkDecorator:
+    """Go through every call of every scene with `make test-faults`; else those of `slice_`."""
+    return pytest.mark.parametrize(
+        ("scene", "calls"),
+        [
+            *(pytest.param(scene, "changing") for scene in slice_),
+            *(pytest.param(scene, "all", marks=pytest.mark.faults) for scene in SCENES),
+        ],
+    )
 
 
 @pytest.fixture
@@ -37,8 +46,7 @@ def undisturbed(matrix: Matrix, scene: str) -> Undisturbed:
     return _recorded[scene]
 
 
-@every_call
-@every_scene
+@cases("params set", "first deploy", "rollback", "images prune")
 def test_killed_at_any_call_and_run_again(
     matrix: Matrix,
     undisturbed: Undisturbed,
@@ -53,8 +61,7 @@ def test_killed_at_any_call_and_run_again(
     record_property("cases", count)
 
 
-@every_call
-@every_scene
+@cases("params set", "first deploy")
 def test_a_reply_that_is_lost_is_no_failure_and_no_repetition(
     matrix: Matrix,
     undisturbed: Undisturbed,
@@ -69,9 +76,12 @@ def test_a_reply_that_is_lost_is_no_failure_and_no_repetition(
     record_property("cases", count)
 
 
-@every_scene
-@pytest.mark.faults
+@cases()
 def test_refused_at_any_call_and_run_again(
-    matrix: Matrix, undisturbed: Undisturbed, record_property: Callable[[str, object], None]
+    matrix: Matrix,
+    undisturbed: Undisturbed,
+    calls: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    assert calls == "all"
     record_property("cases", run_all(matrix.refused, undisturbed, undisturbed.calls, REFUSALS))

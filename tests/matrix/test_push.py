@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from tests.faults import Call
     from tests.matrix.emulator import Emulator
 
-pytestmark = [pytest.mark.faults, pytest.mark.engine, pytest.mark.xdist_group("push")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.engine,
+    pytest.mark.xdist_group("push"),
+    pytest.mark.timeout(3600),
+]
 
 
 @pytest.fixture
