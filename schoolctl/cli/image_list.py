@@ -76,6 +76,7 @@ def list_all(
 ) -> None:
     """List the images, newest first, and what uses each."""
     from schoolctl.plan.image_table import Selection, select
+    from schoolctl.text import count
 
     run = Run.of(context)
     if unused and no_use:
@@ -89,7 +90,7 @@ def list_all(
     if not shown:
         name = seen.repository.name
         run.reporter.note(
-            f"repository {name} has {len(seen.images)} images, and none is like that"
+            f"repository {name} has {count(len(seen.images), 'image')}, and none is like that"
             if seen.images
             else f"repository {name} has no images; `schoolctl push` adds one"
         )

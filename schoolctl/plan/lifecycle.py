@@ -105,8 +105,6 @@ def _differences(rules: Rules, patterns: dict[str, str]) -> Iterator[str]:
             f"images younger than {days} go, too, when {rules.keep} newer ones are there: a rule"
             " of ECR's counts images or days, not both"
         )
-    if rules.protect and not rules.untagged_only:
-        yield "images with a protected tag do not count among the newest"
     for given, pattern in patterns.items():
         if given != pattern:
             yield f"tags like {given} become {pattern}, which keeps more: ECR knows only `*`"

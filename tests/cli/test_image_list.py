@@ -49,7 +49,7 @@ def test_where_nothing_is_like_that_the_list_says_so(shop: Shop) -> None:
     put(shop, "1.0", 1)
     done = shop.run("images", "list", "--tag", "2.*")
     assert done.exit_code == 0
-    assert "has 1 images, and none is like that" in done.stderr
+    assert "has 1 image, and none is like that" in done.stderr
 
 
 def test_without_the_uses_ecs_is_not_asked(faults: Faults, shop: Shop) -> None:
