@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)
 _RETRIES = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=3)
+_CONNECTIONS = 4
 _LARGEST_CONFIG_BYTES = 4_000_000
 """The limit that registries themselves put on a manifest; a config blob is smaller still."""
 
@@ -68,13 +69,12 @@ def read_config(
     """
     url = f"{registry_url(repository.registry)}/v2/{repository.name}/blobs/{config_digest}"
     what = f"could not read what is inside an image of {repository}"
-    password = login.password.reveal()
     try:
         # ECR sends on to S3; urllib3 leaves the password out where the host is another.
-        answer = _pool(url).request(
+        answer = pool_for(url).request(
             "GET",
             url,
-            headers=urllib3.make_headers(basic_auth=f"{login.username}:{password}"),
+            headers=login_header(login),
             timeout=_TIMEOUT,
             retries=_RETRIES,
             preload_content=False,
@@ -100,11 +100,22 @@ def read_config(
     return config
 
 
-def _pool(url: str) -> urllib3.PoolManager:
+def login_header(login: RegistryLogin) -> dict[str, str]:
+    """Give the header that logs a request in."""
+    return urllib3.make_headers(basic_auth=f"{login.username}:{login.password.reveal()}")
+
+
+def platform_of(config: Mapping[str, Any]) -> str:
+    """Give the platform in an image's configuration, such as `linux/amd64`."""
+    named = (config.get("os"), config.get("architecture"), config.get("variant"))
+    return "/".join(str(each) for each in named if each)
+
+
+def pool_for(url: str) -> urllib3.PoolManager:
     """Make what sends a request, through the proxy and with the authorities of the environment."""
     parts = urlsplit(url)
     authorities = os.environ.get("AWS_CA_BUNDLE") or get_cert_path(verify=True)
     proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
     if proxy is not None:
-        return urllib3.ProxyManager(proxy, ca_certs=authorities)
-    return urllib3.PoolManager(ca_certs=authorities)
+        return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ca_certs=authorities)
+    return urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=authorities)

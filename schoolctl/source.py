@@ -50,6 +50,19 @@ def read_source(
     )
 
 
+def is_on_branch(
+    directory: Path, commit: str, branch: str, environ: Mapping[str, str]
+) -> bool | NoSource:
+    """Say whether a branch, here or at a remote as it was last fetched, has a commit."""
+    git = _Git(directory, environ)
+    try:
+        told = git("for-each-ref", f"--contains={commit}", "--format=%(refname)", "refs/heads",
+                   "refs/remotes")  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return NoSource(_reason(error))
+    return branch in {_BRANCH.sub("", each) for each in told.splitlines()}
+
+
 class _Git:
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self._directory = directory

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schoolctl.aws.ecr import authorization, find_manifest
-from schoolctl.registry import read_labels
+from schoolctl.registry import labels_of, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,9 +57,25 @@ def manifest_labels(
     architecture: str,
 ) -> Mapping[str, str]:
     """Give the labels of the image that a manifest, already read, describes."""
+    found = manifest_config(clients, repository, manifest, login=login, architecture=architecture)
+    return labels_of(found) if found is not None else {}
+
+
+def manifest_config(
+    clients: Clients,
+    repository: RepositoryUri,
+    manifest: Manifest,
+    *,
+    login: RegistryLogin,
+    architecture: str,
+) -> Mapping[str, Any] | None:
+    """Give the configuration of the image that a manifest describes; None where there is none.
+
+    Of an index, it is that of its image for `architecture`.
+    """
     config = manifest.config
     if config is None:
         child = manifest.image_for(architecture)
         read = find_manifest(clients, repository.name, digest=child) if child else None
         config = read.config if read else None
-    return read_labels(repository, config, login) if config is not None else {}
+    return read_config(repository, config, login) if config is not None else None

@@ -78,6 +78,12 @@ def push(
     create_repo: Annotated[
         bool, typer.Option("--create-repo", help="Create the repository if there is none.")
     ] = False,
+    from_environment: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="ENV", help="Copy ENV's image of that tag, by digest; build nothing."
+        ),
+    ] = None,
 ) -> None:
     """Build the image and push it to ECR, logged in, digest verified."""
     from schoolctl.aws.observe_push import PushObservation
@@ -86,6 +92,11 @@ def push(
     from schoolctl.plan.push import is_pushed, plan_push, plan_pushed
 
     run = Run.of(context)
+    if from_environment is not None:
+        from schoolctl.cli.promote import promote
+
+        promote(run, from_environment, tag, create_repo=create_repo)
+        return
     asked = PushObservation(run.clients, run.config, parse_tag(tag) if tag is not None else None)
     release, files = releases.read_release(run, tag)
     repository, exists = asked.repository(may_be_missing=create_repo)

@@ -80,6 +80,7 @@ class Run:
         self.reporter = Reporter(json_output=json_output)
         self._identity: Future[Identity] | None = None
         self._locks: tuple[DeployLock, ...] = ()
+        self._others: dict[str, tuple[Config, Clients]] = {}
 
     @staticmethod
     def of(context: typer.Context) -> Run:
@@ -165,6 +166,38 @@ class Run:
         if self.config.account is not None:
             self._identity = clients.start(get_identity, clients)
         return clients
+
+    def clients_of(self, environment: str) -> tuple[Config, Clients]:
+        """Give another environment's configuration, and AWS clients to read there.
+
+        `--profile` and `--region` are for the chosen environment; where the other one names none of
+        its own, they are for both.
+
+        Raises:
+            WrongTargetError: the credentials do not lead to the account that it is pinned to.
+        """
+        if environment not in self._others:
+            self._others[environment] = self._connect_to(environment)
+        return self._others[environment]
+
+    def _connect_to(self, environment: str) -> tuple[Config, Clients]:
+        from schoolctl.aws.clients import Clients
+        from schoolctl.aws.profiles import profile_region
+        from schoolctl.aws.sts import get_identity
+        from schoolctl.connection import resolve_connection
+
+        config = self.config_file.resolve(environment).config
+        connection = resolve_connection(
+            flag_profile=None if config.profile else self.options.profile,
+            flag_region=None if config.region else self.options.region,
+            config=config,
+            environ=self.services.environ,
+            profile_region=profile_region,
+        )
+        clients = Clients(connection)
+        if config.account is not None:
+            self.need_account(config, get_identity(clients), connection)
+        return config, clients
 
     def identity(self) -> Identity:
         """Give whose credentials are used; AWS is asked once a run."""
@@ -368,3 +401,5 @@ class Run:
         """Let go of threads that are still waiting for AWS."""
         if "clients" in self.__dict__:
             self.clients.close()
+        for _, clients in self._others.values():
+            clients.close()

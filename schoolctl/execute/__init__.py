@@ -79,6 +79,10 @@ class Tools:
         """Decide the connection of another environment."""
         return self._run.connect(config)
 
+    def clients_of(self, environment: str) -> tuple[Config, Clients]:
+        """The configuration and the AWS clients of another environment."""
+        return self._run.clients_of(environment)
+
     @property
     def environ(self) -> Mapping[str, str]:
         """The process's environment."""
@@ -193,6 +197,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import images
 
             return images.push(step, tools, outcome)
+        case steps.CopyImage():
+            from schoolctl.execute import images
+
+            return images.copy(step, tools, outcome)
         case steps.PullImage():
             from schoolctl.execute import images
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from schoolctl.aws.ecr import Manifest
     from schoolctl.engine import LocalImage, PushResult
     from schoolctl.execute import Outcome, Tools
-    from schoolctl.model import ImageRef
+    from schoolctl.model import Digest, ImageRef
     from schoolctl.plan.steps import (
         BuildImage,
+        CopyImage,
         CreateRepository,
         PullImage,
         PushImage,
@@ -85,14 +86,7 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
     login = ecr.authorization(tools.clients, tools.config)
     with tools.reporter.transfer() as transfer:
         result = tools.engine.push(image, login, transfer.update)
-    manifest = ecr.find_manifest(tools.clients, image.repository.name, tag=image.tag)
-    if manifest is None or manifest.digest != result.digest:
-        there = manifest.digest if manifest else "no image"
-        raise EngineError(
-            f"the push of {image} cannot be confirmed",
-            why=f"the engine pushed {result.digest}, and ECR has {there} under the tag",
-            hint="somebody else may have pushed the same tag; look at `schoolctl images list`",
-        )
+    manifest = _confirm(image, result.digest, tools)
     outcome.pushed = result.digest
     sent, reused = sent_and_reused(local, result, manifest)
     outcome.sent_bytes = sum(sent)
@@ -100,6 +94,40 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
         f"{result.digest} confirmed by ECR, {size(sum(sent))} sent in"
         f" {count(len(sent), 'layer')}, {size(sum(reused))} were there"
     )
+
+
+def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:
+    """Copy an image between repositories; done only when ECR names its digest."""
+    from schoolctl.registry_copy import Place, copy_image
+
+    digest = step.source.digest
+    if digest is None:
+        raise AssertionError("an image is copied by its digest")
+    config, clients = tools.clients_of(step.environment)
+    source = Place(step.source.repository, ecr.authorization(clients, config))
+    target = Place(step.image.repository, ecr.authorization(tools.clients, tools.config))
+    with tools.reporter.transfer() as transfer:
+        copied = copy_image(source, target, step.image, digest, transfer.update)
+    _confirm(step.image, digest, tools)
+    outcome.pushed = digest
+    outcome.sent_bytes = sum(copied.sent.values())
+    return (
+        f"{digest} confirmed by ECR, {size(outcome.sent_bytes)} sent in"
+        f" {count(len(copied.sent), 'blob')}, {size(sum(copied.reused.values()))} were there"
+    )
+
+
+def _confirm(image: ImageRef, pushed: Digest, tools: Tools) -> Manifest:
+    """Give what ECR has under the tag; another image than was pushed is an error."""
+    manifest = ecr.find_manifest(tools.clients, image.repository.name, tag=image.tag)
+    if manifest is None or manifest.digest != pushed:
+        there = manifest.digest if manifest else "no image"
+        raise EngineError(
+            f"the push of {image} cannot be confirmed",
+            why=f"{pushed} was pushed, and ECR has {there} under the tag",
+            hint="somebody else may have pushed the same tag; look at `schoolctl images list`",
+        )
+    return manifest
 
 
 def _built_for_us(image: ImageRef, tools: Tools) -> LocalImage:
