@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.plan.diff import Diff
+    from schoolctl.plan.freshness import Freshness
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -52,7 +53,11 @@ def diff(
         run.reporter.warn(warning)
     for note in found.plan.notes:
         run.reporter.note(note)
+    fresh = _freshness(run)
+    for line in fresh.lines(run.clock.now()) if fresh is not None and fresh.changed else []:
+        run.reporter.note(line)
     document = {
+        "settings_read": fresh.document() if fresh is not None else None,
         "service": config.service.name,
         "cluster": config.service.cluster,
         "environment": config.environment,
@@ -60,6 +65,26 @@ def diff(
     return report(
         run, found.diff(config.task.container), document, reveal=reveal, exit_code=exit_code
     )
+
+
+def _freshness(run: Run) -> Freshness | None:
+    """Give which parameters and secrets changed since the tasks read them; None where none runs.
+
+    It is no difference: a deploy that has nothing else to do starts no task for it.
+    """
+    from schoolctl.aws.ecs import list_tasks
+    from schoolctl.aws.observe_settings import SettingsObservation
+    from schoolctl.errors import AccessDeniedError, NotFoundError
+    from schoolctl.plan.freshness import oldest_start
+
+    where = run.config.service
+    try:
+        tasks = list_tasks(run.clients, where.cluster, service=where.name)
+    except (AccessDeniedError, NotFoundError):
+        return None
+    if not tasks:
+        return None
+    return SettingsObservation(run.clients, run.config).since(oldest_start(tasks))
 
 
 def report(
