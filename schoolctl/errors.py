@@ -121,6 +121,10 @@ class UnavailableError(SchoolctlError):
     """AWS was not reached, or asked to come back later: worth another try while waiting."""
 
 
+class UnknownOperationError(SchoolctlError):
+    """What answers does not know the operation: it is no AWS, or one that has less."""
+
+
 class ConflictError(SchoolctlError):
     """The thing is there already, with another content or in another state."""
 

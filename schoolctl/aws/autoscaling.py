@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.errors import translated
+from schoolctl.errors import UnknownOperationError
 from schoolctl.plan.scale import ScalingRange
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ def find_scaling_range(clients: Clients, cluster: str, service: str) -> ScalingR
 
     Source: application-autoscaling DescribeScalableTargets.
     """
-    with translated(f"find out whether auto scaling manages {cluster}/{service}"):
-        answer = clients.autoscaling.describe_scalable_targets(
-            ServiceNamespace="ecs",
-            ResourceIds=[f"service/{cluster}/{service}"],
-            ScalableDimension="ecs:service:DesiredCount",
-        )
+    try:
+        with translated(f"find out whether auto scaling manages {cluster}/{service}"):
+            answer = clients.autoscaling.describe_scalable_targets(
+                ServiceNamespace="ecs",
+                ResourceIds=[f"service/{cluster}/{service}"],
+                ScalableDimension="ecs:service:DesiredCount",
+            )
+    except UnknownOperationError:
+        return None  # where there is no auto scaling, it manages nothing
     for each in answer["ScalableTargets"]:
         return ScalingRange(int(each["MinCapacity"]), int(each["MaxCapacity"]))
     return None

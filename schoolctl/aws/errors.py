@@ -26,6 +26,7 @@ from schoolctl.errors import (
     RejectedKeyError,
     SchoolctlError,
     UnavailableError,
+    UnknownOperationError,
     UsageError,
 )
 from schoolctl.text import duration
@@ -169,7 +170,7 @@ def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
     if is_limit(code):
         return SchoolctlError(what, why=why, hint=hint or limit_hint(error.operation_name))
     if code.isdigit() or code == "UnknownOperationException":
-        return SchoolctlError(
+        return UnknownOperationError(
             what,
             why=f"{why}\nwhat answered does not know {error.operation_name}",
             hint="check `endpoint_url` and AWS_ENDPOINT_URL: each must lead to the right service",

@@ -147,7 +147,7 @@ def test_what_auto_scaling_would_undo_is_refused(project: Project, aws: Scripted
             ),
             "application-autoscaling:DescribeScalableTargets is denied",
         ),
-        (Refusal("UnknownOperationException", "no"), "AWS answered UnknownOperationException"),
+        (Refusal("ValidationException", "no"), "AWS answered ValidationException: no"),
     ],
 )
 def test_auto_scaling_that_may_not_be_looked_at_is_one_warning(
@@ -158,6 +158,13 @@ def test_auto_scaling_that_may_not_be_looked_at_is_one_warning(
     assert done.exit_code == ExitCode.DONE
     assert done.stderr.count("warning:") == 1
     assert f"was not verified: {why}" in done.stderr
+
+
+def test_an_aws_without_auto_scaling_is_no_warning(project: Project, aws: ScriptedAws) -> None:
+    script(aws, state(2, 2), state(4, 4), scaling=Refusal("UnknownOperationException", ""))
+    done = project.invoke("scale", "4")
+    assert done.exit_code == ExitCode.DONE
+    assert "warning:" not in done.stderr
 
 
 def test_tasks_that_stop_again_and_again_end_the_wait(project: Project, aws: ScriptedAws) -> None:

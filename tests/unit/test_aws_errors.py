@@ -17,6 +17,7 @@ from schoolctl.errors import (
     RejectedKeyError,
     SchoolctlError,
     UnavailableError,
+    UnknownOperationError,
     UsageError,
 )
 
@@ -398,12 +399,12 @@ def test_a_role_that_cannot_be_taken_is_an_error_of_credentials(operation: str, 
             SchoolctlError,
             "service.overrides.capacityProviderStrategy",
         ),
-        ("DescribeServices", "404", "Not Found", SchoolctlError, "check `endpoint_url`"),
+        ("DescribeServices", "404", "Not Found", UnknownOperationError, "check `endpoint_url`"),
         (
             "DescribeServices",
             "UnknownOperationException",
             "",
-            SchoolctlError,
+            UnknownOperationError,
             "check `endpoint_url`",
         ),
     ],
