@@ -44,13 +44,18 @@ def wait(
     seconds = parse_timeout(timeout)
     records = run.clients.start(_records, run)
     service = need_service(run.clients, run.config)
-    found = rollout_in_question(service, records.result(), revision)
-    ref = found.deployment.task_definition
     run.reporter.result(
         {
             "service": service.name,
             "cluster": service.cluster,
             "environment": run.config.environment,
+            "verdict": "failed",  # unless there is something to follow
+        }
+    )
+    found = rollout_in_question(service, records.result(), revision)
+    ref = found.deployment.task_definition
+    run.reporter.result(
+        {
             "revision": str(ref),
             "deployment_id": found.deployment.id,
             "in_progress": found.moving,

@@ -75,7 +75,8 @@ class _Watch:
         self._observer = RolloutObserver(
             tools.clients, step.cluster, step.service, started, note=tools.reporter.detail
         )
-        self._history = History()
+        # Of a deployment of an earlier run it is known how many tasks it was to have.
+        self._history = History(first_desired=step.deployment.desired if step.deployment else None)
         self._trace = Trace()
         self._newest = Look(None)
         self._events: set[str] = set()
@@ -154,7 +155,7 @@ class _Watch:
         self._history = history = history.with_stops(stops, elapsed)
         self._trace = self._trace.after(look, started, elapsed)
         verdict = judge(look.service, started, history, elapsed)
-        verdict = service_rollout.weigh(verdict, look.told, look.service, started, history)
+        verdict = service_rollout.weigh(verdict, look.told, look.service, started, history, elapsed)
         if self._step.healthy and isinstance(verdict, Completed):
             return self._need_healthy(verdict, look)
         return verdict

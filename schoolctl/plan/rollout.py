@@ -133,6 +133,8 @@ class History:
     """How many tasks of our deployment have stopped with trouble, as far as was looked."""
     before: TaskDefinitionRef | None = None
     """The revision that ran when our deployment began, as far as was seen."""
+    replaced_after_seconds: float | None = None
+    """When a newer deployment was first seen in the place of ours."""
     ended: str = ""
     """Why this run itself ended the rollout; empty where it did not."""
 
@@ -158,6 +160,10 @@ class History:
         }
         before = self.before or _ran_before(service, started)
         history = replace(self, others={**self.others, **others}, before=before)
+        primary = service.primary
+        newer = primary is not None and primary.created_at > started.created_at
+        if newer and self.replaced_after_seconds is None:
+            history = replace(history, replaced_after_seconds=elapsed_seconds)
         ours = find(service, started)
         if ours is None:
             return history

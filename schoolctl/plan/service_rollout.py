@@ -21,6 +21,7 @@ from schoolctl.model.service_deployments import (
 )
 from schoolctl.plan.deployment_settings import enough_running, is_watched_on
 from schoolctl.plan.rollout import (
+    ROLLBACK_WITHIN_SECONDS,
     Completed,
     Failed,
     Gone,
@@ -120,6 +121,7 @@ def weigh(
     service: ServiceState | None,
     started: Deployment,
     history: History,
+    elapsed_seconds: float,
 ) -> Verdict:
     """Give the verdict on `started` once ECS's own record of it is heard, too.
 
@@ -128,11 +130,12 @@ def weigh(
         told: the record; None where it cannot be read.
         service: the newest DescribeServices answer.
         started: our deployment.
-        history: what earlier answers told.
+        history: what the answers up to and including this one told.
+        elapsed_seconds: the time since the deployment was started.
     """
     if told is None or service is None or isinstance(verdict, Gone):
         return verdict
-    return _Weighing(verdict, told, service, started, history).result()
+    return _Weighing(verdict, told, service, started, history, elapsed_seconds).result()
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class _Weighing:
     service: ServiceState
     started: Deployment
     history: History
+    elapsed_seconds: float
 
     def result(self) -> Verdict:
         status = self.told.deployment.status
@@ -165,6 +169,8 @@ class _Weighing:
 
     def _going_on(self) -> Verdict:
         rolling = self.told.deployment.strategy is DeploymentStrategy.ROLLING
+        if isinstance(self.verdict, Superseded) and self._is_fresh():
+            return InProgress("another deployment was started: another rollout, or the way back")
         if rolling and not isinstance(self.verdict, InProgress | Completed):
             return self.verdict
         if isinstance(self.verdict, ScaledToZero):
@@ -177,6 +183,11 @@ class _Weighing:
             return InProgress("all tasks run; ECS watches the deployment on before it decides")
         said = self.verdict.reason if isinstance(self.verdict, InProgress) else ""
         return InProgress(stage(self.told.deployment) or said)
+
+    def _is_fresh(self) -> bool:
+        """Say whether the newer deployment is so new that the record may not tell of it yet."""
+        since = self.history.replaced_after_seconds
+        return since is not None and self.elapsed_seconds - since < ROLLBACK_WITHIN_SECONDS
 
     def _state(self) -> RolloutState | None:
         ours = find(self.service, self.started)
