@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.ecs import describe_revisions, list_revisions
-from schoolctl.aws.observe_rollback import observe_candidates
+from schoolctl.aws.observe_rollback import observe_target
 from schoolctl.aws.observe_status import need_service
 from schoolctl.aws.service_deployments import list_service_deployments, with_task_definitions
 from schoolctl.errors import NotFoundError, SchoolctlError
 from schoolctl.plan.history import History, attempts
-from schoolctl.plan.rollback import rollback_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +65,8 @@ def _target(
 ) -> TaskDefinitionRef | None:
     """Give where a rollback would go; None where nothing is there, or it cannot be told."""
     try:
-        return rollback_target(observe_candidates(clients, config, running), running).revision.ref
+        # That ECS's record may not be read has been told by now.
+        return observe_target(clients, config, running, lambda _: None).revision.ref
     except NotFoundError:
         return None
     except SchoolctlError as error:

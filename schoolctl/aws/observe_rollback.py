@@ -7,37 +7,87 @@ from typing import TYPE_CHECKING
 from schoolctl.aws.ecr import find_repository
 from schoolctl.aws.ecs import describe_revisions, list_revisions
 from schoolctl.aws.observe_task import revision_image_exists
+from schoolctl.aws.service_deployments import list_service_deployments, with_task_definitions
 from schoolctl.batches import batches
-from schoolctl.plan.rollback import Candidate, completed_before, lower_than
+from schoolctl.errors import SchoolctlError
+from schoolctl.model.service_deployments import ServiceDeploymentStatus
+from schoolctl.plan.rollback import (
+    Candidate,
+    completed_before,
+    lower_than,
+    rollback_target,
+    with_completion,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
     from schoolctl.model import Repository, Revision, TaskDefinitionRef
+    from schoolctl.plan.rollback import RollbackTarget
 
 # Each revision is a call; what completed last is among the newest but for odd histories.
 _AT_ONCE = 30
 
 
-def observe_candidates(clients: Clients, config: Config, running: Revision) -> list[Candidate]:
-    """Give the revisions whose images were looked for, up to the first whose image is there.
+def observe_target(
+    clients: Clients, config: Config, running: Revision, note: Callable[[str], None]
+) -> RollbackTarget:
+    """Give where a rollback goes.
 
-    Those that completed come first; the others are looked at only where none of them can run.
+    Images are looked for in order, up to the first that is there: those of revisions that
+    completed first, the others only where none of them can run.
 
-    Source: ECS ListTaskDefinitions, DescribeTaskDefinition; ECR DescribeImages.
+    Args:
+        clients: the AWS clients.
+        config: which service.
+        running: what the service is at.
+        note: takes what could not be read, a line each.
+
+    Raises:
+        NotFoundError: no other revision still has its image.
+
+    Source: ECS ListTaskDefinitions, DescribeTaskDefinition, ListServiceDeployments; ECR
+    DescribeImages.
     """
     looking_up = clients.start(find_repository, clients, config)
+    proving = clients.start(_completions, clients, config, note)
     refs = [each for each in list_revisions(clients, running.ref.family) if each != running.ref]
     search = _Search(clients, looking_up.result(), config.task.container)
+    completions = proving.result()
+    running = with_completion(running, completions)
     known: list[Revision] = []
     for batch in batches(refs, _AT_ONCE):
-        known += describe_revisions(clients, batch)
+        found = describe_revisions(clients, batch)
+        known += [with_completion(each, completions) for each in found]
         if search.finds_one(completed_before(known, running)):
-            return search.candidates
+            return rollback_target(search.candidates, running)
     search.finds_one(lower_than(known, running))
-    return search.candidates
+    return rollback_target(search.candidates, running)
+
+
+def _completions(
+    clients: Clients, config: Config, note: Callable[[str], None]
+) -> dict[TaskDefinitionRef, datetime]:
+    """Give when a rollout of each revision first completed, as ECS itself remembers.
+
+    That proves revisions that other tools deployed, too. Of the newest hundred rollouts, and
+    empty where they cannot be read.
+    """
+    where, done = config.service, (ServiceDeploymentStatus.SUCCESSFUL,)
+    try:
+        listed = list_service_deployments(clients, where.cluster, where.name, statuses=done)
+        records = with_task_definitions(clients, listed or [])
+    except SchoolctlError as error:
+        note(f"{error.what}: {error.why}")
+        return {}
+    first: dict[TaskDefinitionRef, datetime] = {}
+    for each in records:  # the newest first
+        if each.task_definition is not None and each.finished_at is not None:
+            first[each.task_definition] = each.finished_at
+    return first
 
 
 class _Search:

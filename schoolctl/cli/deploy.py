@@ -188,9 +188,8 @@ def _unfinished(run: Run, service: ServiceState) -> int | None:
 
 def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:
     """Give where to go, and whether a rollout of it has completed before."""
-    from schoolctl.aws.observe_rollback import observe_candidates
+    from schoolctl.aws.observe_rollback import observe_target
     from schoolctl.aws.observe_task import TaskObservation
-    from schoolctl.plan.rollback import rollback_target
     from schoolctl.plan.target import Choice, revision_target
 
     if to is not None:
@@ -199,8 +198,7 @@ def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Targe
         ).revision()
         proven = revision.completed_at is not None
     else:
-        candidates = observe_candidates(run.clients, run.config, running)
-        picked = rollback_target(candidates, running)
+        picked = observe_target(run.clients, run.config, running, run.reporter.detail)
         revision, proven, image_exists = picked.revision, picked.proven, True
     return revision_target(revision, run.config, running, image_exists=image_exists), proven
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import NotFoundError
@@ -17,7 +17,7 @@ from schoolctl.plan.steps import (
 from schoolctl.text import ago
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from schoolctl.config import Config
@@ -45,6 +45,15 @@ class RollbackTarget:
 
     revision: Revision
     proven: bool
+
+
+def with_completion(
+    revision: Revision, completions: Mapping[TaskDefinitionRef, datetime]
+) -> Revision:
+    """Give a revision with the time that ECS remembers, where schoolctl noted none on it."""
+    if revision.completed_at is not None or revision.ref not in completions:
+        return revision
+    return replace(revision, completed_at=completions[revision.ref])
 
 
 def completed_before(revisions: Sequence[Revision], running: Revision) -> list[Revision]:

@@ -15,10 +15,11 @@ from schoolctl.execute.lock import this_run
 from schoolctl.plan.lock import render_holder
 from schoolctl.process_mark import mark
 from tests.cli.account import NAME, Account, edit, simplify
+from tests.faults import pass_on
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project
-    from tests.faults import Faults
+    from tests.faults import Exchange, Faults
 
 
 @pytest.fixture
@@ -208,4 +209,78 @@ def test_a_rollback_that_was_cut_off_before_it_began_is_made(
 ) -> None:
     at(history, 3)
     leave_lock(history, goal=f"{NAME}:2")
+    assert rollback(project)["revision"] == f"{NAME}:2"
+
+
+# What other tools deployed
+
+
+def remember(faults: Faults, *successes: tuple[int, str]) -> None:
+    """Have ECS remember successful deployments: the revision's number, and when each was over."""
+    arn = "arn:aws:ecs:us-east-1:123456789012:"
+
+    def rule(exchange: Exchange) -> None:
+        if exchange.operation == "ListServiceDeployments":
+            listed = [
+                {
+                    "serviceDeploymentArn": f"{arn}service-deployment/schoolapp/{NAME}/{finished}",
+                    "status": "SUCCESSFUL",
+                    "createdAt": datetime.fromisoformat(finished).timestamp() - 60,
+                    "finishedAt": datetime.fromisoformat(finished).timestamp(),
+                    "targetServiceRevisionArn": f"{arn}service-revision/schoolapp/{NAME}/{number}",
+                }
+                for number, finished in successes
+            ]
+            wanted = json.loads(exchange.body).get("status", ["SUCCESSFUL"])
+            told = {"serviceDeployments": listed if "SUCCESSFUL" in wanted else []}
+        elif exchange.operation == "DescribeServiceRevisions":
+            revisions = [
+                {
+                    "serviceRevisionArn": each,
+                    "taskDefinition": f"{arn}task-definition/{NAME}:{each.rpartition('/')[2]}",
+                }
+                for each in json.loads(exchange.body)["serviceRevisionArns"]
+            ]
+            told = {"serviceRevisions": revisions}
+        else:
+            pass_on(exchange)
+            return
+        exchange.reply(200, json.dumps(told).encode())
+
+    faults.on_all(rule)
+
+
+def test_what_ecs_remembers_proves_a_revision_of_another_tool(
+    project: Project, account: Account, faults: Faults
+) -> None:
+    for tag in ("1.0", "1.1", "1.2", "1.3"):
+        account.register(tag)
+    at(account, 4)
+    remember(faults, (2, "2026-11-02T08:02:00+00:00"), (1, "2026-11-02T08:01:00+00:00"))
+    document = rollback(project)
+    assert document["revision"] == f"{NAME}:2"
+
+
+def test_two_rollbacks_go_back_two_by_what_ecs_remembers(
+    project: Project, account: Account, faults: Faults
+) -> None:
+    """After the first rollback, revision 2 has succeeded twice: its first time counts."""
+    for tag in ("1.0", "1.1", "1.2"):
+        account.register(tag)
+    at(account, 2)
+    remember(
+        faults,
+        (1, "2026-11-02T08:01:00+00:00"),
+        (2, "2026-11-02T08:02:00+00:00"),
+        (3, "2026-11-02T08:03:00+00:00"),
+        (2, "2026-11-02T08:04:00+00:00"),
+    )
+    assert rollback(project)["revision"] == f"{NAME}:1"
+
+
+def test_where_ecs_may_not_be_asked_only_marks_prove_a_revision(
+    project: Project, history: Account, faults: Faults
+) -> None:
+    at(history, 3)
+    faults.deny("ListServiceDeployments", "ecs:ListServiceDeployments")
     assert rollback(project)["revision"] == f"{NAME}:2"

@@ -325,6 +325,8 @@ class Stage:
                 return {"taskArns": [each.arn for each in story.tasks] if ended else []}
             case "DescribeTasks" if self.begun:
                 return {"tasks": [task_json(each) for each in story.tasks]}
+            case _:
+                pass
         return self._record(operation, request) if self.begun and story.records else None
 
     def _record(self, operation: str, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -347,7 +349,8 @@ class Stage:
             case "StopServiceDeployment":
                 self.stops.append(request)
                 return {"serviceDeploymentArn": RECORD}
-        return None
+            case _:
+                return None
 
     def _told(self) -> dict[str, Any]:
         records = self.story.records
