@@ -56,6 +56,11 @@ class PushObservation:
             raise no_repository(name, self._clients.region)
         return RepositoryUri(self._login.result().registry, name), False
 
+    def scans_on_push(self) -> bool:
+        """Say whether the repository scans what is pushed; one that is created will."""
+        found = self._repository.result()
+        return found is None or found.scan_on_push
+
     def tagged(self, repository: RepositoryUri, tag: str) -> TaggedImage | None:
         """Give the image that has `tag`; None where none has it."""
         manifest = (self._manifest or self._start(tag)).result()

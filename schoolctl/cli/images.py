@@ -9,6 +9,7 @@ import typer
 from schoolctl.builder import BuilderChoice
 from schoolctl.cli.options import ChangingCommand
 from schoolctl.cli.run import Run
+from schoolctl.plan.scan import Severity
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,6 +34,10 @@ Secrets = Annotated[
 AllowStaleLock = Annotated[
     bool,
     typer.Option("--allow-stale-lock", help="Build with a lock file that is out of step."),
+]
+FailOn = Annotated[
+    Severity | None,
+    typer.Option("--fail-on", help="Fail if ECR's scan finds something as bad as this."),
 ]
 
 
@@ -69,7 +74,7 @@ def build(
 
 
 @app.command("push", cls=ChangingCommand)
-def push(
+def push(  # noqa: PLR0917  # an option each
     context: typer.Context,
     tag: Tag = None,
     builder: Choice = BuilderChoice.AUTO,
@@ -84,18 +89,32 @@ def push(
             "--from", metavar="ENV", help="Copy ENV's image of that tag, by digest; build nothing."
         ),
     ] = None,
+    fail_on: FailOn = None,
+    scan_wait: Annotated[
+        float | None,
+        typer.Option(
+            "--scan-wait",
+            metavar="SECONDS",
+            min=0,
+            max=3600,
+            help="Wait so long for the scan, else 30, or 300 with --fail-on.",
+        ),
+    ] = None,
 ) -> None:
     """Build the image and push it to ECR, logged in, digest verified."""
+    from dataclasses import replace
+
     from schoolctl.aws.observe_push import PushObservation
     from schoolctl.cli import release as releases
     from schoolctl.model import parse_tag
-    from schoolctl.plan.push import is_pushed, plan_push, plan_pushed
+    from schoolctl.plan.push import ScanWish, is_pushed, plan_push, plan_pushed
 
     run = Run.of(context)
+    wish = ScanWish(fail_on, scan_wait)
     if from_environment is not None:
         from schoolctl.cli.promote import promote
 
-        promote(run, from_environment, tag, create_repo=create_repo)
+        promote(run, from_environment, tag, create_repo=create_repo, wish=wish)
         return
     asked = PushObservation(run.clients, run.config, parse_tag(tag) if tag is not None else None)
     release, files = releases.read_release(run, tag)
@@ -103,13 +122,14 @@ def push(
     image = repository.tagged(release.tag)
     there = asked.tagged(repository, release.tag)
     if there is not None and is_pushed(release, image, there):
-        plan = plan_pushed(image, there)
+        plan = plan_pushed(image, there, wish)
     else:
         release = releases.prepare_build(
             run, release, files, secrets=secret or (), allow_stale_lock=allow_stale_lock
         )
         local = releases.look_locally(run, image, builder)
-        plan = plan_push(release, image, local, create_repository=not exists)
+        wish = replace(wish, scans_on_push=asked.scans_on_push())
+        plan = plan_push(release, image, local, create_repository=not exists, wish=wish)
     outcome = run.carry_out(plan)
     if outcome is None:
         return
@@ -124,6 +144,7 @@ def push(
             "reference": str(reference),
             "pushed": outcome.pushed is not None,
             "sent_bytes": outcome.sent_bytes,
+            "scan": releases.scan_document(outcome),
         },
         [str(image), str(reference)],
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from schoolctl.cli.release import scan_document
 
 if TYPE_CHECKING:
     from schoolctl.cli.run import Run
     from schoolctl.execute import Outcome
     from schoolctl.model import ImageRef
     from schoolctl.plan.promote import TestedImage
+    from schoolctl.plan.push import ScanWish
 
 
-def promote(run: Run, environment: str, tag: str | None, *, create_repo: bool) -> None:
+def promote(
+    run: Run, environment: str, tag: str | None, *, create_repo: bool, wish: ScanWish
+) -> None:
     """Copy the image with `tag` from `environment` to the chosen environment."""
     from schoolctl.aws.ecr import authorization, find_manifest, find_repository, no_repository
     from schoolctl.aws.observe_promotion import observe_tested
@@ -42,6 +48,7 @@ def promote(run: Run, environment: str, tag: str | None, *, create_repo: bool) -
         uri.tagged(tag),
         there.digest if there else None,
         create_repository=repository is None,
+        wish=replace(wish, scans_on_push=repository is None or repository.scan_on_push),
     )
     outcome = run.carry_out(plan)
     if outcome is not None:
@@ -106,6 +113,7 @@ def _report(run: Run, tested: TestedImage, image: ImageRef, outcome: Outcome) ->
             "reference": str(reference),
             "pushed": outcome.pushed is not None,
             "sent_bytes": outcome.sent_bytes,
+            "scan": scan_document(outcome),
         },
         [str(image), str(reference)],
     )

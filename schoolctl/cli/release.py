@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from schoolctl.build_context import BuildContext
     from schoolctl.builder import BuilderChoice
     from schoolctl.cli.run import Run
+    from schoolctl.execute import Outcome
     from schoolctl.model import ImageRef, RepositoryUri
     from schoolctl.plan.push import LocalBuild, Release
 
@@ -168,3 +169,10 @@ def list_context(run: Run) -> None:
     )
     run.reporter.note(f"{count(len(files), 'file')}, {size(found.size_bytes)}, from {found.root}")
     found.check()
+
+
+def scan_document(outcome: Outcome) -> dict[str, object] | None:
+    """Give the part of a document that tells of ECR's scan; None where none was read."""
+    if outcome.scan is None:
+        return None
+    return {"status": outcome.scan.status, "counts": dict(outcome.scan.counts)}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schoolctl.engine import Engine
     from schoolctl.errors import InterruptedRunError
     from schoolctl.model import Deployment, Digest, TaskDefinitionRef
+    from schoolctl.plan.scan import Scan
     from schoolctl.plan.steps import Plan, Registered, Step
     from schoolctl.reporter import Reporter
 
@@ -97,6 +98,8 @@ class Outcome:
     """The descriptions of the steps that are through, in order."""
     pushed: Digest | None = None
     """The digest that PushImage pushed and ECR confirmed."""
+    scan: Scan | None = None
+    """What ReadScan read; None where there was nothing to read."""
     sent_bytes: int = 0
     """How many bytes PushImage sent; layers that were there already count nothing."""
     registered: TaskDefinitionRef | None = None
@@ -179,7 +182,7 @@ def _stopped(
     return stopped
 
 
-def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm for each kind of step
+def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # one arm for each kind of step
     """Apply one step; gives what to say beside its description, or nothing.
 
     Each arm imports its own handlers, so that a command loads only the libraries it needs.
@@ -201,6 +204,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import images
 
             return images.copy(step, tools, outcome)
+        case steps.ReadScan():
+            from schoolctl.execute import scan
+
+            return scan.read(step, tools, outcome)
         case steps.PullImage():
             from schoolctl.execute import images
 

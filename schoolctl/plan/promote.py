@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.errors import ConflictError, SchoolctlError
 from schoolctl.model import fits_platform
+from schoolctl.plan.push import scan_steps
 from schoolctl.plan.release import REVISION
 from schoolctl.plan.steps import CopyImage, CreateRepository, Plan
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.model import Digest, ImageRef
+    from schoolctl.plan.push import ScanWish
     from schoolctl.plan.steps import Step
 
 
@@ -95,7 +97,12 @@ def check_tested(
 
 
 def plan_promotion(
-    image: TestedImage, target: ImageRef, there: Digest | None, *, create_repository: bool
+    image: TestedImage,
+    target: ImageRef,
+    there: Digest | None,
+    *,
+    create_repository: bool,
+    wish: ScanWish,
 ) -> Plan:
     """Give the steps that bring a tested image under a tag of another repository.
 
@@ -104,6 +111,7 @@ def plan_promotion(
         target: where to, with the tag.
         there: the image that has the tag; None where none has.
         create_repository: whether the repository must be made first.
+        wish: what is wanted of ECR's scan.
 
     Raises:
         ConflictError: the tag belongs to another image.
@@ -112,7 +120,7 @@ def plan_promotion(
     summary = f"copy {image.reference} to {target}"
     if there is not None and there == digest:
         nothing = f"nothing to do: {target} is that image already ({there})"
-        return Plan(summary, (), nothing=nothing)
+        return Plan(summary, scan_steps(wish, target, there), nothing=nothing)
     if there is not None:
         raise ConflictError(
             f"tag {target.tag} is taken: {target.repository.name} has another image under it",
@@ -123,4 +131,5 @@ def plan_promotion(
     if create_repository:
         steps.append(CreateRepository(target.repository.name))
     steps.append(CopyImage(image.reference, image.environment, target))
+    steps += scan_steps(wish, target)
     return Plan(summary, tuple(steps))

@@ -10,7 +10,7 @@ from schoolctl.builder import BuilderKind
 from schoolctl.errors import ConflictError, UsageError
 from schoolctl.model import fits_platform
 from schoolctl.plan.release import FINGERPRINT, REVISION, release_labels
-from schoolctl.plan.steps import BuildImage, CreateRepository, Plan, PushImage
+from schoolctl.plan.steps import BuildImage, CreateRepository, Plan, PushImage, ReadScan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from schoolctl.build_secrets import BuildSecret
     from schoolctl.builder import Builder
     from schoolctl.model import Digest, ImageRef, NoSource, Source
+    from schoolctl.plan.scan import Severity
     from schoolctl.plan.steps import Step
+
+_TO_TELL_SECONDS = 30.0
+_TO_DECIDE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -119,17 +123,54 @@ def is_pushed(release: Release, image: ImageRef, there: TaggedImage | None) -> b
     )
 
 
-def plan_pushed(image: ImageRef, there: TaggedImage) -> Plan:
-    """Give the plan for a release that is there: nothing."""
+@dataclass(frozen=True)
+class ScanWish:
+    """What is wanted of ECR's scan.
+
+    Attributes:
+        fail_on: findings as bad as this are an error; None where they are only told.
+        wait_seconds: how long to wait; None for as long as is usual.
+        scans_on_push: whether the repository scans what is pushed.
+    """
+
+    fail_on: Severity | None = None
+    wait_seconds: float | None = None
+    scans_on_push: bool = False
+
+
+def scan_steps(wish: ScanWish, image: ImageRef, digest: Digest | None = None) -> tuple[Step, ...]:
+    """Give the step that reads the scan, where one is to be expected or was asked for.
+
+    Args:
+        wish: what is wanted.
+        image: whose repository it is.
+        digest: of an image that is there; None for the one that the plan pushes.
+    """
+    if wish.fail_on is None and (digest is not None or not wish.scans_on_push):
+        return ()
+    usual = _TO_DECIDE_SECONDS if wish.fail_on else _TO_TELL_SECONDS
+    wait = usual if wish.wait_seconds is None else wish.wait_seconds
+    if wish.fail_on is None and not wait:
+        return ()
+    return (ReadScan(image.repository.name, digest, wish.fail_on, wait),)
+
+
+def plan_pushed(image: ImageRef, there: TaggedImage, wish: ScanWish = ScanWish()) -> Plan:
+    """Give the plan for a release that is there: nothing, but for a scan that was asked for."""
     return Plan(
         f"push {image}",
-        (),
+        scan_steps(wish, image, there.digest),
         nothing=f"nothing to do: {image} is there, built from the same files ({there.digest})",
     )
 
 
 def plan_push(
-    release: Release, image: ImageRef, local: LocalBuild, *, create_repository: bool
+    release: Release,
+    image: ImageRef,
+    local: LocalBuild,
+    *,
+    create_repository: bool,
+    wish: ScanWish = ScanWish(),
 ) -> Plan:
     """Give the steps that bring a release into the repository.
 
@@ -138,13 +179,14 @@ def plan_push(
         image: its reference in the repository.
         local: what the engine has: a build of the very same is not built again.
         create_repository: whether the repository must be made first.
+        wish: what is wanted of ECR's scan.
     """
     steps: list[Step] = []
     if create_repository:
         steps.append(CreateRepository(image.repository.name))
     if not _is_built(release, local):
         steps.append(_build(release, image, local.builder))
-    steps.append(PushImage(image))
+    steps += [PushImage(image), *scan_steps(wish, image)]
     return Plan(
         f"push {image}", tuple(steps), notes=_notes(release), warnings=_warnings(release, steps)
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         SecretValue,
         TaskDefinitionRef,
     )
+    from schoolctl.plan.scan import Severity
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,23 @@ class CopyImage:
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
         return f"copy {self.source} of environment {self.environment} to {self.image}"
+
+
+@dataclass(frozen=True)
+class ReadScan:
+    """Wait for ECR's scan of the image, and tell what it found."""
+
+    repository: str
+    digest: Digest | None
+    """None for the image that this plan pushes."""
+    fail_on: Severity | None
+    """Findings as bad as this are an error."""
+    timeout_seconds: float
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        limit = f", and fail on findings that are {self.fail_on}" if self.fail_on else ""
+        return f"read what ECR's scan finds (at most {self.timeout_seconds:.0f} s){limit}"
 
 
 @dataclass(frozen=True)
@@ -426,6 +444,7 @@ Step = (
     | BuildImage
     | PushImage
     | CopyImage
+    | ReadScan
     | PullImage
     | StoreLogin
     | ConfirmUnused
