@@ -16,12 +16,14 @@ from schoolctl.text import iso
 
 if TYPE_CHECKING:
     from schoolctl.execute import Outcome, Tools
-    from schoolctl.model import Deployment, ServiceState, TaskDefinitionRef
+    from schoolctl.model import ServiceState, TaskDefinitionRef
     from schoolctl.plan import steps
 
 _ANSWERS_WITHIN_SECONDS = 60.0
 _STOPS_WITHIN_SECONDS = 30.0
 _PAUSE_SECONDS = 3.0
+_LOOKS = 2
+"""How often to look for what a lost call may have begun: ECS may show it some moments later."""
 
 
 def create_log_group(step: steps.CreateLogGroup, tools: Tools) -> str:
@@ -109,7 +111,7 @@ def update_service(step: steps.UpdateService, tools: Tools, outcome: Outcome) ->
         request["taskDefinition"] = revision.arn
     if step.force:
         request["forceNewDeployment"] = True
-        updated = until_visible(tools, lambda: _force_once(step, tools, request))
+        updated = until_visible(tools, lambda: _force_once(step, revision, tools, request))
     else:
         updated = until_visible(
             tools, lambda: ecs.update_service(tools.clients, step.cluster, step.name, request)
@@ -119,23 +121,31 @@ def update_service(step: steps.UpdateService, tools: Tools, outcome: Outcome) ->
 
 
 def _force_once(
-    step: steps.UpdateService, tools: Tools, request: dict[str, object]
+    step: steps.UpdateService,
+    revision: TaskDefinitionRef,
+    tools: Tools,
+    request: dict[str, object],
 ) -> ServiceState:
-    """Force one new deployment: after a call without an answer, look for it before giving up."""
-    before = _primary(describe_service(tools.clients, step.cluster, step.name))
-    try:
-        return ecs.update_service(tools.clients, step.cluster, step.name, request)
-    except UnavailableError:
-        tools.clock.sleep(_PAUSE_SECONDS)
-        now = describe_service(tools.clients, step.cluster, step.name)
-        after = _primary(now)
-        if now is None or after is None or (before is not None and after.id == before.id):
-            raise
-        return now
+    """Force one deployment: after a call without an answer, look for it before calling again."""
+    before = describe_service(tools.clients, step.cluster, step.name)
+    known = {each.id for each in before.deployments} if before is not None else set()
+    give_up_at = tools.clock.monotonic() + _ANSWERS_WITHIN_SECONDS
+    while True:
+        try:
+            return ecs.update_service(tools.clients, step.cluster, step.name, request)
+        except UnavailableError:
+            for _ in range(_LOOKS):
+                tools.clock.sleep(_PAUSE_SECONDS)
+                now = describe_service(tools.clients, step.cluster, step.name)
+                if now is not None and _has_begun(now, revision, known):
+                    return now
+            if tools.clock.monotonic() >= give_up_at:
+                raise
 
 
-def _primary(service: ServiceState | None) -> Deployment | None:
-    return service.primary if service is not None else None
+def _has_begun(service: ServiceState, revision: TaskDefinitionRef, known: set[str]) -> bool:
+    primary = service.primary
+    return primary is not None and primary.id not in known and primary.task_definition == revision
 
 
 def _started(
@@ -154,15 +164,19 @@ def _started(
 
 def stop_deployment(step: steps.StopDeployment, tools: Tools) -> str:
     """Stop the deployment in progress where ECS can be told to; elsewhere an update replaces it."""
-    clients = tools.clients
     try:
-        stopped = stop_deployments(clients, step.cluster, step.service)
+        stopped = stop_deployments(tools.clients, step.cluster, step.service)
+        if stopped is not None:
+            _wait_until_stopped(stopped, tools)
     except SchoolctlError as error:
         tools.reporter.detail(f"{error.what}: {error.why}")
-        stopped = None
+        return "how far that is was not seen; the update replaces it"
     if stopped is None:
         return "ECS cannot be told to here; the update replaces it"
-    give_up_at = tools.clock.monotonic() + _STOPS_WITHIN_SECONDS
-    while still_stopping(clients, stopped) and tools.clock.monotonic() < give_up_at:
-        tools.clock.sleep(_PAUSE_SECONDS)
     return "" if stopped else "it was decided by then, or the update replaces it"
+
+
+def _wait_until_stopped(arns: list[str], tools: Tools) -> None:
+    give_up_at = tools.clock.monotonic() + _STOPS_WITHIN_SECONDS
+    while still_stopping(tools.clients, arns) and tools.clock.monotonic() < give_up_at:
+        tools.clock.sleep(_PAUSE_SECONDS)

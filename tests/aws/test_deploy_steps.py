@@ -24,10 +24,10 @@ from schoolctl.plan.steps import (
     StopDeployment,
     UpdateService,
 )
-from tests.aws.answers import DEFINITION, Bench, service_json
+from tests.aws.answers import DEFINITION, Bench, service_answer, service_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
-from tests.unit.scenes import NEW, OLD, deployment, old, service
+from tests.unit.scenes import COMPLETED, NEW, OLD, OTHER, deployment, old, service
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -262,3 +262,53 @@ def test_where_ecs_cannot_stop_one_the_update_replaces_it(scene: Scene, refusal:
     scene.script.answer("ListServiceDeployments", refusal)
     assert "the update replaces it" in stop_deployment(STOP, scene.tools)
     assert len(scene.script.requests("ListServiceDeployments")) == 1
+
+
+def test_a_way_back_that_may_not_be_watched_is_no_failure(scene: Scene) -> None:
+    scene.script.answer("ListServiceDeployments", *deployments("IN_PROGRESS"))
+    scene.script.answer("StopServiceDeployment", {"serviceDeploymentArn": ARN})
+    scene.script.answer("DescribeServiceDeployments", Refusal("AccessDeniedException"))
+    assert "the update replaces it" in stop_deployment(STOP, scene.tools)
+
+
+# Forcing
+
+
+def forced() -> UpdateService:
+    return UpdateService("school", "web", NEW, {}, running=NEW, force=True)
+
+
+def test_a_forced_update_that_is_throttled_is_sent_again(scene: Scene) -> None:
+    before = deployment("ecs-svc/before", state=COMPLETED, running=2, created=-60)
+    slow = Refusal("ThrottlingException", "Rate exceeded")
+    scene.script.answer("UpdateService", slow, slow, updated())
+    scene.script.answer("DescribeServices", *service_answer(service(before)))
+    update_service(forced(), scene.tools, scene.outcome)
+    assert scene.outcome.deployment is not None
+    assert scene.outcome.deployment.id == "ecs-svc/new"
+    assert len(scene.script.requests("UpdateService")) == 3
+
+
+def test_a_forced_update_whose_reply_was_lost_is_found_even_if_ecs_shows_it_late(
+    scene: Scene,
+) -> None:
+    before = deployment("ecs-svc/before", state=COMPLETED, running=2, created=-60)
+    scene.script.answer("UpdateService", Refusal("ServerException", "no", 500))
+    scene.script.answer(
+        "DescribeServices",
+        *service_answer(service(before), service(before), service(deployment())),
+    )
+    update_service(forced(), scene.tools, scene.outcome)
+    assert scene.outcome.deployment is not None
+    assert scene.outcome.deployment.id == "ecs-svc/new"
+    assert len(scene.script.requests("UpdateService")) == 1
+
+
+def test_what_somebody_else_deploys_is_not_taken_for_a_forced_update(scene: Scene) -> None:
+    before = deployment("ecs-svc/before", state=COMPLETED, running=2, created=-60)
+    scene.script.answer("UpdateService", Refusal("ServerException", "no", 500))
+    theirs = deployment("ecs-svc/theirs", OTHER)
+    scene.script.answer("DescribeServices", *service_answer(service(before), service(theirs)))
+    with pytest.raises(SchoolctlError, match="could not update service"):
+        update_service(forced(), scene.tools, scene.outcome)
+    assert 60 <= scene.clock.monotonic() <= 70
