@@ -68,8 +68,16 @@ def is_same_site(request: Request) -> bool:
     if origin is None:
         return True
     # Hosts alone: a load balancer on port 80 or 443 drops the port from Host.
-    host = urlsplit(origin).hostname
-    return host is not None and host == urlsplit(f"//{request.host}").hostname
+    host = _host_of(origin)
+    return host is not None and host == _host_of(f"//{request.host}")
+
+
+def _host_of(url: str) -> str | None:
+    """Give the host of a URL, or None where it has none, or none that can be read."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _page(

@@ -142,6 +142,9 @@ def test_listed_programs_are_offered_and_the_choice_stays(
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://["},
+        {"Origin": "http://\u2100.example"},
+        {"Origin": "http://localhost", "Host": "["},
     ],
 )
 def test_a_post_from_another_site_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
