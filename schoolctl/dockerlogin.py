@@ -6,11 +6,13 @@ A file that cannot be read is the user's, and is never written over.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from schoolctl.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from schoolctl.model import RegistryLogin
 
@@ -35,12 +37,10 @@ class LoginPlace:
     Attributes:
         file: Docker's configuration file.
         helper: the credential helper or store in charge; empty for the file itself.
-        content: the file's content; empty where there is no file.
     """
 
     file: Path
     helper: str
-    content: Mapping[str, Any]
 
     @property
     def needs_no_login(self) -> bool:
@@ -63,7 +63,7 @@ def find_login_place(registry: str, environ: Mapping[str, str]) -> LoginPlace:
     content = _read(file)
     helpers = content.get("credHelpers") or {}
     helper = helpers.get(registry) or content.get("credsStore") or ""
-    return LoginPlace(file, str(helper), content)
+    return LoginPlace(file, str(helper))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -144,23 +144,40 @@ def _said(error: Exception) -> str:
 
 
 def _store_in_file(login: RegistryLogin, place: LoginPlace) -> None:
-    pair = f"{login.username}:{login.password.reveal()}"
-    auths = {
-        key: value
-        for key, value in (place.content.get("auths") or {}).items()
-        # `https://HOST/v1/` is the same registry to Docker, with a token of another day.
-        if _host(key) != login.registry
-    }
-    auths[login.registry] = {"auth": base64.b64encode(pair.encode()).decode("ascii")}
     # The link may lead to a file that is kept under version control; it stays one.
     file = place.file.resolve()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(file, json.dumps({**place.content, "auths": auths}, indent="\t"))
+        with _alone(file.parent):
+            # Read anew: another login may have come since, and must not be undone.
+            _replace(file, json.dumps(_with_login(_read(file), login), indent="\t"))
     except OSError as error:
         raise EngineError(
             f"could not write {file}", why=str(error), hint="`schoolctl push` needs no login"
         ) from error
+
+
+def _with_login(content: Mapping[str, Any], login: RegistryLogin) -> dict[str, Any]:
+    pair = f"{login.username}:{login.password.reveal()}"
+    auths = {
+        key: value
+        for key, value in (content.get("auths") or {}).items()
+        # `https://HOST/v1/` is the same registry to Docker, with a token of another day.
+        if _host(key) != login.registry
+    }
+    auths[login.registry] = {"auth": base64.b64encode(pair.encode()).decode("ascii")}
+    return {**content, "auths": auths}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let no other login of ours in while the block runs; it leaves no file behind."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _host(key: str) -> str:

@@ -45,6 +45,7 @@ class Registry:
         holders: the repositories that have a blob; a blob that is not named is in all of them.
         mounts: whether a blob can be mounted from another repository.
         cuts: how many answers with a blob of more than a byte break off in the middle.
+        refuses: a method, and with what status, code and words it is refused.
         expires_after: how many requests with the right login are answered before it has expired.
     """
 
@@ -59,6 +60,7 @@ class Registry:
     holders: dict[str, set[str]] = field(default_factory=dict)
     mounts: bool = True
     cuts: int = 0
+    refuses: tuple[str, int, str, str] | None = None
     requests: list[str] = field(default_factory=list)
     uploads: dict[str, bytearray] = field(default_factory=dict)
 
@@ -96,6 +98,11 @@ class Registry:
     def manifest(self, name: str, reference: str) -> tuple[bytes, str] | None:
         """Give a manifest by tag or digest."""
         return self.manifests.get((name, self.tags.get((name, reference), reference)))
+
+    def check_method(self, method: str) -> None:
+        """Raise `Refused` where the method is refused."""
+        if self.refuses is not None and self.refuses[0] == method:
+            raise Refused(*self.refuses[1:])
 
     def check_login(self, header: str | None) -> None:
         """Raise `Refused` unless the header is of the right login."""
@@ -142,6 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.registry.requests.append(f"{self.command} {self.path}")
         try:
             self.registry.check_login(self.headers.get("Authorization"))
+            self.registry.check_method(self.command)
             self._route(urlsplit(self.path).path, body)
         except Refused as refused:
             self._answer(refused.status, refused.body, {

@@ -9,6 +9,7 @@ from schoolctl.aws.image_labels import manifest_labels
 from schoolctl.errors import SchoolctlError
 from schoolctl.model import RepositoryUri
 from schoolctl.plan.push import TaggedImage
+from schoolctl.plan.refusal import check_registry
 from schoolctl.plan.release import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ class PushObservation:
 
         Raises:
             NotFoundError: it is missing.
+            WrongTargetError: the registry is of another account or region.
         """
         found = self._repository.result()
         if found is not None:
+            check_registry(found.uri.registry, found.arn, self._config.environment)
             return found.uri, True
         name = self._config.image.repository
         if not may_be_missing:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from schoolctl import dockerlogin
 from schoolctl.aws import ecr
+from schoolctl.aws.observe_refusal import observe_refusal
 from schoolctl.build_context import read_context
 from schoolctl.dockerlogin import find_login_place
 from schoolctl.errors import EngineError, NotFoundError, SchoolctlError
+from schoolctl.plan.refusal import explain, is_refusal
 from schoolctl.plan.release import FINGERPRINT
 from schoolctl.text import count, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from schoolctl.aws.ecr import Manifest
     from schoolctl.engine import LocalImage, PushResult
@@ -84,7 +87,7 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
     local = _built_for_us(image, tools)
     # A token just got lasts for 12 hours, however long the build took.
     login = ecr.authorization(tools.clients, tools.config)
-    with tools.reporter.transfer() as transfer:
+    with _explained(image, tools), tools.reporter.transfer() as transfer:
         result = tools.engine.push(image, login, transfer.update)
     manifest = _confirm(image, result.digest, tools)
     outcome.pushed = result.digest
@@ -94,6 +97,27 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
         f"{result.digest} confirmed by ECR, {size(sum(sent))} sent in"
         f" {count(len(sent), 'layer')}, {size(sum(reused))} were there"
     )
+
+
+@contextmanager
+def _explained(image: ImageRef, tools: Tools) -> Iterator[None]:
+    """Find out why a registry refuses the block's push: a bare 403 has many causes."""
+    try:
+        yield
+    except EngineError as error:
+        raise _explain(error, image, tools) from error
+
+
+def _explain(error: EngineError, image: ImageRef, tools: Tools) -> EngineError:
+    # Where the registry names the action itself, there is nothing to find out.
+    if not is_refusal(error.why) or "perform: " in error.why:
+        return error
+    try:
+        facts = observe_refusal(tools.clients, image.repository, error.why)
+    except SchoolctlError:
+        return error
+    cause, cure = explain(facts)
+    return EngineError(error.what, why=f"{error.why}\n{cause}", hint=cure)
 
 
 def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:

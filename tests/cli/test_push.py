@@ -478,3 +478,96 @@ def test_a_pull_of_something_else_than_ecr_has_is_an_error(shop: Shop) -> None:
 
     assert done.exit_code == 1
     assert "another image was pulled" in done.stderr
+
+
+# 403
+
+
+def refusing(shop: Shop, said: str = "Forbidden") -> None:
+    shop.registry.refuses = ("POST", 403, "DENIED", said)
+
+
+def test_a_registry_of_another_account_is_refused_before_anything_is_built(shop: Shop) -> None:
+    file = shop.project.directory / "schoolctl.yaml"
+    elsewhere = "210987654321.dkr.ecr.us-east-1.amazonaws.com"
+    file.write_text(file.read_text().replace(shop.registry.host, elsewhere))
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 5
+    assert f"a push to {elsewhere} would be answered with 403" in done.stderr
+    assert shop.engine.builds == []
+
+
+def test_a_bare_403_ends_in_the_action_that_is_missing(faults: Faults, shop: Shop) -> None:
+    refusing(shop)
+    said = "User: u is not authorized to perform: ecr:InitiateLayerUpload on resource: r"
+    faults.answer("InitiateLayerUpload", "AccessDeniedException", said)
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "AWS denied ecr:InitiateLayerUpload" in done.stderr
+    assert "hint:  ask for a policy that allows ecr:InitiateLayerUpload" in done.stderr
+
+
+def test_a_bare_403_ends_in_the_policy_of_the_repository(faults: Faults, shop: Shop) -> None:
+    refusing(shop)
+    faults.answer_with("InitiateLayerUpload", b"{}", status=200)
+    policy = {"Statement": [{"Sid": "NoPush", "Effect": "Deny", "Action": "ecr:*"}]}
+    answer = json.dumps({"repositoryName": NAME, "policyText": json.dumps(policy)})
+    faults.answer_with("GetRepositoryPolicy", answer.encode(), status=200)
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "the repository's policy denies it (statement NoPush, for ecr:*)" in done.stderr
+
+
+def test_a_bare_403_ends_in_the_registry_that_the_login_is_not_for(shop: Shop) -> None:
+    refusing(shop)
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "denied: Forbidden" in done.stderr
+    assert f"leads to {shop.registry.host}" in done.stderr
+
+
+def test_a_registry_that_names_the_action_is_taken_at_its_word(faults: Faults, shop: Shop) -> None:
+    refusing(shop, "User: u is not authorized to perform: ecr:PutImage on resource: r")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert "hint:  ask for a policy that allows ecr:PutImage" in done.stderr
+    assert "InitiateLayerUpload" not in faults.calls
+
+
+def test_a_token_that_expires_half_way_is_told(shop: Shop) -> None:
+    shop.registry.expires_after = 3
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "the token expired on the way" in done.stderr
+    assert shop.tags() == {}
+
+
+def test_a_repository_that_goes_away_meanwhile_is_told(shop: Shop) -> None:
+    shop.registry.repositories = set()
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "repo create" in done.stderr
+
+
+def test_a_registry_that_is_away_is_told(shop: Shop) -> None:
+    shop.registry.stop()
+
+    done = shop.run("push", "--tag", "1.0")
+    shop.registry.start()
+
+    assert done.exit_code == 1
+    assert "cannot reach the registry" in done.stderr
+    assert shop.tags() == {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.dockerlogin import find_login_place, store_login
+from schoolctl.dockerlogin import LoginPlace, find_login_place, store_login
 from schoolctl.errors import EngineError
 from schoolctl.model import RegistryLogin, SecretValue
 
@@ -145,3 +147,19 @@ def test_a_credential_store_that_is_not_there_is_an_error(file: Path) -> None:
 def test_amazons_own_helper_needs_no_login(file: Path) -> None:
     write(file, {"credHelpers": {REGISTRY: "ecr-login"}})
     assert find_login_place(REGISTRY, environ(file)).needs_no_login
+
+
+def test_logins_at_the_same_time_all_stay(file: Path) -> None:
+    write(file, {"auths": {"ghcr.io": {"auth": "eDp5"}}})
+    registries = [f"{number:012}.dkr.ecr.us-east-1.amazonaws.com" for number in range(12)]
+    # All of them look before the first one writes.
+    places = [find_login_place(each, environ(file)) for each in registries]
+
+    def log_in_to(registry: str, place: LoginPlace) -> None:
+        store_login(replace(LOGIN, registry=registry), place, environ(file))
+
+    with ThreadPoolExecutor(len(registries)) as pool:
+        list(pool.map(log_in_to, registries, places))
+
+    assert set(json.loads(file.read_text())["auths"]) == {"ghcr.io", *registries}
+    assert [each.name for each in file.parent.iterdir()] == ["config.json"]
