@@ -79,7 +79,7 @@ def deploy(  # noqa: PLR0917  # one argument for each option
         timeout_seconds=parse_timeout(timeout),
         force=force,
         desired_count=desired_count,
-        fail_fast=fail_fast,
+        fail_fast=_fail_fast(fail_fast, no_wait=no_wait),
     )
     counting = desired_count is not None and not choice.is_made
     if not counting:
@@ -93,6 +93,17 @@ def deploy(  # noqa: PLR0917  # one argument for each option
             diff = found.diff(run.config.task.container)
             run.reporter.result({"diff": diff.document()}, diff.lines())
         _carry_out(run, found.plan, found.target, found.present.service, wait=options.wait)
+
+
+def _fail_fast(tasks: int | None, *, no_wait: bool) -> int | None:
+    """Give `tasks` back, or raise a `UsageError` where nobody would count them."""
+    if tasks is not None and no_wait:
+        raise UsageError(
+            "--fail-fast does not go with --no-wait",
+            why="nobody watches the tasks once the command has returned",
+            hint="leave one of them out",
+        )
+    return tasks
 
 
 def _choose_running(run: Run) -> Choice:
@@ -140,7 +151,9 @@ def rollback(
 
     run = Run.of(context)
     options = DeployOptions(
-        wait=not no_wait, timeout_seconds=parse_timeout(timeout), fail_fast=fail_fast
+        wait=not no_wait,
+        timeout_seconds=parse_timeout(timeout),
+        fail_fast=_fail_fast(fail_fast, no_wait=no_wait),
     )
     with run.locked():
         service, running = _running(run)

@@ -8,6 +8,7 @@ import pytest
 
 from schoolctl.aws import service_deployments as aws
 from schoolctl.errors import AccessDeniedError
+from schoolctl.model import RolloutState
 from schoolctl.model.service_deployments import (
     BreakerState,
     DeploymentStrategy,
@@ -161,6 +162,7 @@ def test_a_deployment_that_was_decided_meanwhile_cannot_be_stopped(
 @pytest.mark.parametrize(
     ("shape", "ours"),
     [
+        ("DeploymentRolloutState", RolloutState),
         ("ServiceDeploymentStatus", ServiceDeploymentStatus),
         ("ServiceDeploymentLifecycleStage", LifecycleStage),
         ("ServiceDeploymentRollbackMonitorsStatus", MonitorStatus),

@@ -462,6 +462,13 @@ def test_fail_fast_counts_the_tasks_of_this_deployment_alone(
     assert (document["verdict"], code) == ("completed", ExitCode.DONE), said
 
 
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+def test_fail_fast_needs_somebody_who_counts(project: Project, command: str) -> None:
+    done = project.invoke(command, "--fail-fast", "2", "--no-wait")
+    assert done.exit_code == ExitCode.USAGE
+    assert "--fail-fast does not go with --no-wait" in done.stderr
+
+
 # Waiting for what another run began
 
 
