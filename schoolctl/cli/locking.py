@@ -35,11 +35,13 @@ def hold(run: Run, environments: Sequence[Config]) -> Iterator[tuple[DeployLock,
     ordered = sorted(environments, key=lock_name)
     with ExitStack() as stack:
         locks = tuple(_lock(run, each, stack) for each in ordered)
+        # Before the first call: whatever ends this from here on frees what was taken.
+        for lock in locks:
+            stack.callback(lock.release)
         if len(locks) == 1:
             locks[0].begin()
             _prepare(run)
         for lock in locks:
-            stack.callback(lock.release)
             lock.take(run.change.lock_wait)
         yield locks
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from schoolctl.reporter import Reporter
 
 _POLL_SECONDS = 2.0
+_VANISHED_SECONDS = 0.2
+"""How long to leave a lock alone that is there for a write and not for a read."""
 _RENEWAL_ENDS_SECONDS = 10.0
 
 
@@ -162,6 +164,8 @@ class DeployLock:
             self._may_be_ours = standing is Standing.OURS
             if found is None:
                 held = self._create()
+                if not held:
+                    self._clock.sleep(_VANISHED_SECONDS)
             elif standing is Standing.OURS:
                 held = True
             elif standing is not Standing.BUSY:
@@ -250,11 +254,17 @@ class DeployLock:
             asked = self._times()
             found = self._read()
             if self._judge(found) is not Standing.OURS:
-                self._lost = lost_to(self.name, found, self._option)
-                self._reporter.warn("the deploy lock is no longer ours; nothing more is begun")
+                self._lose(found)
                 return
-            overwrite_lock(self._clients, self.name, self._me)
+            version = overwrite_lock(self._clients, self.name, self._me)
+            if found is not None and self._give_back(found.version, version):
+                self._lose(self._read())
+                return
             self._written = asked
+
+    def _lose(self, found: Found | None) -> None:
+        self._lost = lost_to(self.name, found, self._option)
+        self._reporter.warn("the deploy lock is no longer ours; nothing more is begun")
 
     def declare(self, goal: str) -> None:
         """Write into the lock what this run has set out to do, for whoever takes it over."""

@@ -426,6 +426,30 @@ def test_a_run_that_lost_it_changes_nothing_more(aws: Aws, desk: Desk, now: str 
     assert holder(aws) == (parse_holder(now) if now else None)
 
 
+def test_a_renewal_that_came_after_anothers_take_over_is_taken_back(
+    aws: Aws, desk: Desk, faults: Faults
+) -> None:
+    lock = desk.lock()
+    lock.take()
+    desk.clock.advance(200)
+    faults.before("PutParameter", lambda: put(aws, render_holder(ELSEWHERE)))
+    with pytest.raises(LockHeldError, match="was lost on the way"):
+        lock.confirm()
+    lock.release()
+    assert holder(aws) == ELSEWHERE
+
+
+def test_a_renewal_whose_reply_was_lost_is_its_own(aws: Aws, desk: Desk, faults: Faults) -> None:
+    lock = desk.lock(id="mine")
+    lock.take()
+    desk.clock.advance(200)
+    faults.lose_reply("PutParameter")
+    lock.confirm()
+    found = holder(aws)
+    assert found is not None
+    assert found.id == "mine"
+
+
 def test_where_nobody_knows_whose_it_is_nothing_is_changed(desk: Desk, faults: Faults) -> None:
     lock = desk.lock()
     lock.take()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.aws.clients import Clients
+from schoolctl.cli.run import Run
+from schoolctl.connection import Connection, Setting
+from schoolctl.errors import ExitCode, UsageError
 from schoolctl.plan.lock import Holder, parse_holder, render_holder
 from tests.cli.account import NAME, Account, edit, simplify
 
@@ -222,3 +225,26 @@ def test_prune_takes_the_locks_of_all_that_share_the_repository(
     told = document(project, "images", "prune", "-e", "prod", "--yes", "--confirm", NAME, code=4)
     assert told["error"]["holder"]["host"] == "far"
     assert "BatchDeleteImage" not in faults.calls
+
+
+class Broken(Clients):
+    """Clients of which one cannot be made."""
+
+    @property
+    def ecr(self) -> NoReturn:
+        raise UsageError("the endpoint for ecr is no URL")
+
+
+def test_what_fails_while_the_lock_is_being_taken_leaves_none(
+    project: Project, account: Account, faults: Faults
+) -> None:
+    run = Run(project.services)
+    nowhere = Setting(None, "test")
+    run.clients = Broken(
+        Connection(nowhere, Setting("us-east-1", "test"), Setting(faults.endpoint_url, "test"))
+    )
+    with pytest.raises(UsageError), run.locked():
+        pass
+    faults.settle()
+    assert faults.calls[-3:] == ["PutParameter", "GetParameter", "DeleteParameter"]
+    assert held(account.aws) is None
