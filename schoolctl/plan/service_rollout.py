@@ -83,7 +83,9 @@ HOOKS = {
     HookStatus.UNKNOWN: "is in a state that this schoolctl does not know",
 }
 _NEAR = timedelta(minutes=1)
-"""How far apart ECS may note one and the same beginning in its two records of it."""
+"""How much later ECS may note one and the same beginning in its own record of it."""
+_EARLIER = timedelta(seconds=5)
+"""How much earlier: the record of a deployment of the same revision before ours is another one."""
 _TROUBLE = re.compile(r"fail|circuit|alarm|unable|unhealthy", re.IGNORECASE)
 
 
@@ -110,7 +112,8 @@ def match(
         each
         for each in listed
         if each.task_definition == started.task_definition
-        and abs(each.created_at - started.created_at) <= _NEAR
+        and -_EARLIER <= each.created_at - started.created_at <= _NEAR
+        and (each.finished_at is None or each.finished_at >= started.created_at)
     ]
     return min(near, key=lambda each: abs(each.created_at - started.created_at), default=None)
 

@@ -194,3 +194,14 @@ def test_our_record_is_that_of_our_revision_nearest_in_time() -> None:
     assert found is not None
     assert found.arn == "ours"
     assert match(STARTED, [brief("long ago", -3600)]) is None
+
+
+def test_the_record_of_an_earlier_deployment_of_our_revision_is_not_ours() -> None:
+    def brief(created: float, finished: float | None) -> ServiceDeploymentBrief:
+        ended = None if finished is None else at(finished)
+        status = ServiceDeploymentStatus.STOPPED
+        return ServiceDeploymentBrief("arn:a", status, "", at(created), None, ended, "", NEW)
+
+    assert match(STARTED, [brief(-30, 0)]) is None
+    assert match(STARTED, [brief(-4, -1)]) is None
+    assert match(STARTED, [brief(-1, None)]) is not None
