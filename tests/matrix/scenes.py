@@ -23,7 +23,7 @@ class Scene:
     stdin: str = ""
     over_with: str = ""
     """The call after which a second run is another change, and not the same one again."""
-    changes_with: str = "no step of a plan"
+    changes_with: str = ""
     """How the step begins after which a run that fails is not run again, but waited for."""
 
 

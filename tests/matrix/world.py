@@ -173,8 +173,12 @@ class World:
 
     def _forget_images(self) -> None:
         client, _ = connect_docker(os.environ)
-        for image in client.images.list(f"{self.faults.host}/{NAME}"):
-            client.images.remove(str(image.id), force=True)
+        # By its name: other worlds have the same content under theirs.
+        name = f"{self.faults.host}/{NAME}"
+        for image in client.images.list(name):
+            for tag in image.tags:
+                if tag.startswith(name):
+                    client.images.remove(tag)
         client.close()
 
     # What the emulator is too fast for
