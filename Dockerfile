@@ -28,12 +28,13 @@ RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
 COPY service/certs /layers/certificates/app/service/certs
 # The code in halves, by name: most changes are in one of them, and only that one is uploaded.
 COPY service /layers/m-to-z/app/service
+WORKDIR /layers
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /layers/m-to-z /layers/m-to-z \
-    && cd /layers/m-to-z/app/service && rm -r certs requirements.txt \
-    && mkdir -p /layers/a-to-l/app/service/__pycache__ \
-    && mv [a-l]* /layers/a-to-l/app/service/ \
-    && mv __pycache__/[a-l]* /layers/a-to-l/app/service/__pycache__/ \
-    && cd /layers && chmod -R u=rwX,go=rX certificates m-to-z a-to-l \
+    && rm -r m-to-z/app/service/certs m-to-z/app/service/requirements.txt \
+    && mkdir -p a-to-l/app/service/__pycache__ \
+    && mv m-to-z/app/service/[a-l]* a-to-l/app/service/ \
+    && mv m-to-z/app/service/__pycache__/[a-l]* a-to-l/app/service/__pycache__/ \
+    && chmod -R u=rwX,go=rX certificates m-to-z a-to-l \
     && find certificates m-to-z a-to-l \
         -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 

@@ -9,18 +9,25 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tests.service.mariadb import free_port
+from service.db import make_engine
+from service.migrate import migrate
+from service.settings import SqliteSettings
+from tests.service.mariadb import DATABASE, PASSWORD, USER, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.conftest import Aws
+
 REPOSITORY = Path(__file__).parents[2]
 READY_SECONDS = 30.0
+SECRET = "schoolapp/test/db_password"
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,33 @@ class Server:
         return self.process.wait(timeout)
 
 
+def migrated_sqlite(folder: Path) -> dict[str, str]:
+    """Make a SQLite database; gives the environment that names it."""
+    path = folder / "service.db"
+    engine = make_engine(SqliteSettings(str(path)), time.monotonic)
+    migrate(engine)
+    engine.dispose()
+    return {"DATABASE_URL": f"sqlite:///{path}"}
+
+
+def task_environ(aws: Aws, port: int) -> dict[str, str]:
+    """Put the database's parameters and secret into an account; gives the environment of a task."""
+    ssm = aws.client("ssm")
+    values = {"host": "127.0.0.1", "name": DATABASE, "user": USER}
+    for name, value in values.items():
+        ssm.put_parameter(Name=f"/schoolapp/test/db_{name}", Value=value, Type="SecureString")
+    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=PASSWORD)
+    return {
+        "AWS_REGION": "us-east-1",
+        "PARAM_HOST_PATH": "/schoolapp/test/db_host",
+        "PARAM_DB_NAME_PATH": "/schoolapp/test/db_name",
+        "PARAM_USER_PATH": "/schoolapp/test/db_user",
+        "DB_SECRET_ARN": SECRET,
+        "DB_PORT": str(port),
+        "RATE_LIMIT": "off",
+    }
+
+
 def launch(environ: Mapping[str, str], folder: Path) -> Server:
     """Start the service with these variables beside those of the process; do not wait."""
     port = free_port()
@@ -73,23 +107,28 @@ def launch(environ: Mapping[str, str], folder: Path) -> Server:
 
 
 @contextmanager
-def run_server(environ: Mapping[str, str], folder: Path) -> Iterator[Server]:
-    """Run the service until the end of the context; it is ready when the context begins."""
+def run_server(
+    environ: Mapping[str, str], folder: Path, *, health: int = HTTPStatus.OK
+) -> Iterator[Server]:
+    """Run the service until the end of the context.
+
+    When the context begins, the service answers its health check with the given status.
+    """
     server = launch(environ, folder)
     try:
-        wait_until_ready(server)
+        wait_until_ready(server, health)
         yield server
     finally:
         server.process.kill()
         server.process.wait()
 
 
-def wait_until_ready(server: Server) -> None:
-    """Wait until the health check is good."""
+def wait_until_ready(server: Server, health: int = HTTPStatus.OK) -> None:
+    """Wait until the health check is answered with this status."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            if server.health().ok:
+            if server.health().status_code == health:
                 return
         except requests.ConnectionError:
             assert server.process.poll() is None, server.log.read_text()

@@ -19,9 +19,9 @@ from service.migrate import migrate
 from service.settings import MySqlSettings, Settings
 from service.tls import Tls
 from tests.service.conftest import ADA
-from tests.service.mariadb import DATABASE, PASSWORD, USER, MariaDb, run_mariadb, through
+from tests.service.mariadb import USER, MariaDb, run_mariadb, through
 from tests.service.proxy import run_proxy
-from tests.service.server import Server, launch, run_server
+from tests.service.server import SECRET, Server, launch, run_server, task_environ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("service-mariadb")]
 
-SECRET = "schoolapp/test/db_password"
 RECOVERY_SECONDS = 5
 LONGEST_SECONDS = 10
 
@@ -47,21 +46,7 @@ def app(mariadb: MariaDb) -> Flask:
 @pytest.fixture
 def environ(mariadb: MariaDb, aws: Aws) -> dict[str, str]:
     """Give the environment of a task whose account has the database's parameters and secret."""
-    ssm = aws.client("ssm")
-    values = {"host": "127.0.0.1", "name": DATABASE, "user": USER}
-    for name, value in values.items():
-        ssm.put_parameter(Name=f"/schoolapp/test/db_{name}", Value=value, Type="SecureString")
-    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=PASSWORD)
-    return {
-        "AWS_REGION": "us-east-1",
-        "PARAM_HOST_PATH": "/schoolapp/test/db_host",
-        "PARAM_DB_NAME_PATH": "/schoolapp/test/db_name",
-        "PARAM_USER_PATH": "/schoolapp/test/db_user",
-        "DB_SECRET_ARN": SECRET,
-        "DB_PORT": str(mariadb.port),
-        "DB_CA_PEM": mariadb.authority,
-        "RATE_LIMIT": "off",
-    }
+    return {**task_environ(aws, mariadb.port), "DB_CA_PEM": mariadb.authority}
 
 
 @pytest.fixture

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.body import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
-from service.db import make_engine
-from service.migrate import migrate
-from service.settings import SqliteSettings
 from tests.service.conftest import ADA
-from tests.service.server import Server, launch, run_server
+from tests.service.server import Server, launch, migrated_sqlite, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,24 +39,15 @@ CHUNKED = HEAD[: HEAD.index(b"Content-Length")] + b"Transfer-Encoding: chunked\r
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Give a server that the tests of this file share, so they must not stop it."""
     folder = tmp_path_factory.mktemp("shared")
-    with run_server(migrated(folder), folder) as running:
+    with run_server(migrated_sqlite(folder), folder) as running:
         yield running
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """Give a server to one test alone; it has one worker."""
-    with run_server({**migrated(tmp_path), "WEB_CONCURRENCY": "1"}, tmp_path) as running:
+    with run_server({**migrated_sqlite(tmp_path), "WEB_CONCURRENCY": "1"}, tmp_path) as running:
         yield running
-
-
-def migrated(folder: Path) -> dict[str, str]:
-    """Make a SQLite database; gives the environment that names it."""
-    path = folder / "service.db"
-    engine = make_engine(SqliteSettings(str(path)), time.monotonic)
-    migrate(engine)
-    engine.dispose()
-    return {"DATABASE_URL": f"sqlite:///{path}"}
 
 
 def connect(server: Server, data: bytes = b"") -> socket.socket:
@@ -203,7 +191,7 @@ def test_with_settings_missing_it_exits_and_names_them(tmp_path: Path) -> None:
 
 def test_it_starts_before_its_database_and_becomes_ready_with_it(tmp_path: Path) -> None:
     (tmp_path / "migrated").mkdir()
-    migrated(tmp_path / "migrated")
+    migrated_sqlite(tmp_path / "migrated")
     database = tmp_path / "later" / "service.db"
     environ = {"DATABASE_URL": f"sqlite:///{database}", "WEB_CONCURRENCY": "1"}
     server = launch(environ, tmp_path)
