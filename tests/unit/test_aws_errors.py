@@ -20,6 +20,7 @@ from schoolctl.errors import (
     UnknownOperationError,
     UsageError,
 )
+from schoolctl.model import SecretValue
 
 
 def fail_with(error: Exception) -> SchoolctlError:
@@ -492,6 +493,41 @@ def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
 
     assert "canary" in str(caught.value.__cause__)  # what botocore says by itself
     assert "canary" not in str(caught.value.document())
+
+
+@pytest.mark.parametrize(("value", "quoted"), [("a-value", "a-value"), ('say "a"', 'say \\"a\\"')])
+def test_words_of_aws_that_quote_the_value_sent_are_left_out(value: str, quoted: str) -> None:
+    refused = answer("ValidationException", f"Value '{quoted}' at 'value' is not valid")
+    with (
+        pytest.raises(SchoolctlError) as caught,
+        translated("write parameter /a/b", hide=SecretValue(value)),
+    ):
+        raise refused
+    assert caught.value.why == (
+        "AWS answered ValidationException: (its message quotes the value, and is left out)"
+    )
+    assert quoted not in f"{refused}{refused.response}"
+
+
+def test_words_of_aws_that_do_not_quote_the_value_stay() -> None:
+    with (
+        pytest.raises(SchoolctlError) as caught,
+        translated("write parameter /a/b", hide=SecretValue("a-value")),
+    ):
+        raise answer("ValidationException", "too long")
+    assert caught.value.why == "AWS answered ValidationException: too long"
+
+
+def test_the_request_that_a_wrong_signature_is_answered_with_is_left_out() -> None:
+    error = fail_with(
+        answer(
+            "SignatureDoesNotMatch",
+            "The signature does not match.\n\nThe Canonical String for this request should have"
+            " been\n'POST\n/\n\nx-amz-security-token:canary\n'",
+            403,
+        )
+    )
+    assert error.why == "AWS answered SignatureDoesNotMatch: The signature does not match."
 
 
 def test_what_is_no_error_of_aws_passes_through() -> None:
