@@ -46,7 +46,7 @@ def undisturbed(matrix: Matrix, scene: str) -> Undisturbed:
     return _recorded[scene]
 
 
-@cases("params set", "first deploy", "rollback", "images prune")
+@cases("params set", "first deploy")
 def test_killed_at_any_call_and_run_again(
     matrix: Matrix,
     undisturbed: Undisturbed,
