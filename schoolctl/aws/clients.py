@@ -17,7 +17,7 @@ from botocore.utils import parse_timestamp
 from schoolctl import interruption
 from schoolctl.aws.errors import translated
 from schoolctl.aws.profiles import open_session
-from schoolctl.errors import UsageError
+from schoolctl.errors import UnavailableError, UsageError
 from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
@@ -238,6 +238,18 @@ class Clients:
                 ) from error
         _let_changes_finish(made)
         return made
+
+
+def answer_within(call: Future[T], seconds: float, doing: str) -> T:
+    """Give the answer of a call that was started, or its error.
+
+    Raises:
+        UnavailableError: there is none after `seconds`; the call goes on.
+    """
+    try:
+        return call.result(timeout=seconds)
+    except TimeoutError as error:
+        raise UnavailableError(f"could not {doing}", why="no answer came in time") from error
 
 
 def _let_changes_finish(client: Any) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from schoolctl.aws.clients import answer_within
 from schoolctl.aws.ecs import describe_service, list_tasks
 from schoolctl.aws.health import target_health
 from schoolctl.aws.service_deployments import (
@@ -18,7 +19,7 @@ from schoolctl.aws.service_deployments import (
     revisions_behind,
     with_task_definitions,
 )
-from schoolctl.errors import AccessDeniedError, SchoolctlError, UnavailableError
+from schoolctl.errors import AccessDeniedError, SchoolctlError
 from schoolctl.plan.rollout_view import Look
 from schoolctl.plan.service_rollout import Told, match
 
@@ -94,12 +95,7 @@ class RolloutObserver:
             for each in beside:
                 each.start()
         self._answered = False
-        try:
-            service = answer.result(timeout=limit_seconds)
-        except TimeoutError as error:
-            raise UnavailableError(
-                f"could not look at service {self._name}", why="no answer came in time"
-            ) from error
+        service = answer_within(answer, limit_seconds, f"look at service {self._name}")
         self._answered = True
         if service is not None and service.target_group_arns != self._groups:
             self._groups = service.target_group_arns

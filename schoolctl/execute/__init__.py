@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _AGAIN = "run it again: what is done is not done twice"
-_NEEDS_NO_LOCK = (steps.WaitForRollout, steps.MarkCompleted)
+_NEEDS_NO_LOCK = (steps.WaitForRollout, steps.WaitForCount, steps.MarkCompleted)
 """Watching, and noting what is a fact by then: neither is in anybody's way."""
 
 
@@ -105,6 +105,8 @@ class Outcome:
     registered: TaskDefinitionRef | None = None
     deployment: Deployment | None = None
     """The deployment that CreateService or UpdateService started, as it was then."""
+    desired: int | None = None
+    """The count that CreateService or UpdateService set; None where it was left alone."""
     rollout: str = ""
     """What WaitForRollout said, such as `completed in 42 s, 2 of 2 running`."""
     proven: bool = True

@@ -98,6 +98,7 @@ def create_service(step: steps.CreateService, tools: Tools, outcome: Outcome) ->
     made = until_visible(
         tools, lambda: ecs.create_service(tools.clients, step.cluster, step.name, request)
     )
+    outcome.desired = step.desired_count
     _started(made, revision, tools, outcome)
     return ""
 
@@ -116,6 +117,7 @@ def update_service(step: steps.UpdateService, tools: Tools, outcome: Outcome) ->
         updated = until_visible(
             tools, lambda: ecs.update_service(tools.clients, step.cluster, step.name, request)
         )
+    outcome.desired = step.desired_count
     _started(updated, revision, tools, outcome)
     return ""
 

@@ -11,6 +11,7 @@ from schoolctl.errors import SchoolctlError, UnavailableError, interrupted
 from schoolctl.execute.fail_fast import go_back
 from schoolctl.plan import service_rollout
 from schoolctl.plan.rollout import (
+    VISIBLE_WITHIN_SECONDS,
     Completed,
     Failed,
     History,
@@ -82,6 +83,7 @@ class _Watch:
         self._events: set[str] = set()
         self._lines: list[str] = []
         self._told_at = 0.0
+        self._count_seen = outcome.desired is None
 
     @property
     def _elapsed(self) -> float:
@@ -150,6 +152,8 @@ class _Watch:
 
     def _judge(self, look: Look) -> Verdict:
         elapsed, started = self._elapsed, self._started
+        if self._is_from_before(look):
+            return InProgress("the new desired count is not visible yet")
         history = self._history.after(look.service, started, elapsed)
         stops = look.troubled(started, self._tools.config.task.container)
         self._history = history = history.with_stops(stops, elapsed)
@@ -159,6 +163,13 @@ class _Watch:
         if self._step.healthy and isinstance(verdict, Completed):
             return self._need_healthy(verdict, look)
         return verdict
+
+    def _is_from_before(self, look: Look) -> bool:
+        """Say whether an answer lacks the count that this run has set: ECS may tell it late."""
+        if look.service is None or self._count_seen or self._elapsed >= VISIBLE_WITHIN_SECONDS:
+            return False
+        self._count_seen = look.service.desired == self._outcome.desired
+        return not self._count_seen
 
     def _need_healthy(self, verdict: Completed, look: Look) -> Verdict:
         ill = [each for each in look.our_targets(self._started) if each.state == "unhealthy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from schoolctl.aws.clients import answer_within
 from schoolctl.aws.ecs import describe_service, list_tasks
 from schoolctl.aws.health import target_health
 from schoolctl.aws.observe_failure import observe_failure
@@ -12,7 +13,14 @@ from schoolctl.errors import AccessDeniedError, SchoolctlError, UnavailableError
 from schoolctl.plan.deployment_settings import too_many_stops
 from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import tasks_of
-from schoolctl.plan.scale import COUNT_STAYS, count_failure, count_progress, count_reached
+from schoolctl.plan.rollout import VISIBLE_WITHIN_SECONDS
+from schoolctl.plan.scale import (
+    COUNT_STAYS,
+    count_failure,
+    count_progress,
+    count_reached,
+    count_unseen,
+)
 from schoolctl.text import duration
 
 if TYPE_CHECKING:
@@ -53,6 +61,9 @@ class _Count:
         self._service: ServiceState | None = None
         self._reads_targets = True
         self._events: set[str] = set()
+        self._count_seen = False
+        self._no_answer: str | None = None
+        """Why the newest look saw nothing; None where it saw the service, or that there is none."""
 
     @property
     def _elapsed(self) -> float:
@@ -71,6 +82,8 @@ class _Count:
             raise
         running = self._service.running if self._service else 0
         self._tools.reporter.result({"running": running, "seconds": round(self._elapsed, 1)})
+        if said is None and self._no_answer is not None:
+            raise count_unseen(self._step, why=self._no_answer, seconds=self._elapsed)
         if said is None:
             raise count_failure(
                 self._service, self._step, stops=stops, seconds=self._elapsed, report=self._report()
@@ -81,11 +94,13 @@ class _Count:
         """Give what was reached, or None with the number of tasks that stopped with trouble."""
         while True:
             try:
-                said, stops = self._look(view)
+                said, stops = self._look(view, self._step.timeout_seconds - self._elapsed)
+                self._no_answer = None
             except UnavailableError as error:
                 # Being throttled, or a network that is away for a while, says nothing of the tasks.
                 self._tools.reporter.detail(f"{error.what}: {error.why}")
                 said, stops = None, 0
+                self._no_answer = error.why
             left = self._step.timeout_seconds - self._elapsed
             if said is not None or self._is_over(stops) or left <= 0:
                 return said, stops if self._is_over(stops) else 0
@@ -93,17 +108,24 @@ class _Count:
 
     def _is_over(self, stops: int) -> bool:
         service = self._service
-        changed = service is not None and (
-            service.status != "ACTIVE" or service.desired != self._step.count
+        changed = (
+            service is None or service.status != "ACTIVE" or service.desired != self._step.count
         )
-        return changed or stops >= too_many_stops(self._step.count)
+        # What ECS tells may be from before the count was set.
+        decided = self._count_seen or self._elapsed >= VISIBLE_WITHIN_SECONDS
+        answered = self._no_answer is None
+        return (changed and decided and answered) or stops >= too_many_stops(self._step.count)
 
-    def _look(self, view: View) -> tuple[str | None, int]:
-        step = self._step
-        self._service = service = describe_service(self._tools.clients, step.cluster, step.service)
+    def _look(self, view: View, left_seconds: float) -> tuple[str | None, int]:
+        step, clients = self._step, self._tools.clients
+        patience = max(left_seconds, _POLL_SECONDS)
+        answer = clients.start(describe_service, clients, step.cluster, step.service, once=True)
+        service = answer_within(answer, patience, f"look at service {step.service}")
+        self._service = service
         if service is None:
             return None, 0
-        targets = self._targets(service)
+        self._count_seen |= service.desired == step.count
+        targets = self._targets(service, patience)
         for event in reversed(service.events):
             if event.at >= self._since and event.id not in self._events:
                 self._events.add(event.id)
@@ -117,18 +139,23 @@ class _Count:
         said = count_reached(service, step.count, targets)
         return said, 0 if said is not None else self._stops(service)
 
-    def _targets(self, service: ServiceState) -> Sequence[TargetHealth]:
-        if not self._reads_targets:
-            return ()
+    def _targets(
+        self, service: ServiceState, patience_seconds: float
+    ) -> Sequence[TargetHealth] | None:
+        """Give the load balancer's targets; None where nothing tells of them."""
+        clients = self._tools.clients
+        if not self._reads_targets or not service.target_group_arns:
+            return None
         try:
-            return target_health(self._tools.clients, service.target_group_arns)
+            answer = clients.start(target_health, clients, service.target_group_arns)
+            return answer_within(answer, patience_seconds, "read the target health")
         except AccessDeniedError as error:
             self._reads_targets = False
             self._tools.reporter.warn(
                 "whether the load balancer finds the tasks healthy was not verified:"
                 f" {error.action or 'the read'} is denied"
             )
-            return ()
+            return None
 
     def _stops(self, service: ServiceState) -> int:
         """Give how many tasks have stopped with trouble since this began."""

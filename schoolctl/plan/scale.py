@@ -108,9 +108,16 @@ def _check_range(
 
 
 def count_reached(
-    service: ServiceState, wanted: int, targets: Sequence[TargetHealth]
+    service: ServiceState, wanted: int, targets: Sequence[TargetHealth] | None
 ) -> str | None:
-    """Say that `wanted` tasks run and are served, or None where they do not yet."""
+    """Say that `wanted` tasks run and are served, or None where they do not yet.
+
+    Args:
+        service: the newest answer.
+        wanted: how many tasks are to run.
+        targets: of its target groups; None without a load balancer, and where they may not be
+            read: running is enough then.
+    """
     if not _is_at(service, wanted) or _served(service, targets) < wanted:
         return None
     healthy = f", {count(wanted, 'target')} healthy" if wanted and targets else ""
@@ -118,7 +125,7 @@ def count_reached(
 
 
 def count_progress(
-    service: ServiceState, wanted: int, targets: Sequence[TargetHealth]
+    service: ServiceState, wanted: int, targets: Sequence[TargetHealth] | None
 ) -> list[str]:
     """Give the line that shows how far it is."""
     parts = [f"{service.running} of {wanted} running"]
@@ -129,13 +136,16 @@ def count_progress(
     return [f"  {service.task_definition}: {', '.join(parts)}"]
 
 
-def _served(service: ServiceState, targets: Sequence[TargetHealth]) -> int:
+def _served(service: ServiceState, targets: Sequence[TargetHealth] | None) -> int:
     """Give how many targets are healthy in the group that has the fewest."""
+    if targets is None:
+        return service.desired
     groups: dict[str, int] = {}
     for each in targets:
         groups[each.target_group] = groups.get(each.target_group, 0) + (each.state in _SERVED)
-    # Without a load balancer, and where its answer may not be read, running is enough.
-    return min(groups.values(), default=service.desired)
+    # A group that tells of no target has none yet.
+    every_group = len(groups) >= len(service.target_group_arns)
+    return min(groups.values(), default=0) if every_group else 0
 
 
 def count_failure(
@@ -177,6 +187,16 @@ def count_failure(
         error = TimedOutError(f"only {runs} run after {duration(seconds)}", hint=hint)
     error.details = report.lines() if report else ()
     return error
+
+
+def count_unseen(step: WaitForCount, *, why: str, seconds: float) -> TimedOutError:
+    """Give the error for a count of which AWS told nothing by the end."""
+    runs = f"{step.cluster}/{step.service} runs {count(step.count, 'task')}"
+    return TimedOutError(
+        f"whether {runs} was not seen within {duration(seconds)}",
+        why=why,
+        hint=COUNT_STAYS.format(step.before),
+    )
 
 
 # New tasks of the same revision

@@ -351,6 +351,12 @@ class UpdateService:
     changes: tuple[str, ...] = ()
     force: bool = False
 
+    @property
+    def desired_count(self) -> int | None:
+        """How many tasks are to run from here on; None where the count is left alone."""
+        wanted = self.request.get("desiredCount")
+        return wanted if isinstance(wanted, int) else None
+
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
         if self.running == self.task_definition:

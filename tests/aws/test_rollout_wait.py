@@ -201,7 +201,7 @@ def test_a_failed_first_deployment_says_how_to_stop_it(
     error = waiting.fails()
     assert error.what.endswith("web:7 on school/web failed, and there is nothing to roll back to")
     assert "it is the first deployment of this service" in error.why
-    assert "`schoolctl deploy --desired-count 0`" in error.hint
+    assert "`schoolctl scale 0`" in error.hint
 
 
 def test_a_failure_without_rollback_names_what_still_runs(
@@ -248,6 +248,18 @@ def test_a_service_scaled_to_zero_meanwhile_is_no_success(
         service(deployment(state=COMPLETED, desired=0), desired=0),
     )
     assert waiting.fails().exit_code is ExitCode.ROLLOUT
+
+
+@pytest.mark.parametrize("wanted", [0, 4])
+def test_an_answer_from_before_the_count_was_set_decides_nothing(
+    project: Project, scripted: ScriptedAws, wanted: int
+) -> None:
+    ours = deployment(state=COMPLETED, running=2)
+    then = deployment(state=COMPLETED, running=wanted, desired=wanted)
+    waiting = Waiting(project, scripted, service(ours), service(then, desired=wanted))
+    waiting.outcome.desired = wanted
+    told = waiting.wait()
+    assert f"{wanted} of {wanted} running" in told or "desired count is 0" in told
 
 
 def test_a_service_of_no_tasks_ends_well_but_proves_nothing(

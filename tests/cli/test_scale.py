@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,60 @@ def test_another_count_meanwhile_is_no_success(project: Project, aws: ScriptedAw
     done = project.invoke("scale", "4")
     assert done.exit_code == ExitCode.ROLLOUT
     assert "somebody else set school/web to 3 tasks meanwhile" in done.stderr
+
+
+def test_an_answer_from_before_the_count_was_set_is_nobody_elses_count(
+    project: Project, aws: ScriptedAws
+) -> None:
+    script(aws, state(2, 2), state(2, 2), state(4, 2), state(4, 4))
+    done = project.invoke("scale", "4")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert done.stdout == "web: 4 of 4 running after 3 s\n"
+
+
+def test_a_service_deleted_meanwhile_is_no_success(project: Project, aws: ScriptedAws) -> None:
+    script(aws, state(2, 2), state(4, 2), None)
+    done = project.invoke("scale", "4")
+    assert done.exit_code == ExitCode.ROLLOUT
+    assert "service school/web was deleted meanwhile" in done.stderr
+
+
+def test_targets_that_are_not_registered_yet_are_waited_for(
+    project: Project, aws: ScriptedAws
+) -> None:
+    script(aws, state(1, 1), state(2, 2, groups=(GROUP,)))
+    aws.answer("DescribeTargetHealth", health(), health("healthy", "healthy"))
+    done = project.invoke("scale", "2")
+    assert done.stdout == "web: 2 of 2 running, 2 targets healthy after 2 s\n"
+
+
+def test_aws_that_does_not_answer_in_time_ends_at_the_limit(
+    project: Project, aws: ScriptedAws
+) -> None:
+    script(aws, state(2, 2))
+    ended = threading.Event()
+
+    def silent(_: dict[str, Any]) -> dict[str, Any]:
+        ended.wait(20)
+        return service_answer(state(4, 4))[0]
+
+    aws.answer("DescribeServices", silent)
+    aws.answer("DescribeTaskDefinition", {"taskDefinition": DEFINITION, "tags": []})
+    done = project.invoke("scale", "4", "--timeout", "0.1")
+    ended.set()
+    assert done.exit_code == ExitCode.TIMED_OUT
+    assert "whether school/web runs 4 tasks was not seen" in done.stderr
+
+
+def test_an_aws_that_only_throttles_is_no_deleted_service(
+    project: Project, aws: ScriptedAws
+) -> None:
+    script(aws, state(2, 2))
+    aws.answer("DescribeServices", Refusal("ThrottlingException", "Rate exceeded"))
+    done = project.invoke("scale", "4", "--timeout", "60")
+    assert done.exit_code == ExitCode.TIMED_OUT
+    assert "Rate exceeded" in done.stderr
+    assert "undo it with `schoolctl scale 2`" in done.stderr
 
 
 def test_without_a_service_there_is_nothing_to_scale(project: Project, aws: ScriptedAws) -> None:

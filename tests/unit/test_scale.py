@@ -93,19 +93,20 @@ def test_a_count_within_it_is_set_with_a_warning(wanted: int) -> None:
 @pytest.mark.parametrize(
     ("running", "pending", "targets", "said"),
     [
-        (4, 0, (), "4 of 4 running"),
+        (4, 0, None, "4 of 4 running"),
+        (4, 0, (), None),
         (4, 0, (target("healthy"),) * 4, "4 of 4 running, 4 targets healthy"),
         (4, 0, (target("healthy"),) * 4 + (target("draining"),), "4 of 4 running, 4 targets"),
         (4, 0, (target("unused"),) * 4, "4 of 4 running"),
-        (3, 1, (), None),
-        (5, 0, (), None),
-        (4, 1, (), None),
+        (3, 1, None, None),
+        (5, 0, None, None),
+        (4, 1, None, None),
         (4, 0, (target("healthy"), target("initial")) * 2, None),
         (4, 0, (*(target("healthy"),) * 4, target("healthy", "other")), None),
     ],
 )
 def test_a_count_is_reached_when_just_so_many_run_and_are_healthy(
-    running: int, pending: int, targets: tuple[TargetHealth, ...], said: str | None
+    running: int, pending: int, targets: tuple[TargetHealth, ...] | None, said: str | None
 ) -> None:
     found = state(STEADY, desired=4, running=running, pending=pending)
     told = count_reached(found, 4, targets)
