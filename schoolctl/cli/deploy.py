@@ -189,14 +189,22 @@ def _running(run: Run) -> tuple[ServiceState, Revision]:
 
 
 def _unfinished(run: Run, service: ServiceState) -> int | None:
-    """Give the revision of a rollback that died once the service was on its way there.
+    """Give the revision that a rollback has begun to go to: one that died on the way, or ECS's own.
 
     Going back once more would be two rollbacks for one.
     """
-    if run.unfinished != str(service.task_definition):
+    from schoolctl.plan.deploy import in_progress
+    from schoolctl.plan.rollout import is_way_back
+
+    ref = service.task_definition
+    moving = in_progress(service)
+    if run.unfinished == str(ref):
+        run.reporter.note(f"a rollback to {ref} was cut off; this run sees it through")
+    elif moving is not None and moving.task_definition == ref and is_way_back(moving):
+        run.reporter.note(f"ECS is going back to {ref} already: {moving.rollout_reason}")
+    else:
         return None
-    run.reporter.note(f"a rollback to {run.unfinished} was cut off; this run sees it through")
-    return service.task_definition.revision
+    return ref.revision
 
 
 def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:

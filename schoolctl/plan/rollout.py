@@ -352,7 +352,7 @@ def _evidence_of_rollback(
     """Give the words that tell of a rollback, or None where there are none."""
     if primary.created_at < started.created_at:
         return primary.rollout_reason or "ECS went back to the deployment before it"
-    if _WAY_BACK.search(primary.rollout_reason):
+    if is_way_back(primary):
         return primary.rollout_reason
     return next(
         (
@@ -363,6 +363,11 @@ def _evidence_of_rollback(
         ),
         None,
     )
+
+
+def is_way_back(deployment: Deployment) -> bool:
+    """Say whether ECS tells that it goes back by this deployment after another one failed."""
+    return _WAY_BACK.search(deployment.rollout_reason) is not None
 
 
 def still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRef, ...]:

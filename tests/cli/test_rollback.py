@@ -127,7 +127,7 @@ def test_the_first_revision_has_nothing_to_go_back_to(project: Project, account:
     at(account, 1)
     document = rollback(project, code=1)
     assert "nothing to roll back to" in document["error"]["what"]
-    assert "--desired-count 0" in document["error"]["hint"]
+    assert "`schoolctl scale 0`" in document["error"]["hint"]
 
 
 def test_without_a_service_there_is_nothing_to_roll_back(
@@ -202,6 +202,24 @@ def test_a_rollback_that_was_cut_off_is_seen_through_and_not_repeated(
     assert rollback(project)["verdict"] == "nothing to do"
     assert "UpdateService" not in faults.calls
     assert rollback(project)["revision"] == f"{NAME}:1"
+
+
+def test_a_way_back_that_ecs_has_begun_is_seen_through_and_not_gone_beyond(
+    project: Project, history: Account, faults: Faults
+) -> None:
+    at(history, 2)
+    said = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+
+    def goes_back(content: bytes) -> bytes:
+        told = json.loads(content)
+        for each in told["services"][0]["deployments"]:
+            each.update(rolloutState="IN_PROGRESS", rolloutStateReason=said)
+        return json.dumps(told).encode()
+
+    faults.rewrite("DescribeServices", goes_back)
+    assert rollback(project)["verdict"] == "nothing to do"
+    assert history.runs() == f"{NAME}:2"
+    assert "UpdateService" not in faults.calls
 
 
 def test_a_rollback_that_was_cut_off_before_it_began_is_made(
