@@ -18,11 +18,11 @@ demo: setup ## the whole workflow on a local AWS: push, seed, deploy, register, 
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## all tests; what needs a Docker engine is skipped, by name, where there is none
-	@scripts/engine.sh || [ "$$CI" != true ]
+	@scripts/engine.sh tests || [ "$$CI" != true ]
 	@$(PYTEST) -m "not faults"
 
 test-faults: setup ## kill, cut off and refuse every command at every call, and run it again
-	@scripts/engine.sh || [ "$$CI" != true ]
+	@scripts/engine.sh tests || [ "$$CI" != true ]
 	@$(PYTEST) -m faults
 
 test-fast: setup ## the tests that need no Docker engine

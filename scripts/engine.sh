@@ -85,6 +85,15 @@ socket.create_connection(("registry-1.docker.io", 443), timeout=5)' 2>/dev/null 
     install mmdebstrap debian-archive-keyring
 }
 
+# A registry that demands a login, where the argument is `tests`. Its package starts a service where there is
+# systemd, which nobody wants on a machine of one's own.
+ensure_registry() {
+    command -v docker-registry >/dev/null 2>&1 && return
+    may_install || return 0
+    [ ! -d /run/systemd/system ] || [ "${CI:-}" = true ] || return 0
+    install docker-registry
+}
+
 if ! answers; then
     [ -z "${DOCKER_HOST:-}" ] ||
         fail "DOCKER_HOST is $DOCKER_HOST, and nothing answers there" "start that engine, or unset DOCKER_HOST"
@@ -105,3 +114,4 @@ if ! answers; then
     wait_for_answer
 fi
 ensure_base_images
+[ "${1:-}" != tests ] || ensure_registry
