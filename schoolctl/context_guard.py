@@ -23,11 +23,14 @@ _PRIVATE_KEY = re.compile(
     # end is written `\n`.
     rb"(?:\\[nr]|\s|[A-Za-z-]+: [^\n]*\n)+[A-Za-z0-9+/=]{20}"
 )
+_AGE_KEY = re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{20}")
 _AWS_SECRET = re.compile(rb"(?im)^\s*aws_secret_access_key\s*=\s*\S+")
+_KUBE_SECRET = re.compile(rb"(?m)^\s*-?\s*(?:client-key-data|token|password):\s*\S")
 _ENV_VALUE = re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_.]*[ \t]*=[ \t]*[^\s#]")
 _ENV_EMPTY = re.compile(rb"(?m)=[ \t]*(?:\"\"|'')[ \t]*(?:#.*)?$")
 _ENV_EXAMPLES = ("example", "sample", "template", "dist", "defaults")
 
+_CLOUD_CLIS = frozenset({"gcloud", "gh", "doctl", "rclone"})
 _FOLDERS = {
     ".git": "the whole history, with whatever was ever committed",
     ".hg": "the whole history, with whatever was ever committed",
@@ -53,6 +56,9 @@ _NAMES = {
     "*.p12": "a certificate with its private key",
     "*.pfx": "a certificate with its private key",
     "*.ppk": "a private key",
+    ".boto": "cloud credentials",
+    ".s3cfg": "cloud credentials",
+    ".vault-token": "a token of Vault",
     "*.tfstate": "Terraform state, with the secrets in it",
     "*.tfstate.*": "Terraform state, with the secrets in it",
 }
@@ -62,6 +68,13 @@ _CONTENTS = {
     "pip.conf": (re.compile(rb"://[^/\s:@]+:[^/\s@]+@"), "a package index's password"),
     ".yarnrc.yml": (re.compile(rb"(?m)npmAuthToken:\s*[^\s$]"), "an npm token"),
     "config.json": (re.compile(rb'"(?:auth|identitytoken)"\s*:\s*"[^"]'), "Docker credentials"),
+    "kubeconfig": (_KUBE_SECRET, "Kubernetes credentials"),
+    "kubeconfig.yaml": (_KUBE_SECRET, "Kubernetes credentials"),
+    "application_default_credentials.json": (
+        re.compile(rb'"refresh_token"\s*:\s*"[^"]'),
+        "Google Cloud credentials",
+    ),
+    "auth.json": (re.compile(rb'"(?:http-basic|github-oauth)"\s*:\s*\{\s*"'), "Composer's logins"),
     "credentials": (_AWS_SECRET, "AWS credentials"),
     "config": (_AWS_SECRET, "AWS credentials"),
 }
@@ -91,7 +104,10 @@ def is_allowed(path: str, allow: Sequence[str]) -> bool:
 
 def judge_folder(path: str) -> Finding | None:
     """Judge a directory by its name; what is found is not looked into."""
-    reason = _FOLDERS.get(path.rpartition("/")[2])
+    parent, _, name = path.rpartition("/")
+    reason = _FOLDERS.get(name)
+    if name in _CLOUD_CLIS and parent.rpartition("/")[2] == ".config":
+        reason = f"the logins of {name}"
     return Finding(f"{path}/", reason) if reason else None
 
 
@@ -127,6 +143,8 @@ def judge_file(path: str, content: bytes) -> Finding | None:
     # A file without the words is most files, and looking for them is a hundred times faster.
     if b"PRIVATE KEY" in content and _PRIVATE_KEY.search(content):
         return Finding(path, "a private key")
+    if b"AGE-SECRET-KEY-1" in content and _AGE_KEY.search(content):
+        return Finding(path, "a private key of age")
     return None
 
 

@@ -231,6 +231,11 @@ def test_the_umask_of_a_checkout_does_not_change_the_fingerprint(root: Path) -> 
         ("terraform.tfstate", "{}"),
         (".docker/config.json", '{"auths": {"r": {"auth": "QVdTOng="}}}'),
         ("aws/credentials", "[default]\naws_secret_access_key = abc\n"),
+        ("kubeconfig", "users:\n- user:\n    token: abc\n"),
+        ("application_default_credentials.json", '{"refresh_token": "1//abc"}'),
+        ("auth.json", '{"http-basic": {"repo.example.test": {"password": "x"}}}'),
+        ("keys.txt", "# created\nAGE-SECRET-KEY-1" + "Q" * 58),
+        (".vault-token", "s.abc"),
     ],
 )
 def test_a_secret_is_found(root: Path, path: str, content: str) -> None:
@@ -250,6 +255,11 @@ def test_a_secret_is_found(root: Path, path: str, content: str) -> None:
         (".docker/config.json", '{"auths": {}}'),
         (".docker/nginx.conf", "server {}"),
         ("src/config", "not aws"),
+        ("kubeconfig", "clusters: []\n"),
+        ("auth.json", "{}"),
+        ("age.py", 'PREFIX = "AGE-SECRET-KEY-1"\n'),
+        (".terraform.lock.hcl", 'provider "x" {}'),
+        ("gcloud/deploy.sh", "gcloud run"),
         (".github/workflows/ci.yml", "on: push"),
         ("data.bin", "\0\1\2"),
     ],
@@ -260,7 +270,18 @@ def test_what_is_no_secret_passes(root: Path, path: str, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", [".git", ".aws", ".ssh", "deep/.git", ".schoolctl", ".terraform"]
+    "folder",
+    [
+        ".git",
+        ".aws",
+        ".azure",
+        ".kube",
+        ".ssh",
+        "deep/.git",
+        ".schoolctl",
+        ".terraform",
+        ".config/gcloud",
+    ],
 )
 def test_a_folder_of_secrets_is_one_finding(root: Path, folder: str) -> None:
     put(root, f"{folder}/a", KEY)
