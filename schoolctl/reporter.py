@@ -17,7 +17,7 @@ from schoolctl.model import SecretValue
 from schoolctl.text import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
     from rich.live import Live
@@ -75,6 +75,9 @@ class Reporter:
         self.verbose = verbose
         self.quiet = quiet
         self._color = color
+        self.advice: Callable[[str], str] = str
+        """Puts the environment into the commands that a note or warning names; results stay as they
+        are, for they may be values."""
         self.stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._stdin = stdin or sys.stdin
@@ -130,11 +133,11 @@ class Reporter:
     def note(self, text: str) -> None:
         """Say what is going on; `--quiet` leaves it out."""
         if not self.quiet:
-            self._write(self._stderr, text)
+            self._write(self._stderr, self.advice(text))
 
     def warn(self, text: str) -> None:
         """Say what the user should look at, in spite of `--quiet`."""
-        self._write(self._stderr, f"warning: {text}", "yellow")
+        self._write(self._stderr, f"warning: {self.advice(text)}", "yellow")
 
     def detail(self, text: str) -> None:
         """Say something that only `--verbose` shows."""
@@ -331,11 +334,14 @@ class _PlainTransfer:
 
 
 class _BarTransfer:
-    """A bar for each layer that has bytes to move."""
+    """A bar for each layer that has bytes to move, and from the second one on for all together."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
+        self._totals: dict[str, int] = {}
+        self._moved: dict[str, int] = {}
+        self._all: TaskID | None = None
 
     def update(self, layer: str, status: str, done: int | None, total: int | None) -> None:
         if layer not in self._bars:
@@ -348,6 +354,21 @@ class _BarTransfer:
             description=f"{layer} {status.lower()}",
             completed=min(done, total) if done is not None and total else None,
         )
+        if total:
+            self._totals[layer] = total
+        # A layer that is through says so without a figure.
+        known = self._totals[layer]
+        through = status in {"Pushed", "Mounted", "Pull complete"}
+        self._moved[layer] = known if through else min(done or 0, known)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        if len(self._bars) < 2:  # noqa: PLR2004  # one layer is all there is
+            return
+        if self._all is None:
+            self._all = self._progress.add_task("all together")
+        moved, total = sum(self._moved.values()), sum(self._totals.values())
+        self._progress.update(self._all, completed=moved, total=total)
 
 
 class _PlainView:

@@ -219,6 +219,31 @@ def test_a_transfer_without_a_terminal_prints_a_line_for_each_layer() -> None:
     assert streams.err == "  abc: pushed (2.0 MB)\n"
 
 
+def test_a_transfer_on_a_terminal_shows_each_layer_and_the_sum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    stderr = _Terminal()
+    reporter = Reporter(stderr=stderr, color=False)
+    with reporter.transfer() as transfer:
+        transfer.update("abc", "Pushing", 500_000, 1_000_000)
+        transfer.update("def", "Pushing", 1_000_000, 3_000_000)
+        transfer.update("abc", "Pushed", None, None)
+        transfer.update("ghi", "Layer already exists", None, None)
+
+    shown = stderr.getvalue()
+    last = {name: _last_line(shown, name) for name in ("abc", "def", "all together")}
+    assert "abc pushed" in last["abc"]
+    assert "1.0/3.0 MB" in last["def"]
+    assert "2.0/4.0 MB" in last["all together"]
+    assert "ghi" not in shown
+
+
+def _last_line(text: str, name: str) -> str:
+    return [line for line in re.split(r"[\r\n]", text) if name in line][-1]
+
+
 def test_standard_input_is_read_as_bytes() -> None:
     assert Streams(stdin="a\r\n").reporter.read_stdin() == b"a\r\n"
 
