@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schoolctl.model import NoSource, Source
+from schoolctl.text import without_user_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TIMEOUT_SECONDS = 30
-_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 _BRANCH = re.compile(r"refs/(?:heads|remotes/[^/]+)/")
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
 
@@ -140,4 +140,4 @@ def public_url(remote: str) -> str | None:
         return f"ssh://{found['host']}/{found['path']}"
     if "://" not in remote or remote.startswith("file:"):
         return None
-    return _USER_INFO.sub("", remote)
+    return without_user_info(remote)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# To the last @ before the path: a password may hold one, too.
+_USER_INFO = re.compile(r"(?<=://)[^/\s\"']*@")
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 _MINUTE = 60
@@ -91,3 +94,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def without_user_info(text: str) -> str:
+    """Give a text without the user and the password of any address in it."""
+    return _USER_INFO.sub("", text)

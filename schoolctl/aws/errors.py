@@ -29,7 +29,7 @@ from schoolctl.errors import (
     UnknownOperationError,
     UsageError,
 )
-from schoolctl.text import duration
+from schoolctl.text import duration, without_user_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,19 +240,20 @@ def _skewed(error: boto.ClientError, what: str, why: str, skew: float | None) ->
 def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError:
     """Give our error for a failure before or without an answer of AWS."""
     what = f"could not {doing}"
+    said = without_user_info(str(error))  # an endpoint's address may hold a password
     match error:
         case boto.NoRegionError() | boto.InvalidRegionError():
-            return UsageError(what, why=str(error), hint="check `region:` of the environment")
+            return UsageError(what, why=said, hint="check `region:` of the environment")
         case boto.ProxyConnectionError():
             return UnavailableError(
                 what,
-                why=str(error),
+                why=said,
                 hint="check HTTPS_PROXY and HTTP_PROXY; NO_PROXY names what is reached without one",
             )
         case boto.SSLError():
             return UnavailableError(
                 what,
-                why=str(error),
+                why=said,
                 hint="where a proxy opens TLS, name its certificates in AWS_CA_BUNDLE; an"
                 " `endpoint_url` of this machine mostly begins with http://",
             )
@@ -261,7 +262,7 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
         ):  # refused, reset, timed out, no such host
             return UnavailableError(
                 what,
-                why=str(error),
+                why=said,
                 hint="check the network, the spelling of the region, and `endpoint_url`",
             )
         case boto.ParamValidationError():
@@ -270,11 +271,11 @@ def from_botocore_error(error: boto.BotoCoreError, doing: str) -> SchoolctlError
         case boto.EndpointProviderError() | boto.UnknownEndpointError():
             return UsageError(
                 what,
-                why=str(error),
+                why=said,
                 hint="AWS has no such service in that region: check `region:` of the environment",
             )
         case _:
-            return _credentials_error(error, what) or SchoolctlError(what, why=str(error))
+            return _credentials_error(error, what) or SchoolctlError(what, why=said)
 
 
 def _credentials_error(error: boto.BotoCoreError, what: str) -> CredentialsError | None:

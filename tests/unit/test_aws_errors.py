@@ -480,6 +480,15 @@ def test_a_page_of_html_is_not_quoted() -> None:
     assert error.why == "AWS answered 502: (a page)"
 
 
+@pytest.mark.parametrize("password", ["canary", "c@nary"])
+def test_a_password_in_an_endpoints_address_is_not_repeated(password: str) -> None:
+    url = f"http://bob:{password}@aws.example/"
+    told = fail_with(boto.EndpointConnectionError(endpoint_url=url))
+    assert "aws.example" in told.why
+    assert "nary" not in told.why
+    assert "bob" not in told.why
+
+
 def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
     client = boto3.client(
         "secretsmanager",
