@@ -197,7 +197,8 @@ def _report(run: Run, error: Exception) -> ExitCode:
                 hint="please report it with the command that you ran",
             )
             traceback.print_exception(error)
-    cause.hint = run.for_environment(cause.hint)
+    cause.why, cause.hint = map(run.for_environment, (cause.why, cause.hint))
+    cause.details = tuple(map(run.for_environment, cause.details))
     run.reporter.error(cause)
     return cause.exit_code
 

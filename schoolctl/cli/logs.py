@@ -184,10 +184,8 @@ class _Reading:
         where = ", ".join(f"{each.group} ({each.stream(self.prefix)}*)" for each in self.places)
         what = "no line with that text" if self.text else "no lines"
         self.run.reporter.note(
-            self.run.for_environment(
-                f"{what} in {where} since {zoned_time(begin)}; look further back with --since, or"
-                " at the tasks with `schoolctl tasks --all`"
-            )
+            f"{what} in {where} since {zoned_time(begin)}; look further back with --since, or"
+            " at the tasks with `schoolctl tasks --all`"
         )
 
 

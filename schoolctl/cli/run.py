@@ -104,6 +104,7 @@ class Run:
             quiet=self.options.quiet,
             color=not self.options.no_color,
         )
+        self.reporter.advice = self.for_environment
 
     @property
     def clock(self) -> Clock:

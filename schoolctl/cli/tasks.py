@@ -51,7 +51,7 @@ def tasks(
     }
     if not found:
         run.reporter.result(document)
-        run.reporter.note(run.for_environment(_none(service, stopped=stopped, told=told)))
+        run.reporter.note(_none(service, stopped=stopped, told=told))
         return
     run.reporter.table(
         document,

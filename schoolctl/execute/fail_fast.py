@@ -44,7 +44,7 @@ def go_back(
         raise SchoolctlError(
             "there is no other revision to go back to",
             why=f"{before} ran before, too",
-            hint="stop its tasks: `schoolctl deploy --desired-count 0`",
+            hint="stop its tasks: `schoolctl scale 0`",
         )
     update_service(tools.clients, step.cluster, step.service, {"taskDefinition": before.arn})
     return f"the service was sent back to {before}"

@@ -29,7 +29,7 @@ def diagnose(task: Task, *, container: str = "", log: Sequence[str] = ()) -> Dia
     Source: ECS API, Task.stopCode, Task.stoppedReason, Container.reason, Container.exitCode.
     """
     guilty = culprit(task, container)
-    said = "" if _is_vague(task) else task.stopped_reason
+    said = "" if is_vague(task) else task.stopped_reason
     reason = " ".join(filter(None, (said, guilty.reason if guilty else "")))
     exit_code = guilty.exit_code if guilty else None
     if task.stop_code == "UserInitiated":
@@ -72,7 +72,7 @@ def diagnose_target(reason_code: str, description: str = "") -> Diagnosis:
     return Diagnosis(description or reason_code or "healthy", "", trouble=not waiting, known=False)
 
 
-def _is_vague(task: Task) -> bool:
+def is_vague(task: Task) -> bool:
     """Say whether ECS's reason only tells that a container ended: its exit code tells more."""
     return "essential container" in task.stopped_reason.lower()
 

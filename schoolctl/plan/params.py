@@ -196,8 +196,8 @@ def _unchanged(equal: Sequence[Entry], steps: Sequence[Step]) -> Iterator[str]:
 def _freshness(steps: Sequence[Step]) -> Iterator[str]:
     if any(isinstance(step, PutParameter) and step.overwrite for step in steps):
         yield (
-            "running tasks keep the parameters that they read when they started;"
-            " `schoolctl deploy --force` starts new ones"
+            "tasks that run keep the parameters that they read when they started;"
+            " `schoolctl restart` replaces them"
         )
 
 

@@ -118,7 +118,7 @@ def rollback_target(candidates: Sequence[Candidate], running: Revision) -> Rollb
         f"there is nothing to roll back to: {running.ref} is the first that can run",
         why=why,
         hint="deploy another image: `schoolctl deploy --tag TAG`;"
-        " or stop its tasks: `schoolctl deploy --desired-count 0`",
+        " or stop its tasks: `schoolctl scale 0`",
     )
 
 

@@ -110,7 +110,7 @@ def _failed(verdict: rollout.Failed, of_ours: str, fix: str) -> RolloutError:
         return RolloutError(
             f"{of_ours} failed, and there is nothing to roll back to",
             why=_sentences(verdict.reason, "it is the first deployment of this service"),
-            hint=_lines(fix, AGAIN, "or stop its tasks: `schoolctl deploy --desired-count 0`"),
+            hint=_lines(fix, AGAIN, "or stop its tasks: `schoolctl scale 0`"),
         )
     runs = _runs(verdict.still_running)
     way = "the way back failed, too" if verdict.rollback_failed else "was not rolled back"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event
+from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, is_vague
 from schoolctl.plan.logs import short_id
 from schoolctl.text import ago, iso, zoned_time
 
@@ -43,18 +43,20 @@ def task_state(task: Task) -> str:
 
 
 def stop_text(task: Task, container: str) -> str:
-    """Say why a task stopped: our words for it, then ECS's own."""
+    """Say why a task stopped: our words for it, then of ECS's own what they leave out."""
     guilty = culprit(task, container)
-    code = (
-        f"container {guilty.name}: exit code {guilty.exit_code}"
-        if guilty is not None and guilty.exit_code is not None
-        else ""
-    )
-    said = ": ".join(filter(None, (task.stop_code, task.stopped_reason)))
-    own = guilty.reason if guilty else ""
     cause = diagnose(task, container=container)
-    parts = (cause.cause if cause.known else "", said, code, own)
-    return "; ".join(filter(None, parts)) or "no reason given"
+    told = cause.cause if cause.known else ""
+    reason = task.stopped_reason
+    said = reason if told else ": ".join(filter(None, (task.stop_code, reason)))
+    if told and (reason in told or is_vague(task)):
+        said = ""
+    code = ""
+    if guilty is not None and guilty.exit_code is not None:
+        code = f"exit code {guilty.exit_code}"
+        code = "" if code in told else f"container {guilty.name}: {code}"
+    own = guilty.reason if guilty else ""
+    return "; ".join(filter(None, (told, said, code, own))) or "no reason given"
 
 
 def task_document(task: Task, container: str) -> dict[str, object]:

@@ -289,6 +289,24 @@ def test_advice_names_the_environment_that_the_command_worked_on(
     assert "schoolctl -e prod repo create" in document["error"]["hint"]
 
 
+def test_advice_names_the_environment_in_reasons_and_notes_too(aws: Aws, project: Project) -> None:
+    reasons = project.invoke("-e", "prod", "params", "set").stderr
+    assert "`schoolctl -e prod params set db_host=VALUE`" in reasons
+    parameter = "/schoolapp/prod/db_name"
+    aws.client("ssm").put_parameter(Name=parameter, Value="old", Type="SecureString")
+    change = ("params", "set", "db_name=new", "--yes", "--confirm", "schoolapp-backend")
+    assert "`schoolctl -e prod restart`" in project.invoke("-e", "prod", *change).stderr
+
+
+def test_a_value_that_reads_like_advice_is_printed_as_it_is(aws: Aws, project: Project) -> None:
+    value = "see `schoolctl status`"
+    aws.client("ssm").put_parameter(
+        Name="/schoolapp/prod/db_name", Value=value, Type="SecureString"
+    )
+    told = project.invoke("-e", "prod", "params", "get", "db_name", "--reveal")
+    assert told.stdout == f"{value}\n"
+
+
 def test_advice_that_names_an_environment_is_left_as_it_is() -> None:
     run = Run()
     run.options = GlobalOptions(env="prod")

@@ -248,10 +248,9 @@ def test_follow_goes_on_until_ctrl_c_and_survives_aws_being_away(
 def test_an_outage_is_told_once_and_so_is_its_end(project: Project, logs: ScriptedAws) -> None:
     away = Refusal("InternalFailure", status=501)
     logs.answer("FilterLogEvents", {"events": [event("one", -20)]}, away, away, {"events": []})
-    told = project.invoke("logs", "-f", clock=Patient()).stderr.splitlines()
-    assert told[0].startswith("could not read log group /ecs/web, trying again: ")
-    assert told[1] == "CloudWatch Logs answers again"
-    assert "stopped by Ctrl-C" in told[2]
+    outage, end = project.invoke("logs", "-f", clock=Patient()).stderr.splitlines()
+    assert outage.startswith("could not read log group /ecs/web, trying again: ")
+    assert end == "CloudWatch Logs answers again"
 
 
 def test_following_a_group_that_never_was_is_an_error(project: Project, logs: ScriptedAws) -> None:
@@ -319,8 +318,8 @@ def test_no_line_is_lost_or_repeated_when_the_network_and_aws_fail(
     clock = Day(fail, lambda: write("old0"), start_of_a_rollout, lambda: write("new1"), list)
     result = project.invoke("logs", "-f", "--json", clock=clock)
     shown = [json.loads(each) for each in result.stdout.splitlines()]
-    assert sorted(each["message"] for each in shown[:-1]) == sorted(written)
-    assert {each["task"] for each in shown[:-1]} == {"old0", "new1"}
+    assert sorted(each["message"] for each in shown) == sorted(written)
+    assert {each["task"] for each in shown} == {"old0", "new1"}
     assert result.stderr.count("trying again") == 2
 
 
@@ -328,8 +327,8 @@ def test_followed_lines_are_json_lines(project: Project, logs: ScriptedAws) -> N
     logs.answer("FilterLogEvents", *FOLLOWED)
     result = project.invoke("logs", "-f", "--json", clock=Patient())
     told = [json.loads(each) for each in result.stdout.splitlines()]
-    assert [each["message"] for each in told[:3]] == ["one", "two", "three"]
-    assert told[3]["error"]["exit_code"] == ExitCode.INTERRUPTED
+    assert [each["message"] for each in told] == ["one", "two", "three"]
+    assert result.exit_code == ExitCode.INTERRUPTED
 
 
 def test_the_log_of_another_account_is_not_shown(project: Project, logs: ScriptedAws) -> None:

@@ -83,7 +83,7 @@ def test_a_changed_value_comes_with_how_running_tasks_get_it(aws: Aws, project: 
 
     result = project.invoke("params", "set", "db_host=new")
 
-    assert "schoolctl deploy --force" in result.stderr
+    assert "`schoolctl restart`" in result.stderr
 
 
 def test_three_values_take_one_read_and_three_writes(faults: Faults, project: Project) -> None:

@@ -448,7 +448,7 @@ def test_fail_fast_with_nothing_to_go_back_to_says_how_to_stop_the_tasks(
     code, document, said = run(project, faults, stage, "deploy", "--tag", "1.1", "--fail-fast", "2")
     assert (document["verdict"], code) == ("failed", ExitCode.ROLLOUT), said
     assert "there is nothing to roll back to" in document["error"]["what"]
-    assert "`schoolctl deploy --desired-count 0`" in document["error"]["hint"]
+    assert "`schoolctl scale 0`" in document["error"]["hint"]
     assert len(stage.updates) == 1
 
 

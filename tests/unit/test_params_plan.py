@@ -101,7 +101,7 @@ def test_only_a_changed_parameter_comes_with_how_tasks_get_it() -> None:
     changed = plan_one(HOST, holds("old", "SecureString"))
     created = plan_one(HOST, MISSING)
 
-    assert [note for note in changed.notes if "deploy --force" in note]
+    assert [note for note in changed.notes if "`schoolctl restart`" in note]
     assert created.notes == ()
 
 

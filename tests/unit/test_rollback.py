@@ -91,7 +91,7 @@ def test_a_failed_first_deployment_has_nothing_to_go_back_to() -> None:
     with pytest.raises(NotFoundError) as caught:
         rollback_target([], revision(1))
     assert "nothing to roll back to" in caught.value.what
-    assert "--desired-count 0" in caught.value.hint
+    assert "`schoolctl scale 0`" in caught.value.hint
 
 
 def test_images_that_are_gone_are_named_where_they_are_the_reason() -> None:
