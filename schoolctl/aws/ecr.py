@@ -183,6 +183,9 @@ def _repository(answer: RepositoryTypeDef, config: Config) -> Repository:
         scan_on_push=answer.get("imageScanningConfiguration", {}).get("scanOnPush", False),
         encryption=answer.get("encryptionConfiguration", {}).get("encryptionType", "AES256"),
         created_at=_utc(answer.get("createdAt")),
+        tag_exclusions=tuple(
+            each["filter"] for each in answer.get("imageTagMutabilityExclusionFilters", ())
+        ),
     )
 
 

@@ -47,12 +47,19 @@ def show(context: typer.Context) -> None:
         [
             f"repository   {found.uri}",
             f"arn          {found.arn}",
-            f"tags         {'immutable' if found.immutable_tags else 'mutable'}",
+            f"tags         {_mutability(found)}",
             f"scan on push {'yes' if found.scan_on_push else 'no'}",
             f"encryption   {found.encryption}",
             f"created      {local_time(found.created_at) if found.created_at else 'unknown'}",
         ],
     )
+
+
+def _mutability(repository: Repository) -> str:
+    told = "immutable" if repository.immutable_tags else "mutable"
+    if not repository.tag_exclusions:
+        return told
+    return f"{told}, but for {', '.join(repository.tag_exclusions)}"
 
 
 def _document(repository: Repository) -> dict[str, object]:
@@ -63,6 +70,7 @@ def _document(repository: Repository) -> dict[str, object]:
         "uri": str(repository.uri),
         "arn": repository.arn,
         "immutable_tags": repository.immutable_tags,
+        "tag_exclusions": list(repository.tag_exclusions),
         "scan_on_push": repository.scan_on_push,
         "encryption": repository.encryption,
         "created_at": iso(repository.created_at),

@@ -121,6 +121,8 @@ class Repository:
     scan_on_push: bool
     encryption: str
     created_at: datetime | None
+    tag_exclusions: tuple[str, ...] = ()
+    """Patterns of tags for which `immutable_tags` is the other way round."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,12 @@ def differences(there: Repository) -> list[str]:
             f" content (`aws ecr put-image-tag-mutability --repository-name {there.name}"
             " --image-tag-mutability IMMUTABLE`)"
         )
+    elif there.tag_exclusions:
+        found.append(
+            f"repository {there.name} has tags that another tool can move to other content:"
+            f" {', '.join(there.tag_exclusions)} (`aws ecr put-image-tag-mutability"
+            f" --repository-name {there.name} --image-tag-mutability IMMUTABLE`)"
+        )
     if not there.scan_on_push:
         found.append(
             f"repository {there.name} does not scan on push (`aws ecr"

@@ -89,6 +89,22 @@ def test_a_mutable_repository_does_not_let_a_tag_move_either(shop: Shop) -> None
     assert shop.tags() == {"1.0": before}
 
 
+def test_a_tag_that_the_repository_excludes_does_not_move_either(shop: Shop) -> None:
+    shop.ecr.put_image_tag_mutability(
+        repositoryName=NAME,
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "1.*"}],
+    )
+    before = shop.push("1.0", "1")
+    shop.write("app", "2")
+
+    done = shop.run("push", "--tag", "1.0")
+
+    assert (done.exit_code, shop.tags()) == (1, {"1.0": before})
+    assert "tags         immutable, but for 1.*" in shop.run("repo", "show").stdout
+    assert "another tool can move to other content: 1.*" in shop.run("repo", "create").stderr
+
+
 def test_a_tag_that_was_pushed_by_hand_is_not_taken_over(shop: Shop) -> None:
     config = b'{"config": {}}'
     from tests.registry import digest_of
