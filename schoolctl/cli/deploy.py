@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.cli.limits import parse_timeout
-from schoolctl.cli.options import LockingCommand
+from schoolctl.cli.options import (
+    TWENTY_MINUTES,
+    AsRevision,
+    ImageDigest,
+    ImageTag,
+    LockingCommand,
+    NoWait,
+    Timeout,
+)
 from schoolctl.cli.run import Run
 from schoolctl.errors import UsageError
 
@@ -17,16 +25,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.steps import Plan
     from schoolctl.plan.target import Choice, Target
 
-_TWENTY_MINUTES = 1200.0
-
 app = typer.Typer(rich_markup_mode=None)
-
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
-]
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
-]
 
 FailFast = Annotated[
     int | None,
@@ -39,18 +38,11 @@ FailFast = Annotated[
 @app.command("deploy", cls=LockingCommand)
 def deploy(  # noqa: PLR0917  # one argument for each option
     context: typer.Context,
-    tag: Annotated[
-        str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
-    ] = None,
-    digest: Annotated[
-        str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
-    ] = None,
-    revision: Annotated[
-        int | None,
-        typer.Option("--revision", metavar="N", min=1, help="A revision that exists, as it is."),
-    ] = None,
+    tag: ImageTag = None,
+    digest: ImageDigest = None,
+    revision: AsRevision = None,
     no_wait: NoWait = False,
-    timeout: Timeout = _TWENTY_MINUTES,
+    timeout: Timeout = TWENTY_MINUTES,
     force: Annotated[
         bool,
         typer.Option(
@@ -138,7 +130,7 @@ def rollback(
         typer.Option("--to", metavar="REVISION", min=1, help="Go to this revision instead."),
     ] = None,
     no_wait: NoWait = False,
-    timeout: Timeout = _TWENTY_MINUTES,
+    timeout: Timeout = TWENTY_MINUTES,
     fail_fast: FailFast = None,
 ) -> None:
     """Go back to the last revision that completed.

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from schoolctl.cli.options import Command, ExitWith10, Reveal
+from schoolctl.cli.options import (
+    AsRevision,
+    Command,
+    ExitWith10,
+    ImageDigest,
+    ImageTag,
+    Reveal,
+)
 from schoolctl.cli.run import Run
 from schoolctl.errors import ExitCode
 
@@ -22,16 +29,9 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command("diff", cls=Command)
 def diff(
     context: typer.Context,
-    tag: Annotated[
-        str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
-    ] = None,
-    digest: Annotated[
-        str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
-    ] = None,
-    revision: Annotated[
-        int | None,
-        typer.Option("--revision", metavar="N", min=1, help="A revision that exists, as it is."),
-    ] = None,
+    tag: ImageTag = None,
+    digest: ImageDigest = None,
+    revision: AsRevision = None,
     exit_code: ExitWith10 = False,
     reveal: Reveal = False,
 ) -> int:

@@ -24,6 +24,24 @@ ExitWith10 = Annotated[
     bool, typer.Option("--exit-code", help="Exit with 10 when there are differences.")
 ]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show values that look like secrets, too.")]
+ImageTag = Annotated[
+    str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
+]
+ImageDigest = Annotated[
+    str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
+]
+AsRevision = Annotated[
+    int | None,
+    typer.Option("--revision", metavar="N", min=1, help="A revision that exists, as it is."),
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
+]
+TWENTY_MINUTES = 1200.0
+"""How long a rollout is waited for, unless `--timeout` says otherwise."""
 
 
 @dataclass(frozen=True)

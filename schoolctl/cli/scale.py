@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.cli.limits import parse_timeout
-from schoolctl.cli.options import LockingCommand
+from schoolctl.cli.options import TWENTY_MINUTES, LockingCommand, NoWait, Timeout
 from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
@@ -17,23 +17,15 @@ if TYPE_CHECKING:
     from schoolctl.plan.scale import ScalingRange
     from schoolctl.plan.steps import Plan
 
-_TWENTY_MINUTES = 1200.0
-
 app = typer.Typer(rich_markup_mode=None)
-
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
-]
 
 
 @app.command("scale", cls=LockingCommand)
 def scale(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="N", min=0, help="How many tasks are to run.")],
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
-    ] = False,
-    timeout: Timeout = _TWENTY_MINUTES,
+    no_wait: NoWait = False,
+    timeout: Timeout = TWENTY_MINUTES,
 ) -> None:
     """Set how many tasks the service runs, and wait until they do.
 
@@ -62,10 +54,8 @@ def scale(
 @app.command("restart", cls=LockingCommand)
 def restart(
     context: typer.Context,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
-    ] = False,
-    timeout: Timeout = _TWENTY_MINUTES,
+    no_wait: NoWait = False,
+    timeout: Timeout = TWENTY_MINUTES,
 ) -> None:
     """Replace the service's tasks by new ones of the same revision.
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import ChangingCommand, Command, ExitWith10, LockingCommand, Reveal
+from schoolctl.cli.options import (
+    ChangingCommand,
+    Command,
+    ExitWith10,
+    ImageDigest,
+    ImageTag,
+    LockingCommand,
+    Reveal,
+)
 from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
@@ -21,17 +29,10 @@ app = typer.Typer(
     help="Show and register task definitions.", rich_markup_mode=None, no_args_is_help=True
 )
 
-Tag = Annotated[
-    str | None, typer.Option("--tag", "-t", metavar="TAG", help="The image with this tag.")
-]
-Digest = Annotated[
-    str | None, typer.Option("--digest", metavar="DIGEST", help="The image with this digest.")
-]
-
 
 @app.command("render", cls=Command)
 def render(
-    context: typer.Context, tag: Tag = None, digest: Digest = None, reveal: Reveal = False
+    context: typer.Context, tag: ImageTag = None, digest: ImageDigest = None, reveal: Reveal = False
 ) -> None:
     """Print the task definition as AWS would get it; nothing is registered.
 
@@ -51,8 +52,8 @@ def render(
 @app.command("diff", cls=Command)
 def diff(
     context: typer.Context,
-    tag: Tag = None,
-    digest: Digest = None,
+    tag: ImageTag = None,
+    digest: ImageDigest = None,
     before: Annotated[
         int | None,
         typer.Option("--from", metavar="N", min=1, help="Compare this revision, not what runs."),
@@ -107,7 +108,7 @@ def _current(run: Run) -> Revision | None:
 
 
 @app.command("register", cls=ChangingCommand)
-def register(context: typer.Context, tag: Tag = None, digest: Digest = None) -> None:
+def register(context: typer.Context, tag: ImageTag = None, digest: ImageDigest = None) -> None:
     """Register the task definition if it differs from the newest revision."""
     from schoolctl.plan.steps import Plan
 

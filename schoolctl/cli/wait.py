@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.cli.limits import parse_timeout
-from schoolctl.cli.options import Command
+from schoolctl.cli.options import TWENTY_MINUTES, Command, Timeout
 from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from schoolctl.plan.steps import Plan
     from schoolctl.plan.wait import InQuestion
 
-_TWENTY_MINUTES = 1200.0
 _RECORDS = 20
 
 app = typer.Typer(rich_markup_mode=None)
@@ -24,9 +23,7 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command("wait", cls=Command)
 def wait(
     context: typer.Context,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
-    ] = _TWENTY_MINUTES,
+    timeout: Timeout = TWENTY_MINUTES,
     revision: Annotated[
         int | None,
         typer.Option("--revision", metavar="N", min=1, help="Only a rollout of this revision."),
