@@ -113,7 +113,13 @@ def push(  # noqa: PLR0917  # an option each
     wish = ScanWish(fail_on, scan_wait)
     if from_environment is not None:
         from schoolctl.cli.promote import promote
+        from schoolctl.errors import UsageError
 
+        if secret or allow_stale_lock:
+            raise UsageError(
+                "--from builds nothing, so that --secret and --allow-stale-lock mean nothing",
+                hint="leave them out, or leave out --from",
+            )
         promote(run, from_environment, tag, create_repo=create_repo, wish=wish)
         return
     asked = PushObservation(run.clients, run.config, parse_tag(tag) if tag is not None else None)

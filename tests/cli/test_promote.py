@@ -219,6 +219,17 @@ def test_an_environment_cannot_be_copied_to_itself(shop: Shop) -> None:
     assert done.exit_code == 2
 
 
+@pytest.mark.parametrize("option", [("--secret", "id=a,env=B"), ("--allow-stale-lock",)])
+def test_options_of_a_build_are_refused(
+    shop: Shop, live: Registry, option: tuple[str, ...]
+) -> None:
+    del live
+    done = promote(shop, *option)
+
+    assert done.exit_code == 2
+    assert "--from builds nothing" in done.stderr
+
+
 @pytest.mark.parametrize("tag", ["latest", "a b"])
 def test_the_rules_for_tags_stay(shop: Shop, live: Registry, tag: str) -> None:
     del live
