@@ -99,7 +99,10 @@ class _Watch:
         except SchoolctlError as error:
             error.hint = "\n".join(filter(None, (error.hint, GOES_ON)))
             raise
-        return self._conclude(verdict)
+        try:
+            return self._conclude(verdict)
+        except KeyboardInterrupt as stop:
+            raise self._interrupted_after(verdict, stop) from None
 
     def _poll(self, view: View) -> Verdict:
         """Give the verdict; InProgress when the time is up."""
@@ -109,10 +112,11 @@ class _Watch:
             verdict = self._look(view, limit - begun)
             if self._is_hopeless(verdict):
                 verdict = self._end(verdict, view)
-                limit = self._elapsed + _WAY_BACK_SECONDS
+                limit = min(limit, self._elapsed + _WAY_BACK_SECONDS)
             if isinstance(verdict, RolledBack) and not verdict.finished:
                 if not on_the_way_back:
-                    limit, on_the_way_back = self._failed_at + _WAY_BACK_SECONDS, True
+                    limit = min(limit, self._failed_at + _WAY_BACK_SECONDS)
+                    on_the_way_back = True
             elif not isinstance(verdict, InProgress):
                 return verdict
             left = limit - self._elapsed
@@ -232,9 +236,6 @@ class _Watch:
     def _conclude(self, verdict: Verdict) -> str:
         """Say what became of the rollout, or raise it."""
         seconds = self._elapsed
-        good = isinstance(verdict, Completed) or (
-            isinstance(verdict, ScaledToZero) and verdict.from_start
-        )
         report = self._report(verdict)
         name = f"{self._step.cluster}/{self._step.service}"
         told = document(
@@ -243,7 +244,7 @@ class _Watch:
         self._tools.reporter.result(
             {"verdict": str(told["verdict"]).replace("_", " "), "rollout": told}
         )
-        if not good:
+        if not _is_good(verdict):
             raise failure(verdict, self._started, name, seconds=seconds, report=report)
         if isinstance(verdict, ScaledToZero):
             self._outcome.proven = False
@@ -251,6 +252,14 @@ class _Watch:
         elif self._trace.line():
             self._tools.reporter.note(f"  {self._trace.line()}")
         return success(verdict, seconds)
+
+    def _interrupted_after(self, verdict: Verdict, stop: KeyboardInterrupt) -> SchoolctlError:
+        """Give the error for Ctrl-C while a decided rollout is being explained: it still tells."""
+        name = f"{self._step.cluster}/{self._step.service}"
+        if _is_good(verdict):
+            return interrupted(stop, why=f"it came after this: {success(verdict, self._elapsed)}")
+        told = failure(verdict, self._started, name, seconds=self._elapsed, report=None)
+        return interrupted(stop, why=f"it came after this: {told.what}", hint=told.hint)
 
     def _more(self, verdict: Verdict) -> dict[str, object]:
         """Give the rest of the document: ECS's own record, and where the time went."""
@@ -276,3 +285,9 @@ class _Watch:
             service_name=self._step.service,
             container=self._tools.config.task.container,
         )
+
+
+def _is_good(verdict: Verdict) -> bool:
+    return isinstance(verdict, Completed) or (
+        isinstance(verdict, ScaledToZero) and verdict.from_start
+    )

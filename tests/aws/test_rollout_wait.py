@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -299,6 +301,31 @@ def test_a_way_back_that_never_ends_is_not_watched_for_ever(
         error.what == "the rollout of web:7 on school/web failed and is being rolled back to web:6"
     )
     assert waiting.clock.monotonic() < 130
+
+
+def test_a_way_back_is_not_watched_beyond_the_limit(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    back = deployment("ecs-svc/back", OLD, created=60, reason=f"{GONE_WRONG} rolling back")
+    waiting = Waiting(project, scripted, service(deployment(), old()), service(back))
+    assert waiting.fails(timeout_seconds=20).exit_code is ExitCode.ROLLOUT
+    assert waiting.clock.monotonic() == pytest.approx(20)
+
+
+def test_ctrl_c_while_a_failure_is_explained_still_tells_of_it(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    def press(_: dict[str, Any]) -> dict[str, Any]:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return {"taskDefinition": DEFINITION, "tags": []}
+
+    scripted.answer("DescribeTaskDefinition", press)
+    failed = deployment(state=FAILED, reason=GONE_WRONG, failed=3)
+    waiting = Waiting(project, scripted, service(failed, configuration=BREAKER_ALONE))
+    error = waiting.fails()
+    assert isinstance(error, InterruptedRunError)
+    assert "failed, and there is nothing to roll back to" in error.why
+    assert "goes on" not in error.hint
 
 
 def test_aws_that_does_not_answer_is_no_failure(project: Project, scripted: ScriptedAws) -> None:
