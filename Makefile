@@ -17,19 +17,20 @@ demo: setup ## the whole workflow on a local AWS: push, seed, deploy, register, 
 	@scripts/engine.sh
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## all tests; what needs a Docker engine is skipped, by name, where there is none
+test: setup ## all tests; what needs a Docker engine or Chromium is skipped, by name, without it
 	@scripts/engine.sh tests || [ "$$CI" != true ]
+	@scripts/browser.sh || [ "$$CI" != true ]
 	@$(PYTEST) -m "not faults"
 
 test-faults: setup ## kill, cut off and refuse every command at every call, and run it again
 	@scripts/engine.sh tests || [ "$$CI" != true ]
 	@$(PYTEST) -m faults
 
-test-fast: setup ## the tests that need no Docker engine
-	@$(PYTEST) -m "not engine and not e2e and not faults"
+test-fast: setup ## the tests that need neither a Docker engine nor Chromium
+	@$(PYTEST) -m "not engine and not e2e and not browser and not faults"
 
-test-thorough: setup ## the tests that need no Docker engine; properties on many more examples
-	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not faults"
+test-thorough: setup ## the same; properties on many more examples
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not browser and not faults"
 
 check: setup ## lint, format and types
 	@$(BIN)/ruff check $(CODE)
@@ -40,9 +41,13 @@ bench: setup ## the benchmarks, as ratios
 	@scripts/engine.sh
 	@$(BIN)/python -m benchmarks
 
-docs: setup ## docs/commands.md, from the commands themselves
+docs: setup docs/images/form-320.png ## docs/commands.md, from the commands; pictures of the form
 	@$(BIN)/python -m schoolctl.cli.reference > docs/commands.md.new
 	@mv docs/commands.md.new docs/commands.md
+
+docs/images/form-320.png: scripts/screenshots.py $(wildcard service/templates/* service/static/*) | setup
+	@scripts/browser.sh
+	@$(BIN)/python -m scripts.screenshots docs/images
 
 lock: setup ## the locked requirements anew: requirements/dev.txt and the service's
 	@$(BIN)/python -m pip install --quiet uv

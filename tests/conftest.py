@@ -23,7 +23,7 @@ from tests.faults import Faults
 from tests.scripted_aws import ScriptedAws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
@@ -271,21 +271,30 @@ def engine_answers() -> bool:
     return True
 
 
+def browser_is_there() -> bool:
+    """Say whether there is a Chromium."""
+    from tests.service.browser import find_chromium
+
+    return find_chromium() is not None
+
+
 @pytest.hookimpl(trylast=True)  # after -m and -k chose: who wants no such test needs no engine
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without an engine, skip what needs one and say so; in CI that is a failure."""
-    needing = [
-        item
-        for item in items
-        if item.get_closest_marker("engine") or item.get_closest_marker("e2e")
-    ]
-    if not needing or engine_answers():
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs something that is not there, and say so; in CI that is a failure."""
+    _need(items, {"engine", "e2e"}, engine_answers, "no Docker engine answers")
+    _need(items, {"browser"}, browser_is_there, "there is no Chromium (scripts/browser.sh)")
+
+
+def _need(
+    items: list[pytest.Item], markers: set[str], there: Callable[[], bool], reason: str
+) -> None:
+    needing = [item for item in items if markers & {each.name for each in item.iter_markers()}]
+    if not needing or there():
         return
     if os.environ.get("CI") == "true":
-        pytest.exit("no Docker engine answers, and CI=true wants every test run", returncode=1)
-    del config
+        pytest.exit(f"{reason}, and CI=true wants every test run", returncode=1)
     for item in needing:
-        item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,9 +1,9 @@
-// The form works without this file. With it, a screen reader starts at the errors, and a second
-// press of the button does not send the form again.
+// The form works without this file. With it, a screen reader starts at a problem that belongs to
+// no field, and a second press of the button does not send the form again.
 "use strict";
 
 const summary = document.getElementById("summary");
-if (summary) {
+if (summary && !document.querySelector("[autofocus]")) {
   summary.focus();
 }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from service.body import MAX_BODY_BYTES
 from service.ratelimit import RateLimit
 from service.validation import Rules
 from tests.service.conftest import ADA
+from tests.service.server import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,3 +210,15 @@ def test_errors_outside_the_api_are_pages(
     assert response.status_code == status
     assert response.mimetype == "text/html"
     Page(response.text)
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("state", ["form", "errors"])
+def test_the_readme_shows_a_picture_and_says_what_is_on_it(state: str, width: int) -> None:
+    name = f"docs/images/{state}-{width}.png"
+    shown = re.findall(
+        f'<img src="{name}"[^>]* alt="([^"]+)">', (REPOSITORY / "README.md").read_text()
+    )
+    assert len(shown) == 1
+    # A PNG begins with its signature and the length and name of its first chunk, then its width.
+    assert int.from_bytes((REPOSITORY / name).read_bytes()[16:20]) == width
