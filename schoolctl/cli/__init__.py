@@ -10,10 +10,11 @@ import errno
 import gc
 import importlib
 import os
+import re
 import sys
 import traceback
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -22,14 +23,22 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as to_click
 
 from schoolctl import __version__, interruption
-from schoolctl.cli.options import GlobalOptions, Group, global_options, params_of
+from schoolctl.cli.options import GLOBAL_NAMES, GlobalOptions, Group, global_options, params_of
+from schoolctl.cli.pages import write_options
 from schoolctl.cli.run import Run
 from schoolctl.errors import ExitCode, SchoolctlError, UsageError, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PLAIN = (
+    (re.compile(r"Input should be a valid integer, .* as an integer"), "it is no whole number"),
+    (re.compile(r"Input should be a valid number, .* as a number"), "it is no number"),
+    (re.compile(r"Input should be greater than or equal to (\S+)"), r"it must be \1 or more"),
+    (re.compile(r"Value error, "), ""),
+)
+"""What pydantic says of a value that cannot be read, and what it means."""
 SHIP, LOOK, SEED, SETUP = "Ship", "Look", "Seed", "Set up"
-SHARED_NAMES = tuple(each.name for each in fields(GlobalOptions))
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,11 @@ class LazyGroup(TyperGroup):
         name, stand_in, rest = super().resolve_command(ctx, args)
         return name, load_command(str(stand_in.name)) if stand_in else None, rest
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        write_options(self, ctx, formatter)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands in sections, in the order of the table."""
         del ctx
@@ -114,7 +128,7 @@ class LazyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Call the command; an interruption becomes an error that says so."""
-        shared = {name: ctx.params.pop(name) for name in SHARED_NAMES if name in ctx.params}
+        shared = {name: ctx.params.pop(name) for name in GLOBAL_NAMES if name in ctx.params}
         ctx.obj.options = GlobalOptions(**shared)
         try:
             answer = super().invoke(ctx)
@@ -179,8 +193,7 @@ def _report(run: Run, error: Exception) -> ExitCode:
     match error:
         case SchoolctlError():
             cause = run.first_cause(error)
-        case _ if type(error).__name__ == "NoArgsIsHelpError" and not run.reporter.json_output:
-            # Typer has no public name for it; its message is the help page.
+        case _ if _wants_help(error) and not run.reporter.json_output:
             run.reporter.note(error.format_message())  # type: ignore[attr-defined]  # see above
             return ExitCode.USAGE
         case _ if hasattr(error, "format_message"):
@@ -228,7 +241,16 @@ def _unwritten(error: OSError) -> SchoolctlError:
 def _usage_error(error: Any) -> SchoolctlError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "schoolctl"
-    return UsageError(error.format_message(), hint=f"`{path} --help` lists what there is")
+    hint = f"`{path} --help` lists what there is"
+    told = "Missing command." if _wants_help(error) else error.format_message()
+    for theirs, ours in _PLAIN:
+        told = theirs.sub(ours, told)
+    return UsageError(told, hint=hint)
+
+
+def _wants_help(error: Exception) -> bool:
+    # Typer has no public name for it; its message is the help page.
+    return type(error).__name__ == "NoArgsIsHelpError"
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def rollback(
     context: typer.Context,
     to: Annotated[
         int | None,
-        typer.Option("--to", metavar="REVISION", min=1, help="Go to this revision instead."),
+        typer.Option("--to", metavar="N", min=1, help="Go to the revision of this number."),
     ] = None,
     no_wait: NoWait = False,
     timeout: Timeout = TWENTY_MINUTES,

@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from schoolctl.cli.pages import usage_pieces, write_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -56,6 +58,10 @@ class GlobalOptions:
     verbose: int = 0
     quiet: bool = False
     no_color: bool = False
+
+
+GLOBAL_NAMES = tuple(each.name for each in fields(GlobalOptions))
+_BELOW = {*GLOBAL_NAMES, "help"}
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,14 @@ class Command(TyperCommand):
         ctx.obj.begin(path, take_typed(ctx, self._shared_names))
         return super().invoke(ctx)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Give the words of the usage line."""
+        return usage_pieces(super().collect_usage_pieces(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the command's own options first."""
+        write_options(self, ctx, formatter, shared=_BELOW)
+
 
 class ChangingCommand(Command):
     """A command that changes something."""
@@ -191,6 +205,11 @@ class Group(TyperGroup):
         """Hand the shared options to the run; the command adds its own to them."""
         ctx.obj.take(take_typed(ctx, self._shared_names))
         return super().invoke(ctx)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        write_options(self, ctx, formatter, shared=_BELOW)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with the whole first sentence of each: click would cut it."""

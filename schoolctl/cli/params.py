@@ -25,7 +25,7 @@ app = typer.Typer(
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE|KEY]...",
+        metavar="KEY[=VALUE]",
         help="What to set; KEY asks for the value. None: all that is missing.",
         show_default=False,
     ),

@@ -329,3 +329,25 @@ def test_a_full_disk_behind_stdout_is_no_bug() -> None:
     assert done.returncode == 1
     assert "error: could not write the output" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("scale", "two"), "Invalid value for 'N': it is no whole number"),
+        (("rollback", "--to", "web:2"), "Invalid value for '--to': it is no whole number"),
+        (("deploy", "--timeout", "long"), "Invalid value for '--timeout': it is no number"),
+        (("deploy", "--fail-fast", "0"), "Invalid value for '--fail-fast': it must be 1 or more"),
+    ],
+)
+def test_a_value_that_is_no_number_is_refused_in_plain_words(
+    project: Project, words: tuple[str, ...], said: str
+) -> None:
+    result = project.invoke(*words)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0] == f"error: {said}"
+
+
+def test_a_group_without_a_command_is_one_short_error_in_json(project: Project) -> None:
+    document = json.loads(project.invoke("--json", "taskdef").stdout)
+    assert document["error"]["what"] == "Missing command."
