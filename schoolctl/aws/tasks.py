@@ -80,14 +80,29 @@ def start_task(
     )
 
 
-def list_started(clients: Clients, cluster: str, started_by: str) -> list[Task]:
-    """Give the tasks of this origin that run or are to run. Source: ECS ListTasks, all pages."""
+def list_started(clients: Clients, cluster: str, started_by: str, family: str) -> list[Task]:
+    """Give the tasks of an origin and a family that have not ended: those that are stopping, too.
+
+    Source: ECS ListTasks, all pages; DescribeTasks. A task that was told to stop is listed among
+    the stopped ones while it still works.
+    """
     pages = clients.ecs.get_paginator("list_tasks")
-    with translated(f"list the tasks of {started_by}"):
-        # ECS takes no other filter beside this one.
-        found = pages.paginate(cluster=cluster, startedBy=started_by)
-        arns = [arn for page in found for arn in page["taskArns"]]
-    return describe_tasks(clients, cluster, arns)
+    # ECS takes no other filter beside the origin.
+    at_work = pages.paginate(cluster=cluster, startedBy=started_by)
+    stopping = pages.paginate(cluster=cluster, family=family, desiredStatus="STOPPED")
+    for listed in (at_work, stopping):
+        with translated(f"list the tasks of {started_by}"):
+            arns = [arn for page in listed for arn in page["taskArns"]]
+        found = [
+            each
+            for each in describe_tasks(clients, cluster, arns)
+            if each.started_by == started_by
+            and each.task_definition.family == family
+            and each.last_status != "STOPPED"
+        ]
+        if found:
+            return found
+    return []
 
 
 def describe_task(clients: Clients, cluster: str, task_arn: str) -> Task | None:

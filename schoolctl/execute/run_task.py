@@ -106,14 +106,13 @@ def _wait_for_earlier(step: RunTask, tools: Tools, family: str) -> None:
     told = False
     while True:
         try:
-            started = list_started(tools.clients, step.cluster, _origin(step))
+            going = list_started(tools.clients, step.cluster, _origin(step), family)
         except AccessDeniedError as error:
             tools.reporter.warn(
                 f"whether a {step.purpose} of an earlier run still goes on was not verified:"
                 f" {error.action or 'the read'} is denied"
             )
             return
-        going = [each for each in started if each.task_definition.family == family]
         if not going:
             return
         name = f"task {short_id(going[0].id)} of {going[0].task_definition}"

@@ -329,7 +329,10 @@ def test_a_task_runs_on_what_the_service_runs_on(project: Project, scripted: Scr
 # One at a time
 
 EARLIER = replace(
-    RUNNING, id="earlier", arn="arn:aws:ecs:us-east-1:123456789012:task/school/earlier"
+    RUNNING,
+    id="earlier",
+    arn="arn:aws:ecs:us-east-1:123456789012:task/school/earlier",
+    started_by="schoolctl/release-command",
 )
 
 
@@ -344,6 +347,25 @@ def test_one_that_an_earlier_run_left_is_waited_for(
     assert scripted.requests("RunTask")[0]["startedBy"] == "schoolctl/release-command"
     names = [name for name, _ in scripted.calls]
     assert names.index("RunTask") > len(names) - 1 - names[::-1].index("ListTasks")
+
+
+def test_one_that_was_told_to_stop_is_waited_for_until_it_has(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    nothing: dict[str, Any] = {"taskArns": []}
+    stopping = replace(EARLIER, last_status="STOPPING", desired_status="STOPPED")
+    gone = replace(stopping, last_status="STOPPED")
+    listed = {"taskArns": [EARLIER.arn]}
+    scripted.answer("ListTasks", nothing, listed, nothing, listed)
+    one = OneOff(project, scripted, stopping, gone, ENDED, alone=True)
+    one.run()
+    assert "waiting for the release command of an earlier run" in one.stderr
+    assert [each.get("desiredStatus") for each in scripted.requests("ListTasks")] == [
+        None,
+        "STOPPED",
+        None,
+        "STOPPED",
+    ]
 
 
 def test_one_of_another_service_is_none_of_ours(project: Project, scripted: ScriptedAws) -> None:
