@@ -239,16 +239,15 @@ def _carry_out(
     )
     outcome = run.carry_out(plan)
     if outcome is not None:
-        _report(run, plan, target, outcome, wait=wait)
+        _report(run, target, outcome, wait=wait)
 
 
-def _report(run: Run, plan: Plan, target: Target, outcome: Outcome, *, wait: bool) -> None:
+def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
     from schoolctl.plan.deploy import WATCH
 
     name = run.config.service.name
     if outcome.deployment is None:
-        said = plan.nothing.removeprefix("nothing to do: ")
-        run.reporter.result({"verdict": "nothing to do"}, [said])
+        run.reporter.result({"verdict": "nothing to do"})
         return
     runs = f"{target.label} ({outcome.deployment.task_definition})"
     if not wait:

@@ -121,8 +121,7 @@ def _begin(run: Run, service: ServiceState, **known: object) -> None:
 def _end(run: Run, plan: Plan, said: str, done: str, begun: str) -> None:
     """Say in one line what came of it."""
     if not plan.steps:
-        told = plan.nothing.removeprefix("nothing to do: ")
-        run.reporter.result({"verdict": "nothing to do"}, [told])
+        run.reporter.result({"verdict": "nothing to do"})
     elif said:
         run.reporter.result({"verdict": "completed"}, [f"{done} {said}"])
     else:

@@ -22,6 +22,7 @@ from schoolctl.plan.steps import (
 )
 from schoolctl.plan.target import TAG_TAG
 from schoolctl.plan.task_definition import container_image, names_log_group
+from schoolctl.plan.why import NOTHING_RUNS
 from schoolctl.text import ago, count
 
 if TYPE_CHECKING:
@@ -320,7 +321,8 @@ class _Update:
             proven = self.service.desired > 0 and self.service.running >= self.service.desired
             steps = (*before, *(_mark(self.target) if proven else ()))
         summary = f"{name} runs {self.target.label} ({self.target.ref}) already; what is left:"
-        return Plan(summary, steps, nothing=nothing)
+        idle = () if self.service.desired else (f"{name} has no tasks: {NOTHING_RUNS}",)
+        return Plan(summary, steps, nothing=nothing, warnings=idle)
 
     def _busy(self, moving: Deployment) -> BusyError:
         name = f"{self.config.service.cluster}/{self.config.service.name}"

@@ -94,7 +94,7 @@ def plan_run(
         f" on until Ctrl-C, or for {duration(timeout_seconds)}"
     )
     return Plan(
-        summary=f"Run a one-off task in {service.cluster} beside {service.name}.",
+        summary=f"run a one-off task in {service.cluster} beside {service.name}.",
         steps=(step,),
         notes=() if command else (own,),
         quiet=True,

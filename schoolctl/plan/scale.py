@@ -71,7 +71,7 @@ def plan_scale(
     stops = wanted == 0 and before > 0
     notes = (f"no task of {name} will run: nobody is served until it is scaled up again",)
     return Plan(
-        f"Scale {name} from {before} to {count(wanted, 'task')}.",
+        f"scale {name} from {before} to {count(wanted, 'task')}.",
         (*change, *wait),
         nothing=f"nothing to do: {name} runs {service.running} of {count(wanted, 'task')}",
         notes=notes if stops else (),
@@ -241,7 +241,7 @@ def plan_restart(
     marked = running is None or running.completed_at is not None
     follow: tuple[Step, ...] = (wait, *(() if marked else (MarkCompleted(ref),)))
     return Plan(
-        f"Restart {name}: {count(service.desired, 'new task')} of {ref}.",
+        f"restart {name}: {count(service.desired, 'new task')} of {ref}.",
         (*(() if moving else (change,)), *(follow if options.wait else ())),
         notes=notes,
     )

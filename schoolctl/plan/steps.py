@@ -7,6 +7,7 @@ placeholder (`Pushed`, `Registered`), which `execute` fills in on the way.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -297,7 +298,7 @@ class RunTask:
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        command = " ".join(self.command) or "the image's own command"
+        command = shlex.join(self.command) or "the image's own command"
         return f"run the {self.purpose} `{command}` on {self.task_definition}"
 
 

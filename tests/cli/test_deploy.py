@@ -247,7 +247,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(
     account.push("1.0")
     done = simple.invoke("deploy", "--dry-run")
     assert done.exit_code == 0
-    assert done.stdout == ""
+    assert done.stdout.startswith("image:\n  none -> 1.0, sha256:")
     new = "the new revision of schoolapp-backend"
     assert [line for line in done.stderr.splitlines() if line.startswith("  ")] == [
         "  1. create log group /ecs/schoolapp-backend",
@@ -281,6 +281,7 @@ def test_deploying_the_same_again_changes_nothing_and_says_so(
     done = simple.invoke("deploy")
     assert done.exit_code == 0
     assert "nothing to do: schoolapp-backend runs 1.0 (schoolapp-backend:1)" in done.stderr
+    assert done.stdout == ""
     assert WRITES.isdisjoint(faults.calls)
     assert account.revisions() == [f"{NAME}:1"]
     assert deploy(simple)["verdict"] == "nothing to do"

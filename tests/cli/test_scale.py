@@ -97,7 +97,8 @@ def test_the_count_that_runs_is_nothing_to_do(project: Project, aws: ScriptedAws
     script(aws, state(2, 2))
     done = project.invoke("scale", "2")
     assert done.exit_code == ExitCode.DONE
-    assert done.stdout == "web runs 2 of 2 tasks\n"
+    assert done.stdout == ""
+    assert done.stderr == "nothing to do: web runs 2 of 2 tasks\n"
     assert aws.requests("UpdateService") == []
 
 
@@ -205,6 +206,14 @@ def test_an_answer_from_before_the_count_was_set_is_nobody_elses_count(
 
 def test_a_service_deleted_meanwhile_is_no_success(project: Project, aws: ScriptedAws) -> None:
     script(aws, state(2, 2), state(4, 2), None)
+    done = project.invoke("scale", "4")
+    assert done.exit_code == ExitCode.ROLLOUT
+    assert "service school/web was deleted meanwhile" in done.stderr
+
+
+def test_a_cluster_deleted_meanwhile_is_no_success(project: Project, aws: ScriptedAws) -> None:
+    script(aws, state(2, 2), state(4, 2))
+    aws.answer("DescribeServices", Refusal("ClusterNotFoundException", "Cluster not found."))
     done = project.invoke("scale", "4")
     assert done.exit_code == ExitCode.ROLLOUT
     assert "service school/web was deleted meanwhile" in done.stderr

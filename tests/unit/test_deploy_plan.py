@@ -140,10 +140,11 @@ def test_what_completed_unnoticed_is_only_marked() -> None:
     assert made.steps == (MarkCompleted(ref(1)),)
 
 
-def test_what_runs_no_task_is_not_marked() -> None:
+def test_what_runs_no_task_is_not_marked_and_that_is_said() -> None:
     running = revision(1)
     made = plan(target(running=running), service(desired=0, running=0), running)
     assert made.steps == ()
+    assert any("the desired count is 0" in warning for warning in made.warnings)
 
 
 def test_the_release_command_does_not_run_where_nothing_changed() -> None:
