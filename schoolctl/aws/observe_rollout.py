@@ -19,7 +19,7 @@ from schoolctl.aws.service_deployments import (
     revisions_behind,
     with_task_definitions,
 )
-from schoolctl.errors import AccessDeniedError, SchoolctlError
+from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError
 from schoolctl.plan.rollout_view import Look
 from schoolctl.plan.service_rollout import Told, match
 
@@ -95,7 +95,10 @@ class RolloutObserver:
             for each in beside:
                 each.start()
         self._answered = False
-        service = answer_within(answer, limit_seconds, f"look at service {self._name}")
+        try:
+            service = answer_within(answer, limit_seconds, f"look at service {self._name}")
+        except NotFoundError:
+            service = None  # its cluster is gone, too
         self._answered = True
         if service is not None and service.target_group_arns != self._groups:
             self._groups = service.target_group_arns

@@ -9,7 +9,13 @@ from schoolctl.aws.clients import answer_within
 from schoolctl.aws.ecs import describe_service, list_tasks
 from schoolctl.aws.health import target_health
 from schoolctl.aws.observe_failure import observe_failure
-from schoolctl.errors import AccessDeniedError, SchoolctlError, UnavailableError, interrupted
+from schoolctl.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    SchoolctlError,
+    UnavailableError,
+    interrupted,
+)
 from schoolctl.plan.deployment_settings import too_many_stops
 from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import tasks_of
@@ -120,7 +126,10 @@ class _Count:
         step, clients = self._step, self._tools.clients
         patience = max(left_seconds, _POLL_SECONDS)
         answer = clients.start(describe_service, clients, step.cluster, step.service, once=True)
-        service = answer_within(answer, patience, f"look at service {step.service}")
+        try:
+            service = answer_within(answer, patience, f"look at service {step.service}")
+        except NotFoundError:
+            service = None  # its cluster is gone, too
         self._service = service
         if service is None:
             return None, 0

@@ -240,6 +240,16 @@ def test_a_deleted_service_ends_the_wait(project: Project, scripted: ScriptedAws
     assert error.what == "the rollout of web:7 on school/web ended with the service"
 
 
+def test_a_deleted_cluster_ends_the_wait_as_a_deleted_service_does(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    gone = Refusal("ClusterNotFoundException", "Cluster not found.")
+    waiting = Waiting(project, scripted, service(deployment(), old()), gone)
+    error = waiting.fails()
+    assert error.exit_code is ExitCode.ROLLOUT
+    assert "ended with the service" in error.what
+
+
 def test_a_service_scaled_to_zero_meanwhile_is_no_success(
     project: Project, scripted: ScriptedAws
 ) -> None:
