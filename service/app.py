@@ -48,6 +48,8 @@ def create_app(
         limiter = RateLimiter(settings.rate_limit, time.monotonic)
     app = Flask(__name__)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_CACHE_SECONDS
+    # `/api//register` is no address here. Werkzeug would answer it with a redirect in HTML.
+    app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     if settings.trusted_proxies:
         # The load balancer appends the client to X-Forwarded-For; what stands before it is the

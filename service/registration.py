@@ -78,7 +78,9 @@ def api_blueprint(registrar: Registrar) -> Blueprint:
 
     def options() -> Response:
         # The answer to a preflight; the CORS headers are added to every answer of the API.
-        return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": "OPTIONS, POST"})
+        response = Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": "OPTIONS, POST"})
+        del response.headers["Content-Type"]  # HTML, by Flask's default; there is nothing to read
+        return response
 
     _add(blueprint, "POST", post)
     _add(blueprint, "OPTIONS", options)

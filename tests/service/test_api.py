@@ -107,6 +107,16 @@ def test_every_field_at_fault_has_its_error(client: FlaskClient) -> None:
         b"{'name': 'Ada'}",
         b'{"name": "Ada\x00"}',
         b'{"name": "Ada",}',
+        b'{"name": "\\x41"}',
+        b'{"name": "\\u12"}',
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": 01}',
+        b'{"name": +1}',
+        b'{"name": 1.}',
+        b"{} {}",
+        b"{}\x00",
+        b"/**/{}",
+        "{}".encode("utf-16"),
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(client: FlaskClient, body: bytes) -> None:
@@ -116,7 +126,20 @@ def test_a_body_that_is_no_json_object_is_refused(client: FlaskClient, body: byt
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"name": "\\ud800"}', b'{"\\ud800": "x"}', b'{"name": "\\u0000"}', b'{"name": 1e999}'],
+    [
+        b'{"name": "\\ud800"}',
+        b'{"\\ud800": "x"}',
+        b'{"name": "\\u0000"}',
+        b'{"name": 1e999}',
+        b'{"name": -0}',
+        b'{"name": true}',
+        b'{"name": {"a": ["b"]}}',
+        b'{"": 1}',
+        b'{"__proto__": {"name": "Ada"}}',
+        b'{"%s": 1}' % (b"k" * 16_000),
+        b"{%s}" % b",".join(b'"k%d":1' % number for number in range(1500)),
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+    ],
 )
 def test_json_that_hides_what_is_not_text_is_refused_by_field(
     client: FlaskClient, body: bytes
@@ -143,6 +166,12 @@ def test_a_larger_body_is_refused(client: FlaskClient) -> None:
         {"Content-Type": "application/x-www-form-urlencoded"},
         {"Content-Type": "application/json; charset=utf-16"},
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json", "Content-Encoding": "identity, gzip"},
+        {"Content-Type": "application/problem+json"},
+        {"Content-Type": "application/jsonx"},
+        {"Content-Type": "application/json, text/plain"},
+        {"Content-Type": "multipart/form-data"},
+        {"Content-Type": ";"},
         {},
     ],
 )
@@ -160,7 +189,9 @@ def test_another_method_is_refused_and_told_which_are_allowed(
     assert response.mimetype == "application/json"
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/register/", "/api/nope", "/api/%00"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/register/", "/api//register", "/api/nope", "/api/%00"]
+)
 def test_an_unknown_path_of_the_api_is_answered_in_json(client: FlaskClient, path: str) -> None:
     error_of(client.get(path), 404, "not_found")
 
@@ -242,10 +273,24 @@ def test_a_listed_origin_may_read_answers(
     assert "Origin" in headers["Vary"]
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json;",
+        'Application/JSON; charset="UTF-8"',
+        "application/json; a=b; charset=utf8",
+    ],
+)
+def test_json_may_be_announced_in_other_words(client: FlaskClient, content_type: str) -> None:
+    response = client.post(PATH, data=json.dumps(ADA), content_type=content_type)
+    assert response.status_code == 201
+
+
 def test_a_preflight_is_answered_and_may_be_kept(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(cors_origins=frozenset({ORIGIN}))
     response = client.options(PATH, headers={"Origin": ORIGIN})
     assert response.status_code == 204
+    assert "Content-Type" not in response.headers
     assert response.headers["Access-Control-Allow-Methods"] == "POST"
     assert "content-type" in response.headers["Access-Control-Allow-Headers"].lower()
     assert int(response.headers["Access-Control-Max-Age"]) > 0
@@ -259,6 +304,11 @@ def test_a_preflight_is_answered_and_may_be_kept(make_client: Callable[..., Flas
         "https://evil-school.example",
         "http://school.example",
         "https://school.example:8443",
+        "https://school.example.",
+        "https://school.example/",
+        "https://school.example@evil.example",
+        "https://school.example, https://evil.example",
+        "https://xn--school-.example",
         "https://SCHOOL.example",
         "",
     ],
