@@ -133,8 +133,11 @@ def _never_began(step: RunTask, error: SchoolctlError) -> SchoolctlError:
     if error.exit_code not in {ExitCode.FAILED, ExitCode.NEVER_RAN}:
         return error
     if step.must_succeed:
+        # A call that was not answered may have started it all the same.
+        unknown = isinstance(error, UnavailableError)
+        runs = "is not known to run" if unknown else "did not run"
         return RolloutError(
-            f"the {step.purpose} did not run: {error.what}", why=error.why, hint=error.hint
+            f"the {step.purpose} {runs}: {error.what}", why=error.why, hint=error.hint
         )
     error.exit_code = ExitCode.NEVER_RAN
     return error
@@ -198,6 +201,11 @@ class _OneOff:
         except UnavailableError as error:
             self._tools.reporter.detail(f"{error.what}: {error.why}")
             return self._task
+        except SchoolctlError as error:
+            task = short_id(self._task.id)
+            goes_on = f"task {task} goes on: `schoolctl logs --task {task}` shows what it does"
+            error.hint = "\n".join(filter(None, (error.hint, goes_on)))
+            raise
 
     def _time_out(self) -> None:
         limit = duration(self._step.timeout_seconds)

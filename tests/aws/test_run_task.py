@@ -438,6 +438,24 @@ def test_aws_that_does_not_answer_for_a_while_is_no_failure(
     assert OneOff(project, scripted, ENDED).run() == "exit code 0 after 1 s"
 
 
+def test_credentials_that_end_meanwhile_leave_a_task_that_goes_on(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    one = OneOff(project, scripted, RUNNING)
+    scripted.answer("DescribeTasks", Refusal("ExpiredTokenException", "expired"))
+    error = one.fails()
+    assert error.exit_code is ExitCode.CREDENTIALS
+    assert "goes on: `schoolctl logs --task" in error.hint
+
+
+def test_a_start_that_was_not_answered_is_not_called_one_that_did_not_happen(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    scripted.answer("RunTask", Refusal("InternalFailure", "no", 501))
+    error = OneOff(project, scripted, must_succeed=True).fails()
+    assert error.what.startswith("the release command is not known to run: could not start a task")
+
+
 def test_a_task_that_is_not_visible_yet_is_waited_for(
     project: Project, scripted: ScriptedAws
 ) -> None:
