@@ -121,7 +121,8 @@ def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> Non
         [
             *(f"wrote {each}" for each in written),
             f"the app is called {chosen}, its environment {made.environment}",
-            "next: `schoolctl diff` shows what a deploy would change, which should be nothing",
+            f"next: `schoolctl diff{made.choice}` should find nothing",
+            "that is the image that runs; without one, `diff` and `deploy` take the newest",
         ],
     )
 

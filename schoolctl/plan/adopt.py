@@ -79,6 +79,18 @@ class Adoption:
     tree: Mapping[str, Any]
     environment: str
     warnings: tuple[str, ...]
+    image: str = ""
+    """What the service's container runs."""
+
+    @property
+    def choice(self) -> str:
+        """The option of `diff` and `deploy` that chooses the image that runs; mostly by digest."""
+        image = ImageRef.parse(self.image)
+        if image is None:
+            return ""
+        if image.digest is not None:
+            return f" --digest {image.digest}"
+        return f" --tag {image.tag}" if image.tag else ""
 
 
 def named_values(definition: Mapping[str, object]) -> tuple[list[str], list[str]]:
@@ -150,7 +162,7 @@ class _Adopter:
                 kept.append(f"{web}/{name}")
         tree["service"]["overrides"], left_out = self._service_overrides(config)
         _repair(tree, self.environment)
-        return Adoption(tree, self.environment, tuple(self._warnings(kept, left_out)))
+        return Adoption(tree, self.environment, tuple(self._warnings(kept, left_out)), image)
 
     # The keys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,6 +99,17 @@ def test_with_what_init_writes_of_a_service_nothing_changes(
     adopted = Adopted(aws, project, name)
     adopted.init()
     adopted.assert_nothing_to_do()
+
+
+def test_the_next_command_compares_the_image_that_runs_and_not_a_newer_one(
+    aws: Aws, project: Project
+) -> None:
+    adopted = Adopted(aws, project, "as little as there can be")
+    adopted.account.push("9.9")
+    advised = re.search(r"next: `schoolctl (diff [^`]+)`", adopted.init().stdout)
+    assert advised is not None
+    looked = project.invoke(*advised[1].split(), "--exit-code")
+    assert looked.exit_code == 0, looked.output
 
 
 def test_no_value_that_looks_secret_reaches_the_file(aws: Aws, project: Project) -> None:
