@@ -42,9 +42,9 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # botocore says at INFO where it found credentials, and at DEBUG what they are.
     # What no line shows is not looked up for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # botocore says at INFO where it found credentials, and at DEBUG what they are.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 

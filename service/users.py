@@ -94,12 +94,17 @@ class Registrations:
 
     def _store(self, people: Sequence[Person]) -> list[Registered | Exception]:
         if len(people) > 1:
+            # In one order everywhere: two groups with the same people would each hold what the
+            # other one waits for.
+            ordered = sorted(people, key=lambda person: person[0].email)
             try:
-                self._database.run(lambda connection: _insert(connection, people))
+                self._database.run(lambda connection: _insert(connection, ordered))
             except DatabaseUnavailableError as error:
                 return [error] * len(people)
             except (IntegrityError, DataError):
-                pass  # None of them was stored: one of them is there already.
+                # One of them is there already. Where others were stored before it came to that
+                # (SQLite; MySQL takes all back), each finds its own id.
+                pass
             else:
                 return [Registered(new_id, Outcome.CREATED) for _, new_id in people]
         stored: list[Registered | Exception] = []

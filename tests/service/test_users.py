@@ -1,0 +1,99 @@
+"""Registrations that are stored together: each is answered for itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+
+from service.db import Database, make_engine
+from service.errors import EmailTakenError
+from service.users import AT_ONCE, Registered, Registrations
+from service.validation import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.settings import SqliteSettings
+
+GATHER_SECONDS = 0.3
+
+
+@dataclass
+class Crowd:
+    """A way to have registrations stored in one group: its first statements wait for it."""
+
+    settings: SqliteSettings
+    groups: list[list[str]] = field(default_factory=list)
+    _go: threading.Event = field(default_factory=threading.Event)
+    _held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def add(self, people: Sequence[Registration]) -> list[Registered | Exception]:
+        """Add all at once, behind as many others as may be under way; gives what became of each."""
+        engine = make_engine(self.settings, time.monotonic)
+        event.listen(engine, "before_cursor_execute", self._hold)
+        registrations = Registrations(Database(engine, time.monotonic))
+
+        def add(person: Registration) -> Registered | Exception:
+            try:
+                return registrations.add(person, str(uuid4()))
+            except EmailTakenError as error:
+                return error
+
+        with ThreadPoolExecutor(AT_ONCE + len(people)) as pool:
+            for number in range(AT_ONCE):
+                pool.submit(add, someone(f"first{number}"))
+                assert self._held.acquire(timeout=10)
+            answers = [pool.submit(add, person) for person in people]
+            threading.Event().wait(GATHER_SECONDS)
+            self._go.set()
+            given = [answer.result(10) for answer in answers]
+        engine.dispose()
+        return given
+
+    def _hold(self, _c: Any, _cursor: Any, sql: str, values: Any, _x: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's own order
+        if not sql.startswith("INSERT"):
+            return
+        self.groups.append([row[2] for row in values] if many else [values[2]])
+        self._held.release()
+        assert self._go.wait(10)
+
+
+def someone(name: str, program: str = "Mathematics") -> Registration:
+    return Registration(name, f"{name}@example.com", "+442079460958", program)
+
+
+@pytest.fixture
+def crowd(sqlite: SqliteSettings) -> Crowd:
+    return Crowd(sqlite)
+
+
+def test_a_group_is_stored_in_the_order_of_the_unique_key(crowd: Crowd) -> None:
+    """Two groups with the same people in two orders would wait for each other for ever."""
+    answers = crowd.add([someone(name) for name in ("dora", "anna", "carl", "bert")])
+    assert crowd.groups[AT_ONCE] == [
+        f"{name}@example.com" for name in ("anna", "bert", "carl", "dora")
+    ]
+    assert [outcome_of(answer) for answer in answers] == ["created"] * 4
+
+
+def test_each_of_a_group_is_answered_for_itself(crowd: Crowd, sqlite: SqliteSettings) -> None:
+    before = Registrations(Database(make_engine(sqlite, time.monotonic), time.monotonic))
+    before.add(someone("dora"), str(uuid4()))
+    people = [someone("anna"), someone("bert"), someone("bert"), someone("dora", "Art")]
+    answers = crowd.add(people)
+    assert len(crowd.groups[AT_ONCE]) == len(people)
+    anna, *berts, dora = (outcome_of(answer) for answer in answers)
+    assert (anna, sorted(berts), dora) == ("created", ["created", "repeated"], "EmailTakenError")
+
+
+def outcome_of(answer: Registered | Exception) -> str:
+    if isinstance(answer, Registered):
+        return answer.outcome.value
+    return type(answer).__name__
