@@ -9,6 +9,7 @@ from schoolctl.errors import NotFoundError, UsageError
 from schoolctl.model import Deployment, RolloutState
 from schoolctl.model.service_deployments import ServiceDeploymentStatus
 from schoolctl.plan.logs import short_id
+from schoolctl.plan.rollout import is_way_back
 from schoolctl.text import ago, count, iso, zoned_time
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def deployment_in_question(service: ServiceState, wanted: str | None = None) -> 
     failed = next(
         (each for each in service.deployments if each.rollout_state is RolloutState.FAILED), None
     )
-    if failed is not None and "roll" in newest.rollout_reason.lower():
+    if failed is not None and is_way_back(newest):
         return failed
     return newest
 
