@@ -96,8 +96,8 @@ def explain(facts: Facts) -> tuple[str, str]:
     if image and token and image != token:
         return (
             (
-                f"the image's name is of account {image.account} in {image.region}, and the login of"
-                f" account {token.account} in {token.region}"
+                f"the image's name is of account {image.account} in {image.region},"
+                f" and the login of account {token.account} in {token.region}"
             ),
             "correct `account`, `region` or `registry` of the environment",
         )
@@ -115,15 +115,15 @@ def explain(facts: Facts) -> tuple[str, str]:
     if facts.registry != facts.token_registry:
         return (
             (
-                f"the login is for {facts.token_registry}, and `registry` of the environment leads to"
-                f" {facts.registry}"
+                f"the login is for {facts.token_registry},"
+                f" and `registry` of the environment leads to {facts.registry}"
             ),
             "correct `registry`, or leave it out: ECR names its own",
         )
     return (
         (
-            "ECR's API allows the same user to upload: something on the engine's way to the registry"
-            " refuses"
+            "ECR's API allows the same user to upload:"
+            " something on the engine's way to the registry refuses"
         ),
         "look for a proxy (`docker info`), and at the policy of a VPC endpoint",
     )

@@ -96,10 +96,9 @@ def test_status_names_a_parameter_that_changed_after_the_tasks_started(sandbox: 
 def test_logs_of_the_crashed_tasks_are_found_by_their_text(sandbox: Sandbox, crashed: str) -> None:
     del crashed
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        lines = sandbox.json("logs", "--since", "30m", "--grep", "CANARY")["lines"]
-        if lines:
-            break
+    lines: list[dict[str, str]] = []
+    while not lines and time.monotonic() < deadline:
         time.sleep(0.5)
+        lines = sandbox.json("logs", "--since", "30m", "--grep", "CANARY")["lines"]
     assert {each["message"] for each in lines} == {_SAID}
     assert {each["container"] for each in lines} == {"web"}

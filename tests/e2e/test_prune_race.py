@@ -1,0 +1,67 @@
+"""Pruning while somebody deploys: whoever comes first, what is deployed keeps its image."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Finished, Sandbox
+
+ROUNDS = 20
+_TAGS = ("race-a", "race-b", "race-c")
+_PRUNE = ("images", "prune", "--keep", "1", "--older-than", "0d", "--yes", "--lock-wait", "120")
+
+
+def _push(sandbox: Sandbox, tag: str) -> None:
+    """Push a version of its own for a tag."""
+    marker = sandbox.directory / "service" / "templates" / "race.txt"
+    marker.write_text(f"{tag}\n")
+    try:
+        sandbox.run("push", "--tag", tag)
+    finally:
+        marker.unlink()
+
+
+def _race(sandbox: Sandbox, deploy: tuple[str, ...], lead_seconds: float) -> list[Finished]:
+    """Deploy and prune at once; prune begins so much later, or earlier where it is negative."""
+
+    def after(seconds: float, args: tuple[str, ...]) -> Finished:
+        time.sleep(max(0.0, seconds))
+        return sandbox.run(*args, code=None)
+
+    with ThreadPoolExecutor(2) as pool:
+        deploying = pool.submit(after, -lead_seconds, deploy)
+        pruning = pool.submit(after, lead_seconds, _PRUNE)
+        return [deploying.result(), pruning.result()]
+
+
+def test_a_deployed_image_is_never_gone(sandbox: Sandbox) -> None:
+    chance = random.Random(20261124)  # noqa: S311  # moments, not secrets
+    won = {"deploy": 0, "prune": 0}
+    for number in range(ROUNDS):
+        there = {tag for each in sandbox.json("images", "list")["images"] for tag in each["tags"]}
+        for tag in _TAGS:
+            if tag not in there:
+                _push(sandbox, tag)
+        running = sandbox.json("status")["tag"]
+        tag = chance.choice([each for each in _TAGS if each != running])
+        waits = number % 2 == 0
+        deploy = ("deploy", "--tag", tag, "--lock-wait", "120", *(() if waits else ("--no-wait",)))
+        deployed, pruned = _race(sandbox, deploy, chance.uniform(-3, 1))
+        # What came into use between its plan and its turn ends a prune before it deletes anything.
+        assert pruned.code == 0 or "has come into use" in pruned.err, pruned.err
+        # Where prune was first, the image is gone before anything ran it, and deploy says so.
+        assert deployed.code in {0, 1}, deployed.err
+        won["deploy" if deployed.code == 0 else "prune"] += 1
+        if deployed.code == 1:
+            assert f"image {tag} in repository" in deployed.err, deployed.err
+        sandbox.run("wait", "--timeout", "120")
+        status = sandbox.json("status")
+        assert status["tag"] == (tag if deployed.code == 0 else running)
+        digests = {each["digest"] for each in sandbox.json("images", "list")["images"]}
+        assert status["digest"] in digests
+        assert {task["last_status"] for task in status["tasks"]} == {"RUNNING"}
+    assert min(won.values()) > 0, f"all rounds went the same way: {won}"
