@@ -143,7 +143,9 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
             said = apply(step, tools, outcome)
         except SchoolctlError as error:
             error.done = (*outcome.done, *error.done)
-            error.left = left
+            # What would follow a rollout is for one that completed.
+            decided = isinstance(step, steps.WaitForRollout) and error.exit_code is ExitCode.ROLLOUT
+            error.left = () if decided else left
             _say_how_to_go_on(error)
             raise
         except KeyboardInterrupt as stop:

@@ -11,7 +11,7 @@ from schoolctl.model.service_deployments import ServiceDeploymentStatus as Statu
 from schoolctl.plan.release import short_commit
 from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG, image_label
 from schoolctl.plan.task_definition import container_image
-from schoolctl.text import iso, zoned_time
+from schoolctl.text import iso, local_time, zoned_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,8 +106,8 @@ class History:
             image or "-",
             short_commit(self._noted(attempt, COMMIT_TAG) or "") or "-",
             zoned_time(attempt.begun_at),
-            zoned_time(attempt.completed_at) if attempt.completed_at else "-",
-            by.partition("/")[2] or by or "-",
+            local_time(attempt.completed_at) if attempt.completed_at else "-",
+            by.partition("/")[2] or by.rpartition(":")[2] or "-",
             verdict,
         ]
 

@@ -387,6 +387,8 @@ def test_deploy_gives_the_verdict(project: Project, faults: Faults, name: str) -
     code, document, said = run(project, faults, Stage(story), "deploy", "--tag", "1.1")
     assert (document["verdict"], code) == (story.verdict, story.code), said
     assert story.says in said
+    if code is ExitCode.ROLLOUT:
+        assert document["error"]["left"] == []
 
 
 # `wait` has to see the service once before it can follow anything.
