@@ -9,6 +9,7 @@ from schoolctl.aws.observe_failure import observe_failure
 from schoolctl.aws.observe_rollout import RolloutObserver
 from schoolctl.errors import SchoolctlError, UnavailableError, interrupted
 from schoolctl.execute.fail_fast import go_back
+from schoolctl.execute.news import News
 from schoolctl.plan import service_rollout
 from schoolctl.plan.rollout import (
     VISIBLE_WITHIN_SECONDS,
@@ -80,7 +81,7 @@ class _Watch:
         self._history = History(first_desired=step.deployment.desired if step.deployment else None)
         self._trace = Trace()
         self._newest = Look(None)
-        self._events: set[str] = set()
+        self._news = News(started.created_at)
         self._lines: list[str] = []
         self._told_at = 0.0
         self._count_seen = outcome.desired is None
@@ -182,13 +183,8 @@ class _Watch:
         return InProgress(f"{count(len(ill), 'target')} of the load balancer not healthy")
 
     def _show(self, view: View, verdict: Verdict) -> None:
-        service, elapsed = self._newest.service, self._elapsed
-        told = False
-        for event in reversed(service.events if service is not None else ()):
-            if event.at >= self._started.created_at and event.id not in self._events:
-                self._events.add(event.id)
-                view.event(f"  {event.message}")
-                told = True
+        elapsed = self._elapsed
+        told = self._news.tell(self._newest.service, view)
         lines = progress(self._newest, self._started, self._trace.unhealthy_for(elapsed))
         reason = verdict.reason or "in progress"
         view.update(lines, moving=f"{reason} ({duration(elapsed)})")

@@ -16,6 +16,7 @@ from schoolctl.errors import (
     UnavailableError,
     interrupted,
 )
+from schoolctl.execute.news import News
 from schoolctl.plan.deployment_settings import too_many_stops
 from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import tasks_of
@@ -66,7 +67,7 @@ class _Count:
         self._since = tools.clock.now()
         self._service: ServiceState | None = None
         self._reads_targets = True
-        self._events: set[str] = set()
+        self._news = News(self._since)
         self._count_seen = False
         self._no_answer: str | None = None
         """Why the newest look saw nothing; None where it saw the service, or that there is none."""
@@ -135,10 +136,7 @@ class _Count:
             return None, 0
         self._count_seen |= service.desired == step.count
         targets = self._targets(service, patience)
-        for event in reversed(service.events):
-            if event.at >= self._since and event.id not in self._events:
-                self._events.add(event.id)
-                view.event(f"  {event.message}")
+        self._news.tell(service, view)
         view.update(
             count_progress(service, step.count, targets),
             moving=f"in progress ({duration(self._elapsed)})",
