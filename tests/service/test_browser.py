@@ -231,6 +231,20 @@ def test_a_second_press_of_the_button_sends_nothing(
     expect(page.get_by_text("Thank you")).to_be_visible()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_paper_the_confirmation_is_dark_on_light_and_alone(
+    open_page: Callable[..., Page], server: Server, scheme: str
+) -> None:
+    page = open_page(server, color_scheme=scheme)
+    send(page, someone())
+    expect(page.get_by_text("Thank you")).to_be_visible()
+    page.emulate_media(media="print", color_scheme=scheme)
+    expect(page.locator("code")).to_have_css("color", "rgb(0, 0, 0)")
+    expect(page.locator(".success")).to_have_css("background-color", "rgb(238, 248, 241)")
+    expect(page.locator("html")).to_have_css("color-scheme", "light")
+    expect(page.get_by_role("link", name="Register another person")).to_be_hidden()
+
+
 def test_back_from_the_next_page_the_form_can_be_sent_again(
     open_page: Callable[..., Page], server: Server
 ) -> None:
