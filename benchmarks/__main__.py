@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks import aws_cli, code_change, images, sequence, start_up
+from benchmarks import aws_cli, code_change, images, registration, sequence, start_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +40,13 @@ def _run(name: str) -> Iterable[Figure]:
             return images.compare(SCHOOLCTL, _aws())
         case "code_change":
             return [code_change.measure_code_change(SCHOOLCTL)]
+        case "registration":
+            return [registration.compare()]
         case _:
             raise SystemExit(f"no benchmark {name}; there are {', '.join(NAMES)}")
 
 
-NAMES = ("start_up", "sequence", "images", "code_change")
+NAMES = ("start_up", "sequence", "images", "code_change", "registration")
 
 
 def main() -> None:
