@@ -1,4 +1,4 @@
-"""The registration service beside the same work in Express: requests a second, the slow ones, memory.
+"""The registration service beside the same work in Express: requests a second, p99, memory.
 
 16 connections register another person with each request, on a MariaDB with TLS on this machine, in
 turn against our service, Express with a pool, and the service as the notes have it (four AWS calls
@@ -112,19 +112,12 @@ def _surroundings() -> Iterator[dict[str, str]]:
     with run_mariadb(engine) as database, _aws() as endpoint:
         authority = _HERE / "express" / "ca.pem"
         authority.write_text(database.authority)
-        clients = {
-            name: boto3.client(
-                name,
-                endpoint_url=endpoint,
-                region_name=_KEYS["AWS_REGION"],
-                aws_access_key_id="bench",
-                aws_secret_access_key="bench",
-            )
-            for name in ("ssm", "secretsmanager")
-        }
+        session = boto3.Session("bench", "bench", region_name=_KEYS["AWS_REGION"])
+        ssm = session.client("ssm", endpoint_url=endpoint)
+        secrets = session.client("secretsmanager", endpoint_url=endpoint)
         for path, value in (("host", "127.0.0.1"), ("name", DATABASE), ("user", USER)):
-            clients["ssm"].put_parameter(Name=f"/bench/{path}", Value=value, Type="SecureString")
-        arn = clients["secretsmanager"].create_secret(Name="bench", SecretString=PASSWORD)["ARN"]
+            ssm.put_parameter(Name=f"/bench/{path}", Value=value, Type="SecureString")
+        arn = secrets.create_secret(Name="bench", SecretString=PASSWORD)["ARN"]
         environ = {
             **os.environ,
             **_KEYS,
@@ -144,9 +137,8 @@ def _surroundings() -> Iterator[dict[str, str]]:
             "DB_PASSWORD": PASSWORD,
             "NODE_ENV": "production",
         }
-        subprocess.run(
-            [sys.executable, "-m", "service.migrate"], env=environ, check=True, cwd=_ROOT
-        )
+        migrate = [sys.executable, "-m", "service.migrate"]
+        subprocess.run(migrate, env=environ, check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)
         yield environ
         authority.unlink()
 
@@ -188,7 +180,7 @@ def _wait_for(url: str) -> None:
     end = time.monotonic() + _READY_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # this machine's
                 return
         except OSError:
             if time.monotonic() > end:
