@@ -96,7 +96,9 @@ def resolve_connection(
         raise UsageError(
             "no AWS region is set",
             why="neither --region, the environment, the profile nor AWS_REGION names one",
-            hint="add `region:` to the environment in schoolctl.yaml, or give --region",
+            hint="add `region:` to the environment in schoolctl.yaml, or give --region"
+            if config is not None
+            else "give --region, or set AWS_REGION",
         )
     return Connection(
         credentials=credentials,

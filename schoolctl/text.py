@@ -63,6 +63,11 @@ def zoned_time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
 
 
+def exact_time(moment: datetime) -> str:
+    """Write a time as `zoned_time` does, to the second: `2026-11-02 09:00:12 CET`."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
 def iso(moment: datetime | None) -> str | None:
     """Write a time for JSON: ISO 8601, UTC, whole seconds; None stays None."""
     if moment is None:

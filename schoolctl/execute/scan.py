@@ -30,13 +30,13 @@ def read(step: ReadScan, tools: Tools, outcome: Outcome) -> str:
         if step.fail_on is not None:
             raise
         tools.reporter.warn(f"what ECR's scan found is not known: {error.what} ({error.why})")
-        return ""
+        return "not known"
     outcome.scan = scan
     if step.fail_on is not None:
         _judge(scan, step.fail_on, digest, step)
     if scan.is_under_way:
         tools.reporter.note("ECR is still scanning the image: the same push with --fail-on waits")
-        return ""
+        return "not known yet"
     for line in scan.worst:
         tools.reporter.note(f"  {line}")
     return scan.summary() if scan.is_done else scan.why_without_result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, is_vague
 from schoolctl.plan.logs import short_id
-from schoolctl.text import ago, iso, zoned_time
+from schoolctl.text import ago, exact_time, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def task_document(task: Task, container: str) -> dict[str, object]:
 def event_lines(event: ServiceEvent) -> list[str]:
     """Give an event for people; one that means trouble has a mark, and its meaning below it."""
     found = diagnose_event(event.message)
-    line = f"{zoned_time(event.at)}  {'!' if found else ' '} {event.message}"
+    line = f"{exact_time(event.at)}  {'!' if found else ' '} {event.message}"
     if found is None:
         return [line]
     indent = " " * (line.index(event.message))

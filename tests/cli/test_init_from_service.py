@@ -112,6 +112,17 @@ def test_the_next_command_compares_the_image_that_runs_and_not_a_newer_one(
     assert looked.exit_code == 0, looked.output
 
 
+def test_without_a_region_the_hint_names_no_file_that_is_yet_to_be_written(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.directory / "schoolctl.yaml").unlink(missing_ok=True)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    done = project.invoke("init", "--from-service", f"schoolapp/{NAME}")
+    assert done.exit_code == 2
+    assert "hint:  give --region, or set AWS_REGION" in done.stderr
+
+
 def test_no_value_that_looks_secret_reaches_the_file(aws: Aws, project: Project) -> None:
     adopted = Adopted(aws, project, "plain text that ought to be secret")
     done = adopted.init()

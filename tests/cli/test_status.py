@@ -110,12 +110,16 @@ def test_a_steady_service_in_full(project: Project, scripted: ScriptedAws) -> No
         ),
         "",
         "events:",
-        f"  {stamp(0)}    (service web) has reached a steady state.",
+        f"  {event_stamp(0)}    (service web) has reached a steady state.",
     ]
 
 
 def stamp(seconds: float) -> str:
     return at(seconds).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def event_stamp(seconds: float) -> str:
+    return at(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def test_the_document_is_complete(project: Project, scripted: ScriptedAws) -> None:

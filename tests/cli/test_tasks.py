@@ -152,7 +152,7 @@ def with_events(*texts: str) -> ServiceState:
 
 
 def stamp(seconds: float) -> str:
-    return at(seconds).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return at(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def test_events_end_with_the_newest_and_trouble_has_a_mark_and_a_meaning(
