@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -233,7 +233,7 @@ def test_a_second_press_of_the_button_sends_nothing(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_paper_the_confirmation_is_dark_on_light_and_alone(
-    open_page: Callable[..., Page], server: Server, scheme: str
+    open_page: Callable[..., Page], server: Server, scheme: Literal["light", "dark"]
 ) -> None:
     page = open_page(server, color_scheme=scheme)
     send(page, someone())
