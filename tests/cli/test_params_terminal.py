@@ -113,6 +113,6 @@ def test_a_protected_environment_asks_for_the_services_name(aws: Aws, project: P
     terminal.expect("type the service's name to go on: ")
     terminal.type("schoolapp")
 
-    assert terminal.finish() == 2
+    assert terminal.finish() == 1
     assert "the service is schoolapp-backend" in terminal.shown
     assert aws.client("ssm").describe_parameters()["Parameters"] == []
