@@ -63,5 +63,5 @@ def test_a_deployed_image_is_never_gone(sandbox: Sandbox) -> None:
         assert status["tag"] == (tag if deployed.code == 0 else running)
         digests = {each["digest"] for each in sandbox.json("images", "list")["images"]}
         assert status["digest"] in digests
-        assert status["running"] == status["desired"]
+        assert status["running"] >= status["desired"]
     assert min(won.values()) > 0, f"all rounds went the same way: {won}"
