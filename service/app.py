@@ -17,7 +17,7 @@ from service.errors import DatabaseUnavailableError
 from service.form import form_blueprint
 from service.ratelimit import RateLimiter
 from service.registration import Registrar, api_blueprint
-from service.settings import Settings
+from service.settings import MySqlSettings, PoolSize, Settings
 from service.users import Registrations
 from service.web import install, json_response
 
@@ -57,7 +57,9 @@ def create_app(
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's documented way to add middleware
     install(app, cors_headers(settings.cors_origins))
-    registrar = Registrar(Registrations(database), settings.rules, limiter, guard)
+    pool = settings.database.pool if isinstance(settings.database, MySqlSettings) else PoolSize()
+    registrations = Registrations(database, pool.size)
+    registrar = Registrar(registrations, settings.rules, limiter, guard)
     app.register_blueprint(api_blueprint(registrar))
     app.register_blueprint(form_blueprint(registrar))
     _add_health(app, database)

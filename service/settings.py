@@ -51,10 +51,15 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """Connections of one process: `size` stay open, `overflow` more may be opened at once."""
+    """Connections of one process: `size` stay open, `overflow` more may be opened at once.
 
-    size: int = 5
-    overflow: int = 5
+    Each that stays open carries one group of registrations at a time. Two are enough to have one
+    on its way while the next is gathered; more only make the groups smaller. What is beyond is
+    for the health check.
+    """
+
+    size: int = 2
+    overflow: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +212,8 @@ class _Reader:
         self._require("DB_SECRET_ARN", secret_id, "the secret with the database password")
         port = self.number("DB_PORT", 3306, 1, 65535)
         pool = PoolSize(
-            self.number("DB_POOL_SIZE", 5, 1, 100),
-            self.number("DB_POOL_OVERFLOW", 5, 0, 100),
+            self.number("DB_POOL_SIZE", PoolSize().size, 1, 100),
+            self.number("DB_POOL_OVERFLOW", PoolSize().overflow, 0, 100),
         )
         tls = self._tls()
         values = self._parameters(region) if region else {}

@@ -1,5 +1,6 @@
 """The table of registrations, and the one way into it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from service.db import POOL_TIMEOUT_SECONDS, Database
 from service.errors import DatabaseUnavailableError, EmailTakenError
+from service.logs import log
 from service.together import Together
 from service.validation import Registration
 
@@ -35,9 +37,6 @@ USERS: Final = Table(
     Column("program", String),
     Column("created_at", DateTime),
 )
-
-AT_ONCE: Final = 2
-"""Statements of one process that may be under way: one travels while the next is gathered."""
 
 _INSERT: Final = insert(USERS)
 _FIND: Final = select(USERS.c.id, USERS.c.name, USERS.c.phone, USERS.c.program).where(
@@ -70,13 +69,19 @@ class Registrations:
     finds the row under the new id, and this request is still the one that created it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, at_once: int) -> None:
+        """Take registrations in.
+
+        Args:
+            database: where they are stored.
+            at_once: groups that may be under way; each takes a connection.
+        """
         self._database = database
         self._together = Together(
             self._store,
-            at_once=AT_ONCE,
+            at_once=at_once,
             patience_seconds=POOL_TIMEOUT_SECONDS,
-            too_late=DatabaseUnavailableError,
+            too_late=_too_late,
         )
 
     def add(self, registration: Registration, new_id: str) -> Registered:
@@ -120,6 +125,16 @@ class Registrations:
             return self._database.run(lambda connection: _insert_or_find(connection, person))
         except Exception as error:  # noqa: BLE001 - it is raised where the person's request waits
             return error
+
+
+def _too_late() -> DatabaseUnavailableError:
+    log(
+        logging.ERROR,
+        "a registration waited too long for its turn",
+        waited_seconds=POOL_TIMEOUT_SECONDS,
+        hint="look for slow statements and locks in the database, or raise DB_POOL_SIZE",
+    )
+    return DatabaseUnavailableError()
 
 
 def _insert(connection: Connection, people: Sequence[Person]) -> None:

@@ -10,7 +10,14 @@ import pytest
 from schoolctl.sandbox.tls import issue
 from service.aws import AwsReadError, parse_secret
 from service.ratelimit import RateLimit
-from service.settings import MySqlSettings, Settings, SettingsError, SqliteSettings, load_settings
+from service.settings import (
+    MySqlSettings,
+    PoolSize,
+    Settings,
+    SettingsError,
+    SqliteSettings,
+    load_settings,
+)
 from service.tls import RDS_BUNDLE
 
 if TYPE_CHECKING:
@@ -71,6 +78,12 @@ def test_names_may_be_arns(aws: Aws) -> None:
     secret = aws.client("secretsmanager").describe_secret(SecretId=ENVIRON["DB_SECRET_ARN"])
     environ = {**ENVIRON, "PARAM_HOST_PATH": parameter["ARN"], "DB_SECRET_ARN": secret["ARN"]}
     assert mysql(environ).host == "db.example.com"
+
+
+def test_connections_are_as_many_as_asked_for_and_few_otherwise(aws: Aws) -> None:
+    seed(aws)
+    asked = {**ENVIRON, "DB_POOL_SIZE": "4", "DB_POOL_OVERFLOW": "0"}
+    assert (mysql(ENVIRON).pool, mysql(asked).pool) == (PoolSize(2, 1), PoolSize(4, 0))
 
 
 def test_with_nothing_set_everything_missing_is_named() -> None:
