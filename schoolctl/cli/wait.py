@@ -95,8 +95,8 @@ def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
             healthy=not found.moving,
         ),
     )
-    if found.moving:
-        revision = describe_revision(run.clients, ref)
-        if revision is not None and revision.completed_at is None:
-            steps = (*steps, MarkCompleted(ref))
+    # One that is decided by now may lack its mark, too: whoever began it was interrupted.
+    revision = describe_revision(run.clients, ref)
+    if revision is not None and revision.completed_at is None:
+        steps = (*steps, MarkCompleted(ref))
     return Plan(f"follow the rollout of {ref} on {where.name}", steps, quiet=True, watches=True)

@@ -520,6 +520,21 @@ def test_wait_with_nothing_in_progress_tells_of_the_last_rollout(
     assert says in said
 
 
+def test_wait_marks_what_completed_while_nobody_watched(
+    project: Project, faults: Faults, account: Account
+) -> None:
+    for _ in range(7):
+        account.ecs.register_task_definition(
+            family="web",
+            containerDefinitions=[{"name": "web", "image": "example", "memory": 128}],
+            tags=[{"key": "schoolctl:tag", "value": "1.1"}],
+        )
+    stage = Stage(Story((DONE,), "", ExitCode.DONE), begun=True)
+    _, document, said = run(project, faults, stage, "wait")
+    assert document["verdict"] == "completed", said
+    assert "schoolctl:completed-at" in account.tags("web:7")
+
+
 @pytest.mark.usefixtures("account")
 def test_wait_for_a_revision_that_is_not_on_its_way_fails(project: Project, faults: Faults) -> None:
     stage = Stage(Story((DONE,), "", ExitCode.ROLLOUT), begun=True)
