@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from schoolctl.engine import connect_docker
 from tests.cli.account import NAME, Account, edit
@@ -141,24 +142,30 @@ class World:
 
     def serve(self, revision: str, count: int = 2) -> None:
         """Have the service run a revision, as it has for a while."""
-        made = self.account.ecs.create_service(
-            cluster="schoolapp",
-            serviceName=NAME,
-            taskDefinition=revision,
-            desiredCount=count,
-            launchType="FARGATE",
-            networkConfiguration={
-                "awsvpcConfiguration": {
-                    "subnets": [
-                        each["SubnetId"]
-                        for each in self.aws.client("ec2").describe_subnets()["Subnets"]
-                    ],
-                    "securityGroups": [self.account.group_id],
-                    "assignPublicIp": "ENABLED",
-                }
-            },
-        )
-        self._seen |= {each["id"] for each in made["service"]["deployments"]}
+        try:
+            self.account.ecs.create_service(
+                cluster="schoolapp",
+                serviceName=NAME,
+                taskDefinition=revision,
+                desiredCount=count,
+                launchType="FARGATE",
+                networkConfiguration={
+                    "awsvpcConfiguration": {
+                        "subnets": [
+                            each["SubnetId"]
+                            for each in self.aws.client("ec2").describe_subnets()["Subnets"]
+                        ],
+                        "securityGroups": [self.account.group_id],
+                        "assignPublicIp": "ENABLED",
+                    }
+                },
+            )
+        except ClientError as error:
+            # A busy emulator may drop an answer; botocore asks again, and finds its own service.
+            if "not idempotent" not in str(error):
+                raise
+        deployments = self.account.service()["deployments"]
+        self._seen |= {each["id"] for each in deployments}
 
     def write(self, name: str, content: str) -> None:
         """Write a file of the project."""
