@@ -9,6 +9,7 @@ import site
 import subprocess
 import sys
 import venv
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,10 +124,10 @@ def make_sandbox(command: Path, folder: Path) -> Sandbox:
     return Sandbox(command, directory, environ)
 
 
-@pytest.fixture(scope="session")
-def sandbox(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+@contextmanager
+def deployed_sandbox(command: Path, folder: Path) -> Iterator[Sandbox]:
     """Bring up a sandbox with the service deployed as 1.0; taken down at the end."""
-    made = make_sandbox(installed, tmp_path_factory.mktemp("sandbox"))
+    made = make_sandbox(command, folder)
     try:
         made.run("sandbox", "up", "--port", str(free_port()))
         made.run("push", "--tag", "1.0", "--create-repo")
@@ -135,3 +136,17 @@ def sandbox(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield made
     finally:
         made.run("sandbox", "down", "--images", code=None)
+
+
+@pytest.fixture(scope="session")
+def sandbox(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Give a sandbox that tests share: each leaves a service that runs, of whatever revision."""
+    with deployed_sandbox(installed, tmp_path_factory.mktemp("sandbox")) as made:
+        yield made
+
+
+@pytest.fixture
+def own_sandbox(installed: Path, tmp_path: Path) -> Iterator[Sandbox]:
+    """Give a sandbox to one test alone, which may delete what it likes."""
+    with deployed_sandbox(installed, tmp_path) as made:
+        yield made
