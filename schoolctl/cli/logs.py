@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import Command
+from schoolctl.cli.options import Command, Since
 from schoolctl.cli.run import Run
 from schoolctl.errors import NotFoundError, UnavailableError, interrupted
 
@@ -36,12 +36,7 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
     ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Begin here: 30s, 10m, 2h, 1d, or an ISO time."
-        ),
-    ] = None,
+    since: Since = None,
     task: Annotated[
         str | None,
         typer.Option("--task", metavar="ID", help="Only this task; the first digits will do."),

@@ -39,6 +39,10 @@ AsRevision = Annotated[
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Return once ECS has begun, without a verdict.")
 ]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Begin here: 30s, 10m, 2h, 1d, or an ISO time."),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Stop waiting after this time.")
 ]

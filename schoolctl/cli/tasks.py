@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.cli.options import Command
+from schoolctl.cli.options import Command, Since
 from schoolctl.cli.run import Run
 from schoolctl.errors import UnavailableError, UsageError, interrupted
 
@@ -105,12 +105,7 @@ def events(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new events until Ctrl-C.")
     ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Begin here: 30s, 10m, 2h, 1d, or an ISO time."
-        ),
-    ] = None,
+    since: Since = None,
     limit: Annotated[
         int | None,
         typer.Option("--limit", "-n", metavar="N", min=1, help="Only the newest N events."),

@@ -131,6 +131,19 @@ class Account:
         return str(self.service()["taskDefinition"].rpartition("/")[2])
 
 
+def serving(aws: Aws, directory: Path) -> Account:
+    """Make an account whose service runs 1.0, which completed, with an image 1.1 to deploy."""
+    simplify(directory)
+    made = Account(aws)
+    made.register("1.0", "2026-11-02T08:00:00Z")
+    aws.client("logs").create_log_group(logGroupName=f"/ecs/{NAME}")
+    made.ecs.create_service(
+        cluster="schoolapp", serviceName=NAME, taskDefinition=f"{NAME}:1", desiredCount=2
+    )
+    made.push("1.1")
+    return made
+
+
 def simplify(directory: Path) -> None:
     """Leave out of schoolctl.yaml the load balancer, and what moto does not tell of a service.
 

@@ -12,7 +12,7 @@ from schoolctl.cli.run import Run
 from schoolctl.connection import Connection, Setting
 from schoolctl.errors import ExitCode, UsageError
 from schoolctl.plan.lock import Holder, parse_holder, render_holder
-from tests.cli.account import NAME, Account, edit, simplify
+from tests.cli.account import NAME, Account, edit, serving
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project
@@ -26,15 +26,7 @@ THEIRS = Holder("theirs", who="ann", host="far", pid=7, command="schoolctl deplo
 def account(aws: Aws, project: Project, monkeypatch: pytest.MonkeyPatch) -> Account:
     """Give a service at 1.0, and an image 1.1 to deploy."""
     monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")
-    simplify(project.directory)
-    made = Account(aws)
-    made.register("1.0", "2026-11-02T08:00:00Z")
-    aws.client("logs").create_log_group(logGroupName=f"/ecs/{NAME}")
-    made.ecs.create_service(
-        cluster="schoolapp", serviceName=NAME, taskDefinition=f"{NAME}:1", desiredCount=2
-    )
-    made.push("1.1")
-    return made
+    return serving(aws, project.directory)
 
 
 def put(aws: Aws, holder: Holder = THEIRS) -> None:
