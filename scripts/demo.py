@@ -24,7 +24,7 @@ import pymysql
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).parent / "schoolctl"
 FOLDER = ROOT / ".schoolctl"
-BEFORE, AFTER = "Register", "Register for the new term"
+BEFORE, AFTER = "Register for a program", "Register for the new term"
 PATIENCE_SECONDS = 30
 
 

@@ -63,7 +63,7 @@ def release(
     if outcome is not None:
         run.reporter.result(
             {"lock": name, "freed": bool(outcome.done)},
-            [f"{name} is free" if outcome.done else plan.nothing],
+            [f"{name} is free"] if outcome.done else [],
         )
 
 

@@ -240,3 +240,9 @@ def test_what_fails_while_the_lock_is_being_taken_leaves_none(
     faults.settle()
     assert faults.calls[-3:] == ["PutParameter", "GetParameter", "DeleteParameter"]
     assert held(account.aws) is None
+
+
+def test_freeing_what_nobody_holds_says_so_once(project: Project) -> None:
+    done = project.invoke("lock", "release", "--id", "theirs", "--yes")
+    assert done.exit_code == ExitCode.DONE
+    assert done.output.count("nobody holds") == 1
