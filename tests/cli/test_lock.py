@@ -242,6 +242,7 @@ def test_what_fails_while_the_lock_is_being_taken_leaves_none(
     assert held(account.aws) is None
 
 
+@pytest.mark.usefixtures("aws")
 def test_freeing_what_nobody_holds_says_so_once(project: Project) -> None:
     done = project.invoke("lock", "release", "--id", "theirs", "--yes")
     assert done.exit_code == ExitCode.DONE
