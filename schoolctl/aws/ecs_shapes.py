@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 COMPLETED_AT_TAG = "schoolctl:completed-at"
+COMPLETED_AGAIN_AT_TAG = "schoolctl:completed-again-at"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # UpdateService names what to change; these say which service, which revision and how many tasks.
 _NOT_SETTINGS = {"cluster", "service", "taskDefinition", "desiredCount", "forceNewDeployment"}
@@ -200,6 +201,7 @@ def revision(answer: DescribeTaskDefinitionResponseTypeDef, registrable: Iterabl
         images=tuple(each.get("image", "") for each in told.get("containerDefinitions", [])),
         tags=tags,
         completed_at=parse_time(tags.get(COMPLETED_AT_TAG, "")),
+        completed_again_at=parse_time(tags.get(COMPLETED_AGAIN_AT_TAG, "")),
     )
 
 

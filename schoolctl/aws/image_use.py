@@ -273,7 +273,7 @@ def _kept_by_rollbacks(
     for family in families.values():
         newest = sorted(family, key=lambda each: each.ref, reverse=True)[:window]
         completed = sorted(
-            ((each.completed_at, each) for each in family if each.completed_at is not None),
+            ((at, each) for each in family if (at := each.last_completed_at) is not None),
             key=lambda pair: (pair[0], pair[1].ref),
             reverse=True,
         )[:window]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.ecr import find_repository
@@ -13,7 +14,9 @@ from schoolctl.errors import SchoolctlError
 from schoolctl.model.service_deployments import ServiceDeploymentStatus
 from schoolctl.plan.rollback import (
     Candidate,
+    Completions,
     completed_before,
+    left_behind,
     lower_than,
     rollback_target,
     with_completion,
@@ -58,20 +61,23 @@ def observe_target(
     search = _Search(clients, looking_up.result(), config.task.container)
     completions = proving.result()
     running = with_completion(running, completions)
-    known: list[Revision] = []
+    known = [running]
     for batch in batches(refs, _AT_ONCE):
         found = describe_revisions(clients, batch)
         known += [with_completion(each, completions) for each in found]
-        if search.finds_one(completed_before(known, running)):
-            return rollback_target(search.candidates, running)
-    search.finds_one(lower_than(known, running))
-    return rollback_target(search.candidates, running)
+        left = left_behind(known)
+        proven = completed_before(known, running)
+        if search.finds_one(each for each in proven if each.ref not in left):
+            return rollback_target(search.candidates(known), running)
+    if not search.finds_one(completed_before(known, running)):
+        search.finds_one(lower_than(known, running))
+    return rollback_target(search.candidates(known), running)
 
 
 def _completions(
     clients: Clients, config: Config, note: Callable[[str], None]
-) -> dict[TaskDefinitionRef, datetime]:
-    """Give when a rollout of each revision first completed, as ECS itself remembers.
+) -> dict[TaskDefinitionRef, Completions]:
+    """Give when rollouts of each revision completed, as ECS itself remembers.
 
     That proves revisions that other tools deployed, too. Of the newest hundred rollouts, and
     empty where they cannot be read.
@@ -83,11 +89,11 @@ def _completions(
     except SchoolctlError as error:
         note(f"{error.what}: {error.why}")
         return {}
-    first: dict[TaskDefinitionRef, datetime] = {}
-    for each in records:  # the newest first
+    times: dict[TaskDefinitionRef, list[datetime]] = defaultdict(list)
+    for each in records:
         if each.task_definition is not None and each.finished_at is not None:
-            first[each.task_definition] = each.finished_at
-    return first
+            times[each.task_definition].append(each.finished_at)
+    return {ref: Completions(min(of_it), max(of_it)) for ref, of_it in times.items()}
 
 
 class _Search:
@@ -99,10 +105,9 @@ class _Search:
         self._container = container
         self._looked_at: dict[TaskDefinitionRef, Candidate] = {}
 
-    @property
-    def candidates(self) -> list[Candidate]:
-        """What was looked at, in that order."""
-        return list(self._looked_at.values())
+    def candidates(self, revisions: Iterable[Revision]) -> list[Candidate]:
+        """Give `revisions` with what was found out about their images."""
+        return [self._looked_at.get(each.ref, Candidate(each, None)) for each in revisions]
 
     def finds_one(self, revisions: Iterable[Revision]) -> bool:
         """Look at `revisions` in their order until the image of one is not gone."""

@@ -212,6 +212,8 @@ def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Targe
         proven = revision.completed_at is not None
     else:
         picked = observe_target(run.clients, run.config, running, run.reporter.detail)
+        for each in picked.passed_over:
+            run.reporter.note(f"{each.ref} is passed over: the service was rolled back from it")
         revision, proven, image_exists = picked.revision, picked.proven, True
     return revision_target(revision, run.config, running, image_exists=image_exists), proven
 

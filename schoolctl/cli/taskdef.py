@@ -225,6 +225,7 @@ def _document(revision: Revision, config: Config) -> dict[str, object]:
         "commit": revision.tags.get(COMMIT_TAG),
         "registered_by": revision.tags.get(BY_TAG),
         "completed_at": iso(revision.completed_at),
+        "completed_again_at": iso(revision.completed_again_at),
     }
 
 

@@ -97,6 +97,6 @@ def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
     )
     # One that is decided by now may lack its mark, too: whoever began it was interrupted.
     revision = describe_revision(run.clients, ref)
-    if revision is not None and revision.completed_at is None:
-        steps = (*steps, MarkCompleted(ref))
+    if revision is not None and (found.moving or revision.completed_at is None):
+        steps = (*steps, MarkCompleted(ref, again=revision.completed_at is not None))
     return Plan(f"follow the rollout of {ref} on {where.name}", steps, quiet=True, watches=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.aws import ecs_changes as ecs
 from schoolctl.aws import log_groups
 from schoolctl.aws.ecs import describe_service
-from schoolctl.aws.ecs_shapes import COMPLETED_AT_TAG
+from schoolctl.aws.ecs_shapes import COMPLETED_AGAIN_AT_TAG, COMPLETED_AT_TAG
 from schoolctl.aws.service_deployments import still_stopping, stop_deployments
 from schoolctl.errors import SchoolctlError, UnavailableError
 from schoolctl.execute.visible import until_visible
@@ -73,11 +73,10 @@ def mark_completed(step: steps.MarkCompleted, tools: Tools, outcome: Outcome) ->
     """
     if not outcome.proven:
         return "left out: no task of it ran"
+    name = COMPLETED_AGAIN_AT_TAG if step.again else COMPLETED_AT_TAG
     at = iso(tools.clock.now()) or ""
     try:
-        ecs.tag_revision(
-            tools.clients, outcome.revision(step.task_definition), {COMPLETED_AT_TAG: at}
-        )
+        ecs.tag_revision(tools.clients, outcome.revision(step.task_definition), {name: at})
     except SchoolctlError as error:
         tools.reporter.warn(f"{error.what}, so `rollback` does not know it completed: {error.why}")
         return "left out"

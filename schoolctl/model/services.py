@@ -192,7 +192,14 @@ class Revision:
     images: tuple[str, ...]
     tags: Mapping[str, str]
     completed_at: datetime | None = None
-    """When a rollout of it completed: the tag `schoolctl:completed-at`."""
+    """When a rollout of it completed for the first time: the tag `schoolctl:completed-at`."""
+    completed_again_at: datetime | None = None
+    """When one did last, where that was a later one: `schoolctl:completed-again-at`."""
+
+    @property
+    def last_completed_at(self) -> datetime | None:
+        """When a rollout of it completed last; None where none is known to have."""
+        return self.completed_again_at or self.completed_at
 
 
 @dataclass(frozen=True)

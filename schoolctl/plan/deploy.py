@@ -139,7 +139,9 @@ def _creation(
     return (*target.registration(), *release, create)
 
 
-def _follow(config: Config, target: Target, options: DeployOptions) -> tuple[Step, ...]:
+def _follow(
+    config: Config, target: Target, options: DeployOptions, service: ServiceState | None = None
+) -> tuple[Step, ...]:
     if not options.wait:
         return ()
     wait = WaitForRollout(
@@ -148,17 +150,18 @@ def _follow(config: Config, target: Target, options: DeployOptions) -> tuple[Ste
         options.timeout_seconds,
         fail_fast=options.fail_fast,
     )
-    return (wait, *_mark(target))
+    if service is not None and service.task_definition == target.ref:
+        return (wait, *_mark(target))
+    return (wait, MarkCompleted(target.ref, again=_is_marked(target)))
 
 
 def _mark(target: Target) -> tuple[MarkCompleted, ...]:
-    """Mark a revision when it completes for the first time.
+    """Mark a revision as completed, where it has no mark yet."""
+    return () if _is_marked(target) else (MarkCompleted(target.ref),)
 
-    A later mark would be newer than those of the revisions after it, and a rollback from it would
-    go forward.
-    """
-    marked = target.revision is not None and target.revision.completed_at is not None
-    return () if marked else (MarkCompleted(target.ref),)
+
+def _is_marked(target: Target) -> bool:
+    return target.revision is not None and target.revision.completed_at is not None
 
 
 def in_progress(service: ServiceState) -> Deployment | None:
@@ -274,7 +277,7 @@ class _Update:
                 *self.target.registration(),
                 *self._release_if_new_image(),
                 update,
-                *_follow(self.config, self.target, self.options),
+                *_follow(self.config, self.target, self.options, self.service),
             ),
             notes=tuple(notes),
             warnings=warnings,

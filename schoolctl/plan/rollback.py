@@ -17,7 +17,7 @@ from schoolctl.plan.steps import (
 from schoolctl.text import ago
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from datetime import datetime
 
     from schoolctl.config import Config
@@ -41,22 +41,71 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RollbackTarget:
-    """Where a rollback goes; `proven` says whether a rollout of it has completed before."""
+    """Where a rollback goes.
+
+    Attributes:
+        revision: the target.
+        proven: whether a rollout of it has completed before.
+        passed_over: newer ones that completed, and that the service was brought back from; in
+            the order of their completion, the newest first.
+    """
 
     revision: Revision
     proven: bool
+    passed_over: tuple[Revision, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completions:
+    """When the rollouts of a revision completed, as ECS remembers: the first and the last."""
+
+    first: datetime
+    last: datetime
 
 
 def with_completion(
-    revision: Revision, completions: Mapping[TaskDefinitionRef, datetime]
+    revision: Revision, completions: Mapping[TaskDefinitionRef, Completions]
 ) -> Revision:
-    """Give a revision with the time that ECS remembers, where schoolctl noted none on it."""
-    if revision.completed_at is not None or revision.ref not in completions:
+    """Give a revision with the times that ECS remembers, where schoolctl noted no such on it."""
+    told = completions.get(revision.ref)
+    if told is None:
         return revision
-    return replace(revision, completed_at=completions[revision.ref])
+    first = revision.completed_at or told.first
+    last = max(first, told.last, revision.completed_again_at or first)
+    return replace(revision, completed_at=first, completed_again_at=last if last > first else None)
 
 
-def completed_before(revisions: Sequence[Revision], running: Revision) -> list[Revision]:
+def left_behind(revisions: Sequence[Revision]) -> set[TaskDefinitionRef]:
+    """Give the revisions that the service was brought back from and has not been at since.
+
+    One that had completed earlier completed again after them: somebody went back to it, over
+    them. What was wrong with them is not known here, but to go to one of them again would be to
+    go where somebody fled from.
+
+    Args:
+        revisions: those of one family, in any order.
+    """
+    known = [
+        (each.ref, each.completed_at, each.last_completed_at)
+        for each in revisions
+        if each.completed_at is not None
+    ]
+    return {
+        ref
+        for ref, first, last in known
+        if any(
+            other_first < first
+            and other_last is not None
+            and last is not None
+            and other_last > last
+            for _, other_first, other_last in known
+        )
+    }
+
+
+def completed_before(
+    revisions: Sequence[Revision], running: Revision, left: Container[TaskDefinitionRef] = ()
+) -> list[Revision]:
     """Give the revisions that completed before `running`, the newest first.
 
     What counts is when a rollout completed for the first time, not the revision's number: after
@@ -66,6 +115,7 @@ def completed_before(revisions: Sequence[Revision], running: Revision) -> list[R
     Args:
         revisions: those of one family, in any order.
         running: what the PRIMARY deployment runs; need not be among `revisions`.
+        left: those that were left behind, which come after the others.
     """
     found = [
         each
@@ -75,7 +125,8 @@ def completed_before(revisions: Sequence[Revision], running: Revision) -> list[R
         and each.completed_at is not None
         and (running.completed_at is None or each.completed_at < running.completed_at)
     ]
-    return sorted(found, key=_completion, reverse=True)
+    newest_first = sorted(found, key=_completion, reverse=True)
+    return sorted(newest_first, key=lambda each: each.ref in left)
 
 
 def _completion(revision: Revision) -> tuple[datetime, int]:
@@ -93,8 +144,9 @@ def lower_than(revisions: Sequence[Revision], running: Revision) -> list[Revisio
 def rollback_target(candidates: Sequence[Candidate], running: Revision) -> RollbackTarget:
     """Pick the revision that a rollback goes to: the newest that completed before `running`.
 
-    Where none is proven so, it is the next lower one, to be asked about. An image that is gone
-    rules a revision out either way.
+    One that the service was brought back from is passed over while there is another. Where none
+    is proven so, it is the next lower one, to be asked about. An image that is gone rules a
+    revision out either way.
 
     Args:
         candidates: ACTIVE revisions of one family, in any order.
@@ -106,9 +158,12 @@ def rollback_target(candidates: Sequence[Candidate], running: Revision) -> Rollb
     Source: ECS ListTaskDefinitions, DescribeTaskDefinition; ECR DescribeImages.
     """
     there = [each.revision for each in candidates if each.image_exists is not False]
-    proven = completed_before(there, running)
+    left = left_behind([each.revision for each in candidates])
+    proven = completed_before(there, running, left)
     if proven:
-        return RollbackTarget(proven[0], proven=True)
+        goal = proven[0]
+        newer = [each for each in proven if _completion(each) > _completion(goal)]
+        return RollbackTarget(goal, proven=True, passed_over=tuple(newer))
     lower = lower_than(there, running)
     if lower:
         return RollbackTarget(lower[0], proven=False)
@@ -171,10 +226,10 @@ def plan_rollback(
         deployment=on_the_way,
         fail_fast=options.fail_fast,
     )
-    mark = () if revision.completed_at else (MarkCompleted(revision.ref),)
+    mark = MarkCompleted(revision.ref, again=revision.completed_at is not None)
     return Plan(
         f"roll {name} back from {running} to {revision.ref} ({target.label}).",
-        (*changing, *((wait, *mark) if options.wait else ())),
+        (*changing, *((wait, mark) if options.wait else ())),
         notes=(_note(revision, target, running, now),),
         asks=not proven,
     )

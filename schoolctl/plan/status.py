@@ -92,7 +92,7 @@ class Status:
             return None
         if primary.rollout_state is not RolloutState.COMPLETED:
             return primary.created_at
-        noted = self.revision.completed_at if self.revision else None
+        noted = self.revision.last_completed_at if self.revision else None
         # An earlier rollout of the same revision left its mark, too.
         return noted if noted and noted >= primary.created_at else primary.updated_at
 

@@ -428,10 +428,12 @@ class MarkCompleted:
     """Note on the revision that its rollout completed, for a later rollback to find."""
 
     task_definition: TaskDefinitionRef | Registered
+    again: bool = False
+    """Whether one did before: the first time stays, the last is noted beside it."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        return f"mark {self.task_definition} as completed"
+        return f"mark {self.task_definition} as completed{' again' if self.again else ''}"
 
 
 @dataclass(frozen=True)

@@ -95,12 +95,16 @@ class Account:
         )
         return digest
 
-    def register(self, tag: str, completed_at: str | None = None) -> None:
+    def register(
+        self, tag: str, completed_at: str | None = None, completed_again_at: str | None = None
+    ) -> None:
         """Push an image and register a revision of it, as `deploy` would leave them."""
         image = f"{self.aws.account}.dkr.ecr.us-east-1.amazonaws.com/{NAME}@{self.push(tag)}"
         tags = {"schoolctl:tag": tag}
         if completed_at is not None:
             tags["schoolctl:completed-at"] = completed_at
+        if completed_again_at is not None:
+            tags["schoolctl:completed-again-at"] = completed_again_at
         self.ecs.register_task_definition(
             family=NAME,
             containerDefinitions=[{"name": "web", "image": image, "memory": 128}],

@@ -67,6 +67,19 @@ def test_rolling_back_twice_goes_back_two(project: Project, history: Account) ->
     assert rollback(project)["revision"] == f"{NAME}:1"
 
 
+def test_what_the_service_was_rolled_back_from_is_passed_over_and_named(
+    project: Project, account: Account
+) -> None:
+    account.register("1.0", "2026-11-02T08:01:00Z", "2026-11-02T08:03:00Z")
+    account.register("1.1", "2026-11-02T08:02:00Z")
+    account.register("1.2", "2026-11-02T08:04:00Z")
+    at(account, 3)
+    done = project.invoke("rollback", "--dry-run")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert f"{NAME}:2 is passed over: the service was rolled back from it" in done.stderr
+    assert rollback(project)["revision"] == f"{NAME}:1"
+
+
 def test_both_revisions_are_named_before_anything_is_changed(
     project: Project, history: Account, faults: Faults
 ) -> None:

@@ -100,6 +100,30 @@ def test_rolling_back_again_and_again_only_ever_goes_further_back(
     assert len(set(visited)) == len(visited)
 
 
+@given(st.lists(st.booleans(), max_size=25))
+def test_a_rollback_goes_to_what_ran_before_the_deployment_that_is_undone(
+    deployed: list[bool],
+) -> None:
+    """Deployments pile up, a rollback takes the topmost off: where two were made, two come off."""
+    revisions = {ref(1): replace(BARE, completed_at=NOW)}
+    pile = [ref(1)]
+    for minute, deploys in enumerate(deployed, 1):
+        at = NOW + timedelta(minutes=minute)
+        if deploys:
+            new = ref(len(revisions) + 1)
+            revisions[new] = replace(BARE, ref=new, completed_at=at)
+            pile.append(new)
+            continue
+        candidates = [Candidate(each, True) for each in revisions.values()]
+        found = target((candidates, revisions[pile.pop()]))
+        if not pile:
+            assert found is None or not found.proven
+            return
+        assert found is not None
+        assert found.revision.ref == pile[-1]
+        revisions[pile[-1]] = replace(found.revision, completed_again_at=at)
+
+
 @given(histories(), st.randoms(use_true_random=False))
 def test_the_order_of_the_candidates_does_not_matter(
     history: tuple[list[Candidate], Revision], random: Random

@@ -87,15 +87,18 @@ def revision(
     letter: str = "a",
     *,
     completed: float | None = None,
+    again: float | None = None,
     active: bool = True,
     tags: dict[str, str] | None = None,
     extra: str = "",
 ) -> Revision:
-    """Give a revision of the tests' configuration; `completed` is minutes before now."""
+    """Give a revision of the tests' configuration; `completed`, `again`: minutes before now."""
     definition = render_task_definition(config(extra), URI.at(digest(letter)), NAMES)
-    at = None if completed is None else NOW - timedelta(minutes=completed)
+    at, last = (
+        None if each is None else NOW - timedelta(minutes=each) for each in (completed, again)
+    )
     images = (str(URI.at(digest(letter))),)
-    return Revision(ref(number), active, NOW, definition, images, tags or {}, at)
+    return Revision(ref(number), active, NOW, definition, images, tags or {}, at, last)
 
 
 def target(

@@ -182,7 +182,15 @@ def test_a_revision_that_says_the_same_is_used_again() -> None:
 def test_a_revision_that_is_marked_keeps_its_first_mark() -> None:
     running, newest = revision(1, "a", completed=5), revision(2, "b", completed=1)
     made = plan(target("b", running=running, newest=newest), service(), running)
-    assert MarkCompleted not in kinds(made)
+    assert made.steps[-1] == MarkCompleted(newest.ref, again=True)
+
+
+def test_a_change_of_settings_is_no_other_completion_of_the_revision() -> None:
+    running = revision(1, "a", completed=5)
+    made = plan(
+        target("a", running=running), service(), running, options=DeployOptions(desired_count=3)
+    )
+    assert kinds(made) == [UpdateService, WaitForRollout]
 
 
 def test_a_deregistered_revision_is_registered_anew() -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from schoolctl.errors import NotFoundError
-from schoolctl.model import RolloutState
+from schoolctl.model import Revision, RolloutState
 from schoolctl.plan.deploy import DeployOptions
-from schoolctl.plan.rollback import Candidate, plan_rollback, rollback_target
+from schoolctl.plan.rollback import (
+    Candidate,
+    Completions,
+    plan_rollback,
+    rollback_target,
+    with_completion,
+)
 from schoolctl.plan.steps import (
     MarkCompleted,
     Plan,
@@ -74,6 +81,50 @@ def test_a_revision_whose_image_is_gone_is_passed_over() -> None:
     assert rollback_target(candidates, revision(3, completed=5)).revision.ref == ref(1)
 
 
+@pytest.mark.parametrize(
+    ("revisions", "wanted", "passed_over"),
+    [
+        ((revision(1, completed=9, again=5), revision(2, completed=7)), 1, [2]),
+        ((revision(1, completed=9, again=5), revision(2, completed=7, again=3)), 2, []),
+        (
+            (revision(1, completed=9, again=4), revision(2, completed=8), revision(3, completed=6)),
+            1,
+            [3, 2],
+        ),
+        (
+            (revision(1, completed=9), revision(2, completed=8, again=4), revision(3, completed=6)),
+            2,
+            [3],
+        ),
+    ],
+    ids=["back from 2", "back from 2, and to it again", "back from 3 over 2", "back from 3 to 2"],
+)
+def test_what_the_service_was_brought_back_from_is_passed_over(
+    revisions: tuple[Revision, ...], wanted: int, passed_over: list[int]
+) -> None:
+    found = rollback_target([Candidate(each, None) for each in revisions], revision(4, completed=1))
+    assert (found.revision.ref, found.proven) == (ref(wanted), True)
+    assert [each.ref for each in found.passed_over] == [ref(number) for number in passed_over]
+
+
+def test_what_was_left_behind_is_better_than_nothing() -> None:
+    candidates = [
+        Candidate(revision(1, completed=9, again=5), False),
+        Candidate(revision(2, completed=7), True),
+    ]
+    assert rollback_target(candidates, revision(3, completed=1)).revision.ref == ref(2)
+
+
+def test_times_that_ecs_remembers_are_those_of_a_revision_without_marks() -> None:
+    bare, marked = revision(1), revision(1, completed=9)
+    told = {ref(1): Completions(NOW - timedelta(minutes=8), NOW - timedelta(minutes=3))}
+    assert with_completion(bare, told) == revision(1, completed=8, again=3)
+    assert with_completion(marked, told) == revision(1, completed=9, again=3)
+    once = {ref(1): Completions(NOW - timedelta(minutes=10), NOW - timedelta(minutes=10))}
+    assert with_completion(marked, once) == marked
+    assert with_completion(bare, {}) == bare
+
+
 def test_an_image_that_nobody_here_knows_of_may_be_there() -> None:
     candidates = [Candidate(revision(1, completed=9), None)]
     assert rollback_target(candidates, revision(3)).proven
@@ -132,7 +183,7 @@ def kinds(made: Plan) -> list[type]:
 
 def test_a_rollback_updates_and_follows_and_names_both_revisions() -> None:
     made = plan()
-    assert kinds(made) == [UpdateService, WaitForRollout]
+    assert kinds(made) == [UpdateService, WaitForRollout, MarkCompleted]
     assert made.summary == (
         "roll schoolapp-backend back from schoolapp-backend:2 to schoolapp-backend:1 (1.0)."
     )
@@ -158,13 +209,17 @@ def test_a_rollback_changes_no_settings() -> None:
 
 def test_a_deployment_in_progress_is_stopped_first() -> None:
     made = plan(moving=True)
-    assert kinds(made) == [StopDeployment, UpdateService, WaitForRollout]
+    assert kinds(made) == [StopDeployment, UpdateService, WaitForRollout, MarkCompleted]
+
+
+def test_a_target_that_completed_before_is_marked_as_completed_again() -> None:
+    assert plan().steps[-1] == MarkCompleted(ref(1), again=True)
 
 
 def test_what_is_not_proven_is_asked_about_and_marked_when_it_completes() -> None:
     made = plan(proven=False)
     assert made.asks
-    assert kinds(made) == [UpdateService, WaitForRollout, MarkCompleted]
+    assert made.steps[-1] == MarkCompleted(ref(1))
     assert "no rollout of schoolapp-backend:1" in made.notes[0]
 
 
@@ -176,7 +231,7 @@ def test_a_service_that_is_there_already_needs_nothing() -> None:
 
 def test_a_way_back_that_ecs_has_begun_is_followed_not_stopped() -> None:
     made = plan(to=2, running=2, moving=True)
-    assert kinds(made) == [WaitForRollout]
+    assert kinds(made) == [WaitForRollout, MarkCompleted]
     assert isinstance(made.steps[0], WaitForRollout)
     assert made.steps[0].deployment is not None
     assert plan(to=2, running=2, moving=True, wait=False).steps == ()
