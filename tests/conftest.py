@@ -278,17 +278,28 @@ def browser_is_there() -> bool:
     return find_chromium() is not None
 
 
+_ON_ENGINE = {"engine", "e2e"}
+
+
 @pytest.hookimpl(trylast=True)  # after -m and -k chose: who wants no such test needs no engine
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs something that is not there, and say so; in CI that is a failure."""
-    _need(items, {"engine", "e2e"}, engine_answers, "no Docker engine answers")
+    for item in items:
+        # The first of them on a new machine waits until the base images are made, too.
+        if _ON_ENGINE & _markers(item) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
+    _need(items, _ON_ENGINE, engine_answers, "no Docker engine answers")
     _need(items, {"browser"}, browser_is_there, "there is no Chromium (scripts/browser.sh)")
+
+
+def _markers(item: pytest.Item) -> set[str]:
+    return {each.name for each in item.iter_markers()}
 
 
 def _need(
     items: list[pytest.Item], markers: set[str], there: Callable[[], bool], reason: str
 ) -> None:
-    needing = [item for item in items if markers & {each.name for each in item.iter_markers()}]
+    needing = [item for item in items if markers & _markers(item)]
     if not needing or there():
         return
     if os.environ.get("CI") == "true":
