@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _GAP = "  "
 _LAST_COLUMN = 24
@@ -29,7 +29,27 @@ def aligned(
         right: for each column, whether it is set to the right.
         width: of the terminal, in columns; None is without end.
     """
-    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    columns = list(zip(*rows, strict=True))
+    if all(map(_is_plain, columns)):
+        widths = [max(map(len, column)) for column in columns]
+        if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
+            # A fifth of the time of what follows, for the ten thousand images of a repository.
+            signs = ["" if to_right else "-" for to_right in right]
+            line = _GAP.join(f"%{sign}{each}s" for sign, each in zip(signs, widths, strict=True))
+            yield from ((line % tuple(row)).rstrip() for row in rows)
+            return
+    yield from _folding(rows, [max(map(_cells, column)) for column in columns], right, width)
+
+
+def _is_plain(column: Iterable[str]) -> bool:
+    text = "".join(column)
+    return text.isascii() and "\n" not in text
+
+
+def _folding(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool], width: int | None
+) -> Iterator[str]:
+    """Give the lines of a table that holds any characters, and may be too wide."""
     before = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
     last = widths[-1]
     if width is not None:

@@ -13,10 +13,10 @@ from schoolctl.model import Digest
 from schoolctl.plan.image_family import age
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
+    from mypy_boto3_ecr.type_defs import DescribeImagesResponseTypeDef, ImageDetailTypeDef
 
     from schoolctl.aws.clients import Clients
     from schoolctl.model import Image
@@ -37,14 +37,17 @@ def list_images(clients: Clients, name: str) -> list[Image]:
     images: list[Image] = []
     unread: list[ImageDetailTypeDef] = []
     calls: list[Future[list[Image]]] = []
-    pages = clients.ecr.get_paginator("describe_images").paginate(
+    pages: Iterator[DescribeImagesResponseTypeDef] = read_ahead(
+        clients,
+        clients.ecr,
+        "DescribeImages",
         repositoryName=name,
         filter={"imageStatus": "ANY"},
-        PaginationConfig={"PageSize": _IMAGES_PER_PAGE},
+        maxResults=_IMAGES_PER_PAGE,
     )
     with translated(f"list the images of {name}"):
         try:
-            for page in read_ahead(clients, pages):
+            for page in pages:
                 for detail in page["imageDetails"]:
                     if wants_reading(detail):
                         unread.append(detail)

@@ -1,21 +1,69 @@
-"""Reading page after page, the next one under way while one is worked on."""
+"""Reading page after page, the next one under way before the last is read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import json
+import re
+import threading
+from collections import deque
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from botocore.client import BaseClient
 
     from schoolctl.aws.clients import Clients
 
-T = TypeVar("T")
+_TOKEN = re.compile(rb'"nextToken"\s*:\s*("(?:[^"\\]|\\.)+")')
+"""No text within an answer looks like it: a quotation mark has a backslash before it there."""
 
 
-def read_ahead(clients: Clients, pages: Iterable[T]) -> Iterator[T]:
-    """Give each page, and fetch the one after it meanwhile: a page's token is in the one before."""
-    rest = iter(pages)
-    waiting = clients.start(next, rest, None)
-    while (page := waiting.result()) is not None:
-        waiting = clients.start(next, rest, None)
-        yield page
+def read_ahead(
+    clients: Clients, client: BaseClient, operation: str, **request: object
+) -> Iterator[Any]:
+    """Give each page of an operation's answer, and ask for the next one as soon as one arrives.
+
+    botocore takes as long to read a page of a thousand items as a fifth of the time in which it
+    comes, and a page's token is in the one before; so the token is looked for in the answer's text.
+
+    Args:
+        clients: what runs the calls beside each other.
+        client: one of them whose operation has `nextToken`, in the JSON protocol.
+        operation: its name in the API, such as `DescribeImages`.
+        request: what every page is asked with.
+
+    Raises:
+        ClientError: as the call does; of the first page that fails.
+    """
+    events, here = client.meta.events, threading.local()
+    method = getattr(client, xform_name(operation))
+    pages: deque[Future[object]] = deque()
+
+    def ask(**token: str) -> object:
+        here.listens = True
+        try:
+            return method(**request, **token)
+        finally:
+            here.listens = False
+
+    def arrived(response_dict: dict[str, Any], **_: object) -> None:
+        # Others may call the same operation meanwhile, and an answer may be a failure.
+        if not getattr(here, "listens", False) or response_dict["status_code"] != HTTPStatus.OK:
+            return
+        here.listens = False
+        if found := _TOKEN.search(response_dict["body"]):
+            pages.append(clients.start(ask, nextToken=json.loads(found[1])))
+
+    event = f"before-parse.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    events.register(event, arrived)
+    try:
+        pages.append(clients.start(ask))
+        while pages:
+            yield pages.popleft().result()
+    finally:
+        events.unregister(event, arrived)

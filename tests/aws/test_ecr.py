@@ -22,6 +22,7 @@ from schoolctl.connection import Connection, Setting
 from schoolctl.errors import NotFoundError
 from schoolctl.model import Digest, Repository, RepositoryUri
 from tests.registry import digest_of
+from tests.scripted_aws import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +210,32 @@ def test_every_page_of_images_is_read_archived_ones_too(
     asked = scripted.requests("DescribeImages")
     assert [each.get("nextToken") for each in asked] == [None, "a", "b"]
     assert all(each["filter"] == {"imageStatus": "ANY"} for each in asked)
+
+
+def test_the_token_of_a_page_is_told_from_text_that_looks_like_one(
+    scripted: ScriptedAws, written: Clients
+) -> None:
+    strange, pretended = 'a"b\\c\u00e9', ('"nextToken": "none of it"', "nextToken")
+    details = [
+        {
+            "imageDigest": f"sha256:{number:064x}",
+            "imagePushedAt": 1_700_000_000,
+            "imageManifestMediaType": IMAGE,
+            "imageTags": pretended,
+        }
+        for number in (1, 2)
+    ]
+    throttled = Refusal("ThrottlingException", '"nextToken": "nor of this"')
+    scripted.answer(
+        "DescribeImages",
+        throttled,
+        {"imageDetails": details[:1], "nextToken": strange},
+        throttled,
+        {"imageDetails": details[1:]},
+    )
+    assert len(list_images(written, NAME)) == 2
+    asked = [each.get("nextToken") for each in scripted.requests("DescribeImages")]
+    assert asked == [None, None, strange, strange]
 
 
 def test_indexes_are_read_a_hundred_at_a_time(scripted: ScriptedAws, written: Clients) -> None:
