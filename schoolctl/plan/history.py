@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from schoolctl.model import RolloutState
 from schoolctl.model.service_deployments import ServiceDeploymentStatus as Status
 from schoolctl.plan.release import short_commit
+from schoolctl.plan.rollback import left_behind
 from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG, image_label
 from schoolctl.plan.task_definition import container_image
 from schoolctl.text import iso, local_time, zoned_time
@@ -57,6 +58,8 @@ class Attempt:
     runs: bool = False
     is_target: bool = False
     """Whether a rollback would go to its revision."""
+    is_left: bool = False
+    """Whether the service was brought back from its revision."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class History:
                 "reason": each.reason or None,
                 "runs": each.runs,
                 "rollback_target": each.is_target,
+                "rolled_back_from": each.is_left,
             }
             for each in self.attempts
         ]
@@ -97,6 +101,8 @@ class History:
         verdict = attempt.verdict
         if attempt.runs:
             verdict += ", runs now"
+        if attempt.is_left:
+            verdict += ", rolled back from"
         if attempt.is_target:
             verdict += "; a rollback goes here"
         image = self._noted(attempt, TAG_TAG) or image_label(self._image(attempt))
@@ -140,19 +146,25 @@ def attempts(
         for each in service.deployments
         if not any(_is_same(each, attempt) for attempt in found)
     ]
+    noted = list(revisions)
     known = {each.ref for each in found}
-    found += [_of_revision(each) for each in revisions if each.ref not in known]
+    found += [_of_revision(each) for each in noted if each.ref not in known]
     found.sort(key=lambda each: (each.begun_at, each.ref.revision), reverse=True)
-    return _marked(found, service.task_definition, target)
+    left = left_behind(noted) - {service.task_definition}
+    return _marked(found, service.task_definition, target, left)
 
 
 def _marked(
-    found: Sequence[Attempt], running: TaskDefinitionRef, target: TaskDefinitionRef | None
+    found: Sequence[Attempt],
+    running: TaskDefinitionRef,
+    target: TaskDefinitionRef | None,
+    left: Iterable[TaskDefinitionRef],
 ) -> list[Attempt]:
-    """Mark what runs and where a rollback goes, each at its newest attempt that completed."""
+    """Mark what runs, where a rollback goes, and what one came from; each at its newest attempt."""
     now, back = _proof(found, running), _proof(found, target)
+    from_there = {_proof(found, each) for each in left}
     return [
-        replace(each, runs=number == now, is_target=number == back)
+        replace(each, runs=number == now, is_target=number == back, is_left=number in from_there)
         for number, each in enumerate(found)
     ]
 

@@ -25,9 +25,14 @@ def record(
     )
 
 
-def revision(ref: TaskDefinitionRef, registered: float, completed: float | None = None) -> Revision:
-    done = at(completed) if completed is not None else None
-    return Revision(ref, True, at(registered), {}, (), {}, done)
+def revision(
+    ref: TaskDefinitionRef,
+    registered: float,
+    completed: float | None = None,
+    again: float | None = None,
+) -> Revision:
+    done, last = (None if each is None else at(each) for each in (completed, again))
+    return Revision(ref, True, at(registered), {}, (), {}, done, last)
 
 
 def told(found: list[Attempt]) -> list[tuple[str, str]]:
@@ -63,6 +68,13 @@ def test_each_attempt_of_one_revision_is_listed_and_the_newest_good_one_runs() -
 def test_an_attempt_that_did_not_complete_has_no_time_of_completion() -> None:
     [failed] = attempts(service(), [record(NEW, -10, ServiceDeploymentStatus.STOPPED)], [], None)
     assert failed.completed_at is None
+
+
+def test_what_the_service_was_rolled_back_from_is_told() -> None:
+    notes = [revision(OLD, -60, -50, again=-10), revision(NEW, -40, -30)]
+    state = service(deployment(ref=OLD, state=COMPLETED, created=-12))
+    found = attempts(state, [], notes, None)
+    assert [(str(each.ref), each.is_left) for each in found] == [("web:6", False), ("web:7", True)]
 
 
 def test_every_status_of_ecs_has_a_word() -> None:
