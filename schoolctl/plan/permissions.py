@@ -1,0 +1,421 @@
+"""Which IAM actions each command needs, on what, and what it does without those it can spare.
+
+This is the one table: `iam policy` writes policies from it, `doctor` simulates it, an error finds
+in it which policy has the action that is missing. A test ties it to the calls that commands make.
+
+An action is not always an operation: passing a role, tagging while registering, and the
+registry's own requests (`PUT /v2/...`) are authorised, too. GetCallerIdentity needs no permission.
+
+Source: Service Authorization Reference; ECS guide, "Identity-based policy examples"; ECR guide,
+"IAM permissions for pushing an image".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class On(Enum):
+    """What an action is allowed on; `plan/policy.py` knows the ARNs of a configuration."""
+
+    ANYTHING = auto()
+    """`*`: AWS knows no resource for the action."""
+    CLUSTER_ONLY = auto()
+    """`*`, where the request names the service's cluster."""
+    REPOSITORY = auto()
+    SERVICE = auto()
+    SERVICE_DEPLOYMENTS = auto()
+    SERVICE_REVISIONS = auto()
+    TASKS = auto()
+    SESSIONS = auto()
+    """The cluster and its tasks: what a session of ECS Exec is opened in."""
+    EVERY_SERVICE = auto()
+    EVERY_TASK = auto()
+    FAMILY = auto()
+    FAMILY_IN_CLUSTER = auto()
+    """The revisions of the family, run in the service's cluster."""
+    ROLES = auto()
+    PASSED_ROLES = auto()
+    """The roles, handed to ECS's tasks and to nothing else."""
+    LOG_GROUP = auto()
+    PARAMETERS = auto()
+    SECRETS = auto()
+    LOCK = auto()
+    LOCKS = auto()
+    """The locks of every environment that shares the repository."""
+
+
+class Case(StrEnum):
+    """What some runs need a permission for; the first two are decided by the configuration."""
+
+    TARGET_GROUP = "there is a target group"
+    RELEASE_COMMAND = "there is a release command"
+    CREATION = "the service or its log group does not exist yet"
+    CREATE_REPOSITORY = "--create-repo"
+    DEREGISTER = "--deregister"
+    ENDED_ROLLOUT = "a rollout in progress is ended"
+    FROM_SERVICE = "--from-service"
+    REFUSED = "the registry refuses the push"
+    RESTORE = "--restore"
+    SCAN = "the repository scans on push"
+    TAG = "--tag"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An action that a command needs.
+
+    Attributes:
+        action: such as `ecr:PutImage`.
+        on: what it is allowed on.
+        without: what is not verified or not told where it is denied, as a sentence; empty where
+            the command cannot do without.
+        when: the case that needs it; None where every run may.
+    """
+
+    action: str
+    on: On
+    without: str = ""
+    when: Case | None = None
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the command goes on without it, and says what was left out."""
+        return bool(self.without)
+
+
+Permissions = tuple[Permission, ...]
+
+
+def _on(on: On, *actions: str) -> Permissions:
+    return tuple(Permission(action, on) for action in actions)
+
+
+def _spare(without: str, *permissions: Permission) -> Permissions:
+    """Give permissions that a command can do without, with what it then leaves out."""
+    return tuple(replace(each, without=without) for each in permissions)
+
+
+def _when(case: Case, *permissions: Permission) -> Permissions:
+    return tuple(replace(each, when=case) for each in permissions)
+
+
+# ECR
+
+_TOKEN = _on(On.ANYTHING, "ecr:GetAuthorizationToken")
+_REPOSITORY = _on(On.REPOSITORY, "ecr:DescribeRepositories")
+_IMAGES = _on(On.REPOSITORY, "ecr:DescribeImages")
+_MANIFESTS = _on(On.REPOSITORY, "ecr:BatchGetImage")
+_BLOBS = _on(On.REPOSITORY, "ecr:GetDownloadUrlForLayer")
+_UPLOAD = _on(
+    On.REPOSITORY,
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
+    "ecr:CompleteLayerUpload",
+    "ecr:PutImage",
+)
+_CREATE_REPOSITORY = _on(On.REPOSITORY, "ecr:CreateRepository", "ecr:TagResource")
+_INSIDE = (*_TOKEN, *_MANIFESTS, *_BLOBS)
+_COMMIT = _spare("the commit that the image was built from is not told", *_INSIDE)
+
+# ECS
+
+_SERVICE = _on(On.SERVICE, "ecs:DescribeServices")
+_REVISION = _on(On.ANYTHING, "ecs:DescribeTaskDefinition")
+_REVISIONS = _on(On.ANYTHING, "ecs:ListTaskDefinitions")
+_TASKS = (*_on(On.CLUSTER_ONLY, "ecs:ListTasks"), *_on(On.TASKS, "ecs:DescribeTasks"))
+_RECORD = (
+    *_on(On.SERVICE, "ecs:ListServiceDeployments"),
+    *_on(On.SERVICE_DEPLOYMENTS, "ecs:DescribeServiceDeployments"),
+    *_on(On.SERVICE_REVISIONS, "ecs:DescribeServiceRevisions"),
+)
+_UPDATE = _on(On.SERVICE, "ecs:UpdateService")
+_STOP_ROLLOUT = _when(Case.ENDED_ROLLOUT, *_on(On.SERVICE_DEPLOYMENTS, "ecs:StopServiceDeployment"))
+_PASS_ROLES = _on(On.PASSED_ROLES, "iam:PassRole")
+_REGISTER = (*_on(On.FAMILY, "ecs:RegisterTaskDefinition", "ecs:TagResource"), *_PASS_ROLES)
+_DEREGISTER = _on(On.ANYTHING, "ecs:DeregisterTaskDefinition")
+_RUN_TASK = (
+    *_on(On.FAMILY_IN_CLUSTER, "ecs:RunTask"),
+    *_on(On.TASKS, "ecs:DescribeTasks", "ecs:StopTask"),
+    *_PASS_ROLES,
+)
+_EVERYWHERE = (
+    *_on(On.ANYTHING, "ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks"),
+    *_on(On.EVERY_SERVICE, "ecs:DescribeServices"),
+    *_on(On.EVERY_TASK, "ecs:DescribeTasks"),
+)
+"""What runs in every cluster of the account and region."""
+_USES = (
+    *_EVERYWHERE,
+    *_on(On.ANYTHING, "ecs:ListTaskDefinitionFamilies"),
+    *_REVISIONS,
+    *_REVISION,
+)
+
+# What is around the service
+
+_LOCK = _on(On.LOCK, "ssm:PutParameter", "ssm:GetParameter", "ssm:DeleteParameter")
+_LOCKS = tuple(replace(each, on=On.LOCKS) for each in _LOCK)
+_ROLES = _spare("that the roles exist is not verified", *_on(On.ROLES, "iam:GetRole"))
+_SECRETS = _on(On.SECRETS, "secretsmanager:DescribeSecret")
+_PARAMETERS = _on(On.PARAMETERS, "ssm:GetParameters")
+_LOOK_AT_PARAMETERS = _spare("that the parameters exist is not verified", *_PARAMETERS)
+_PLACES = (
+    *_on(On.ANYTHING, "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"),
+    *_when(
+        Case.TARGET_GROUP,
+        *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups"),
+    ),
+    *_spare(
+        "whether the log group exists is not verified", *_on(On.ANYTHING, "logs:DescribeLogGroups")
+    ),
+)
+_TARGETS = _when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetHealth"))
+_TASK_LOG = _on(On.LOG_GROUP, "logs:GetLogEvents")
+_LOGS = _on(On.LOG_GROUP, "logs:FilterLogEvents")
+
+# What several commands do
+
+_FIND_IMAGE = (*_REPOSITORY, *_IMAGES)
+_TASK_DEFINITION = (*_FIND_IMAGE, *_COMMIT, *_REVISION, *_ROLES, *_SECRETS)
+_FOLLOW = (
+    *_SERVICE,
+    *_spare("what ECS's own record tells of the rollout is left out", *_RECORD),
+    *_spare("whether tasks have stopped meanwhile is not verified", *_TASKS),
+    *_spare("the targets' health is not verified", *_TARGETS),
+)
+"""A rollout and its verdict."""
+_EXPLAIN = _spare("the last log lines of a task that failed are not shown", *_TASK_LOG)
+_FRESHNESS = _spare(
+    "which values changed after the tasks started is not known", *_PARAMETERS, *_SECRETS
+)
+
+_DEPLOY = (
+    *_LOCK,
+    *_TASK_DEFINITION,
+    *_LOOK_AT_PARAMETERS,
+    *_PLACES,
+    *_REGISTER,
+    *_UPDATE,
+    *_when(
+        Case.CREATION,
+        *_on(On.SERVICE, "ecs:CreateService"),
+        *_on(On.LOG_GROUP, "logs:CreateLogGroup"),
+    ),
+    *_FOLLOW,
+    *_EXPLAIN,
+    *_STOP_ROLLOUT,
+)
+_RELEASE = _when(Case.RELEASE_COMMAND, *_RUN_TASK, *_TASK_LOG)
+_PUSH = (
+    *_REPOSITORY,
+    *_TOKEN,
+    *_MANIFESTS,
+    *_UPLOAD,
+    *_spare("whether a tag that is there has the same content is not verified", *_BLOBS),
+    *_when(Case.CREATE_REPOSITORY, *_CREATE_REPOSITORY),
+    *_spare(
+        "what ECR's scan found is not known",
+        *_when(Case.SCAN, *_on(On.REPOSITORY, "ecr:DescribeImageScanFindings")),
+    ),
+    *_spare(
+        "the repository's own policy is not read",
+        *_when(Case.REFUSED, *_on(On.REPOSITORY, "ecr:GetRepositoryPolicy")),
+    ),
+)
+_SET_VALUES = (
+    *_spare("values that are there are not compared, and written in any case", *_PARAMETERS),
+    *_on(On.PARAMETERS, "ssm:PutParameter"),
+)
+_SET_SECRETS = (
+    *_SECRETS,
+    *_spare(
+        "values that are there are not compared, and written in any case",
+        *_on(On.SECRETS, "secretsmanager:GetSecretValue"),
+    ),
+    *_on(On.SECRETS, "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue"),
+)
+_LOOK_AT_IMAGES = (
+    *_FIND_IMAGE,
+    *_spare("what stands inside the images is not shown", *_INSIDE),
+    *_spare("what uses the images is not known", *_USES),
+)
+
+LOCAL = frozenset(
+    {
+        "build",
+        "config check",
+        "config schema",
+        "config show",
+        "iam policy",
+        "profile list",
+        "profile show",
+        "profile use",
+        "sandbox down",
+        "sandbox logs",
+        "sandbox status",
+        "sandbox up",
+    }
+)
+"""The commands that need no permission: they ask AWS nothing, or only who the caller is."""
+
+_OF_COMMANDS: dict[str, Permissions] = {
+    "deploy": (*_DEPLOY, *_RELEASE),
+    "diff": (
+        *_TASK_DEFINITION,
+        *_LOOK_AT_PARAMETERS,
+        *_PLACES,
+        *_SERVICE,
+        *_spare("which values changed after the tasks started is not known", *_TASKS),
+    ),
+    "events": _SERVICE,
+    "exec": (
+        *_SERVICE,
+        *_TASKS,
+        *_REVISION,
+        *_on(On.SESSIONS, "ecs:ExecuteCommand"),
+    ),
+    "history": (
+        *_SERVICE,
+        *_REVISIONS,
+        *_REVISION,
+        *_spare("deployments that failed may be missing", *_RECORD),
+        *_spare("where a rollback goes is not known", *_FIND_IMAGE),
+    ),
+    "images list": _LOOK_AT_IMAGES,
+    "images prune": (
+        *_LOCKS,
+        *_FIND_IMAGE,
+        *_MANIFESTS,
+        *_USES,
+        *_on(On.REPOSITORY, "ecr:BatchDeleteImage"),
+        *_when(Case.DEREGISTER, *_DEREGISTER),
+    ),
+    "images show": _LOOK_AT_IMAGES,
+    "init": _when(
+        Case.FROM_SERVICE,
+        *_SERVICE,
+        *_REVISION,
+        *_spare("what the file says of them may have to be completed", *_REPOSITORY, *_IMAGES),
+        *_spare("the parameters' types are not known", *_PARAMETERS),
+        *_spare("the secrets' names are not known", *_SECRETS),
+        *_spare(
+            "the security groups' names are not known",
+            *_on(On.ANYTHING, "ec2:DescribeSecurityGroups"),
+        ),
+        *_spare(
+            "the target group's name is not known",
+            *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups"),
+        ),
+    ),
+    "lock release": _on(On.LOCK, "ssm:GetParameter", "ssm:DeleteParameter"),
+    "lock show": _on(On.LOCK, "ssm:GetParameter"),
+    "login": _TOKEN,
+    "logs": (
+        *_spare("where the service logs to is taken from schoolctl.yaml", *_SERVICE, *_REVISION),
+        *_LOGS,
+    ),
+    "params get": _PARAMETERS,
+    "params list": (
+        *_PARAMETERS,
+        *_spare("who changed them is not told", *_on(On.ANYTHING, "ssm:DescribeParameters")),
+    ),
+    "params set": (*_SET_VALUES, *_SET_SECRETS),
+    "pull": (*_FIND_IMAGE, *_INSIDE),
+    "push": _PUSH,
+    "repo create": (*_REPOSITORY, *_CREATE_REPOSITORY),
+    "repo show": _REPOSITORY,
+    "restart": (*_LOCK, *_REVISION, *_UPDATE, *_FOLLOW, *_EXPLAIN, *_PASS_ROLES),
+    "rollback": (
+        *_LOCK,
+        *_FIND_IMAGE,
+        *_REVISION,
+        *_REVISIONS,
+        *_UPDATE,
+        *_PASS_ROLES,
+        *_on(On.FAMILY, "ecs:TagResource"),
+        *_FOLLOW,
+        *_EXPLAIN,
+        *_STOP_ROLLOUT,
+    ),
+    "run": (
+        *_SERVICE,
+        *_REVISION,
+        *_when(Case.TAG, *_FIND_IMAGE, *_REVISIONS),
+        *_RUN_TASK,
+        *_TASK_LOG,
+    ),
+    "scale": (
+        *_LOCK,
+        *_UPDATE,
+        *_FOLLOW,
+        *_spare(
+            "whether auto scaling manages the count is not verified",
+            *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
+        ),
+    ),
+    "secrets list": _SECRETS,
+    "secrets set": (
+        *_SET_SECRETS,
+        *_when(Case.RESTORE, *_on(On.SECRETS, "secretsmanager:RestoreSecret")),
+    ),
+    "status": (
+        *_SERVICE,
+        *_spare("the image is not known", *_REVISION),
+        *_spare("the tasks are not known", *_TASKS),
+        *_spare("the targets' health is not known", *_TARGETS),
+        *_FRESHNESS,
+        *_spare(
+            "whether somebody deploys just now is not known", *_on(On.LOCK, "ssm:GetParameter")
+        ),
+    ),
+    "taskdef deregister": (*_LOCK, *_EVERYWHERE, *_REVISION, *_DEREGISTER),
+    "taskdef diff": (*_TASK_DEFINITION, *_SERVICE),
+    "taskdef list": (*_REVISIONS, *_REVISION),
+    "taskdef register": (*_TASK_DEFINITION, *_REGISTER),
+    "taskdef render": _TASK_DEFINITION,
+    "tasks": (*_SERVICE, *_TASKS, *_TARGETS),
+    "wait": (*_FOLLOW, *_REVISION, *_EXPLAIN),
+    "why": (*_SERVICE, *_RECORD, *_REVISION, *_TASKS, *_TARGETS, *_TASK_LOG),
+}
+
+
+def commands() -> tuple[str, ...]:
+    """Give the commands that need permissions, sorted."""
+    return tuple(sorted(_OF_COMMANDS))
+
+
+def permissions_of(*of: str, absent: Collection[Case] = ()) -> Permissions:
+    """Give what commands need, each action on each kind of resource once.
+
+    What one of them cannot do without is needed; what all of them can spare is optional.
+
+    Args:
+        of: commands as `schoolctl --help` spells them, such as `params set`; one that asks AWS
+            nothing needs nothing.
+        absent: cases that cannot be.
+
+    Raises:
+        KeyError: there is no such command.
+    """
+    found: dict[tuple[str, On], Permission] = {}
+    wanted = [each for command in of if command not in LOCAL for each in _OF_COMMANDS[command]]
+    for each in wanted:
+        if each.when not in absent:
+            before = found.get((each.action, each.on))
+            found[each.action, each.on] = each if before is None else _joined(before, each)
+    return tuple(found.values())
+
+
+def _joined(first: Permission, second: Permission) -> Permission:
+    return replace(
+        first,
+        without=first.without and second.without,
+        when=first.when if first.when is second.when else None,
+    )
