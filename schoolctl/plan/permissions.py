@@ -43,6 +43,7 @@ class On(Enum):
     PASSED_ROLES = auto()
     """The roles, handed to ECS's tasks and to nothing else."""
     LOG_GROUP = auto()
+    LOG_STREAMS = auto()
     PARAMETERS = auto()
     SECRETS = auto()
     LOCK = auto()
@@ -177,7 +178,7 @@ _PLACES = (
     ),
 )
 _TARGETS = _when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetHealth"))
-_TASK_LOG = _on(On.LOG_GROUP, "logs:GetLogEvents")
+_TASK_LOG = _on(On.LOG_STREAMS, "logs:GetLogEvents")
 _LOGS = _on(On.LOG_GROUP, "logs:FilterLogEvents")
 
 # What several commands do

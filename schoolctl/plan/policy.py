@@ -113,6 +113,7 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.FAMILY_IN_CLUSTER: (("ecs", "task-definition/{family}:*"),),
     # Which of the two AWS asks for depends on the action.
     On.LOG_GROUP: (("logs", "log-group:{log_group}"), ("logs", "log-group:{log_group}:*")),
+    On.LOG_STREAMS: (("logs", "log-group:{log_group}:log-stream:*"),),
     On.PARAMETERS: (("ssm", "parameter/{app}/{environment}/*"),),
     On.LOCK: (("ssm", "parameter{lock}"),),
 }
@@ -208,10 +209,23 @@ def to_simulate(permissions: Iterable[Permission], scope: Scope) -> tuple[Checke
     return tuple(found)
 
 
+_WIDER = {
+    On.CLUSTER_ONLY: On.ANYTHING,
+    On.SERVICE: On.EVERY_SERVICE,
+    On.TASKS: On.EVERY_TASK,
+    On.LOCK: On.LOCKS,
+}
+"""Kinds of resource that another one has in it."""
+
+
 def statements(permissions: Iterable[Permission], scope: Scope) -> list[Document]:
     """Give one statement for each set of resources and condition, sorted by it."""
+    given = tuple(permissions)
+    allowed = {(each.action, each.on) for each in given}
     groups: dict[str, tuple[set[str], tuple[str, ...], Condition]] = {}
-    for each in permissions:
+    for each in given:
+        if (each.action, _WIDER.get(each.on)) in allowed:
+            continue
         arns, narrowed = resources(each.on, scope), condition(each.on, scope)
         if arns:
             key = json.dumps([arns, narrowed])
@@ -236,17 +250,35 @@ def statement(
     return made
 
 
-def documents(made: Sequence[Document]) -> list[Document]:
-    """Give policies that hold the statements, as few as fit IAM's limit; one is the rule.
+def documents(made: Iterable[Document]) -> list[Document]:
+    """Give policies that hold the statements, as few as fit IAM's limit; mostly one.
 
     Source: IAM quotas: 6,144 characters in a managed policy, white space not counted.
     """
-    policies: list[list[Document]] = [[]]
-    for each in made:
-        if policies[-1] and length(_policy([*policies[-1], each])) > LONGEST:
-            policies.append([])
-        policies[-1].append(each)
-    return [_policy(each) for each in policies]
+    policies: list[list[Document]] = []
+    for each in (piece for one in made for piece in _fitting(one)):
+        if policies and _fits([*policies[-1], each]):
+            policies[-1].append(each)
+        else:
+            policies.append([each])
+    return [wrapped(each) for each in policies]
+
+
+def _fitting(one: Document) -> list[Document]:
+    """Give a statement in as many as it takes for each to fit a policy: some resources in each."""
+    arns = one["Resource"]
+    if isinstance(arns, str) or _fits([one]):
+        return [one]
+    middle = len(arns) // 2
+    return [
+        piece
+        for half in (arns[:middle], arns[middle:])
+        for piece in _fitting({**one, "Resource": half[0] if len(half) == 1 else half})
+    ]
+
+
+def _fits(made: Sequence[Document]) -> bool:
+    return length(wrapped(made)) <= LONGEST
 
 
 def length(document: Document) -> int:
@@ -254,5 +286,6 @@ def length(document: Document) -> int:
     return len(re.sub(r"\s", "", json.dumps(document)))
 
 
-def _policy(made: Sequence[Document]) -> Document:
+def wrapped(made: Sequence[Document]) -> Document:
+    """Give a policy that holds the statements."""
     return {"Version": _VERSION, "Statement": list(made)}

@@ -95,6 +95,7 @@ CASES = {
     "login": Case("login"),
     "lock show": Case("lock show"),
     "lock release": Case("lock release --id nobodys --yes"),
+    "iam policy": Case("iam policy --for all"),
     "repo create": Case("repo create"),
     "repo show": Case("repo show"),
     # There is no engine here for these: the other side of them is in tests/engine/sandbox.

@@ -36,7 +36,7 @@ def actions(made: list[dict[str, Any]]) -> set[str]:
 def test_every_command_is_in_the_table() -> None:
     pages = [path.removeprefix("schoolctl").strip() for path, _ in help_pages()]
     groups = {path.rpartition(" ")[0] for path in pages}
-    every = {path for path in pages if path not in groups} | {"iam policy"}
+    every = {path for path in pages if path not in groups}
     assert every == {*commands(), *LOCAL}
 
 
@@ -122,6 +122,15 @@ def test_what_does_not_fit_one_policy_is_split_and_nothing_is_lost() -> None:
     assert len(found) > 1
     assert all(length(each) <= LONGEST for each in found)
     assert [each for document in found for each in document["Statement"]] == made
+
+
+def test_what_is_allowed_everywhere_is_not_allowed_once_more() -> None:
+    found = [
+        (each["Action"], each["Resource"])
+        for each in statements(needed(config(), "status", "images prune"), scope())
+        if "ecs:DescribeServices" in each["Action"]
+    ]
+    assert found == [(["ecs:DescribeServices"], f"{A}:service/*")]
 
 
 def test_the_options_of_a_run_are_in_its_policy() -> None:
