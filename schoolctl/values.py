@@ -29,7 +29,7 @@ _ADVANCED_BYTES = 8192
 _SECRET_BYTES = 65_536
 _FILE_BYTES = 1_000_000
 
-_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<key>[A-Za-z_][\w.-]*)\s*=\s*(?P<value>.*?)\s*")
+_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<key>[\w./+@-]+)\s*=\s*(?P<value>.*?)\s*")
 _QUOTED = re.compile(r"""(?P<quote>["'])(?P<text>.*)(?P=quote)(?:\s+#.*)?""")
 _DOUBLE_QUOTED_ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}

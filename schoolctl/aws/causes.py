@@ -110,6 +110,32 @@ CAUSES: Final = (
         r"needs a subscription|not subscribed|is not signed up",
         "finish the sign-up of the account: https://portal.aws.amazon.com/billing/signup",
     ),
+    _cause(
+        r"HierarchyTypeMismatch",
+        "SSM does not change the type of a parameter: declare the type that it has"
+        " (`schoolctl params list`), or delete it and set it again: `schoolctl params delete KEY`",
+    ),
+    _cause(
+        r"ParameterMaxVersionLimit",
+        "SSM keeps 100 versions and does not drop one that has a label: `schoolctl params history"
+        " KEY` shows it, `aws ssm unlabel-parameter-version` takes the label away",
+    ),
+    _cause(
+        r"advanced.parameter tier|advanced tier",
+        "an advanced parameter cannot be made a standard one: delete it and set it again,"
+        " `schoolctl params delete KEY`",
+    ),
+    _cause(
+        r"ParameterPatternMismatch|AllowedPattern",
+        "the parameter has an allowed pattern that the value does not fit:"
+        " `aws ssm describe-parameters` shows it",
+    ),
+    _cause(
+        r"InvalidKeyId|KMSKeyDisabled|KMSInvalidState|DisabledException|pending deletion",
+        "the KMS key that encrypts it is disabled, deleted, or not yours to use:"
+        " `aws ssm describe-parameters` names it as KeyId, `aws kms describe-key --key-id ID`"
+        " tells its state",
+    ),
     _cause(r"customer master key|kms key|access to kms", "check the key's policy and its state"),
 )
 """The first that fits counts."""

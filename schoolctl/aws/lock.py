@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import is_code, translated
+from schoolctl.aws.ssm import delete_parameter
 from schoolctl.plan.lock import Found, parse_holder, render_holder
 
 if TYPE_CHECKING:
@@ -90,9 +91,4 @@ def _server_time(headers: Mapping[str, Any]) -> datetime | None:
 
 def delete_lock(clients: Clients, name: str) -> None:
     """Delete the lock; one that is gone already is no error. Source: SSM DeleteParameter."""
-    with translated(f"free the deploy lock {name}"):
-        try:
-            clients.ssm.delete_parameter(Name=name)
-        except ClientError as error:
-            if not is_code(error, "ParameterNotFound"):
-                raise
+    delete_parameter(clients, name, doing=f"free the deploy lock {name}")

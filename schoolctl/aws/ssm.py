@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.errors import translated
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import is_code, translated
 from schoolctl.batches import batches
-from schoolctl.model import Parameter, SecretValue
+from schoolctl.errors import SchoolctlError
+from schoolctl.model import Parameter, ParameterVersion, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mypy_boto3_ssm.literals import ParameterTypeType
-    from mypy_boto3_ssm.type_defs import ParameterTypeDef
+    from mypy_boto3_ssm.type_defs import ParameterHistoryTypeDef, ParameterTypeDef
 
     from schoolctl.aws.clients import Clients
 
 _GET_LIMIT = 10
 _FILTER_LIMIT = 50
+_HISTORY_LIMIT = 50
 
 
 def get_parameters(
@@ -50,9 +54,19 @@ def get_parameters(
 
 
 def _get_batch(clients: Clients, names: Sequence[str], *, decrypt: bool) -> dict[str, Parameter]:
-    with translated(f"read {_named(names)}"):
+    doing = f"read {_named(names)}"
+    with translated(doing):
         answer = clients.ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
-    return {each["Name"]: _parameter(each, decrypt=decrypt) for each in answer["Parameters"]}
+    found = {each["Name"]: _parameter(each, decrypt=decrypt) for each in answer["Parameters"]}
+    untold = [each for each in names if each not in {*found, *answer.get("InvalidParameters", ())}]
+    if untold:
+        # What is taken for missing would be created, or let go.
+        raise SchoolctlError(
+            f"could not {doing}",
+            why=f"AWS's answer says neither that {untold[0]} is there nor that it is not",
+            hint="run it again; check what stands between this machine and AWS",
+        )
+    return found
 
 
 def _parameter(found: ParameterTypeDef, *, decrypt: bool) -> Parameter:
@@ -107,6 +121,59 @@ def put_parameter(
             **({"Description": description} if description else {}),  # type: ignore[arg-type]  # a TypedDict cannot be unpacked in part
         )
     return answer["Version"]
+
+
+def parameter_history(
+    clients: Clients, name: str, *, decrypt: bool
+) -> tuple[ParameterVersion, ...]:
+    """Give the versions that SSM keeps of a parameter, newest first; none where there is none.
+
+    Args:
+        clients: the AWS clients.
+        name: full name.
+        decrypt: whether the values are wanted; AWS then decrypts every one of them.
+
+    Source: SSM GetParameterHistory, 50 versions a page, all pages; SSM keeps 100.
+    """
+    found: list[ParameterVersion] = []
+    with translated(f"read the history of parameter {name}"):
+        pages = clients.ssm.get_paginator("get_parameter_history").paginate(
+            Name=name, WithDecryption=decrypt, PaginationConfig={"PageSize": _HISTORY_LIMIT}
+        )
+        try:
+            for page in pages:
+                found += [_version(each, decrypt=decrypt) for each in page["Parameters"]]
+        except ClientError as error:
+            if is_code(error, "ParameterNotFound"):
+                return ()
+            raise
+    return tuple(sorted(found, key=lambda each: each.version, reverse=True))
+
+
+def _version(found: ParameterHistoryTypeDef, *, decrypt: bool) -> ParameterVersion:
+    return ParameterVersion(
+        version=found["Version"],
+        type=found["Type"],
+        modified_at=found.get("LastModifiedDate"),
+        writer=found.get("LastModifiedUser", ""),
+        labels=tuple(found.get("Labels", ())),
+        value=SecretValue(found["Value"]) if decrypt else None,
+    )
+
+
+def delete_parameter(clients: Clients, name: str, *, doing: str = "") -> bool:
+    """Delete a parameter; gives False where there was none, which is no error.
+
+    Source: SSM DeleteParameter.
+    """
+    with translated(doing or f"delete parameter {name}"):
+        try:
+            clients.ssm.delete_parameter(Name=name)
+        except ClientError as error:
+            if is_code(error, "ParameterNotFound"):
+                return False
+            raise
+    return True
 
 
 def _named(names: Sequence[str]) -> str:

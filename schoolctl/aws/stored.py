@@ -32,11 +32,16 @@ def observe_existing(clients: Clients, entries: Iterable[Entry]) -> dict[Entry, 
 
 
 def observe_stored(
-    clients: Clients, entries: Iterable[Entry]
+    clients: Clients, entries: Iterable[Entry], *, unread: str = "not compared, written in any case"
 ) -> tuple[dict[Entry, Stored], list[str]]:
     """Read what `entries` hold now, to compare it with what is to be written.
 
     Comparing is an extra: where the values may not be read, they are taken as unknown.
+
+    Args:
+        clients: the AWS clients.
+        entries: which.
+        unread: what a warning says becomes of a value that may not be read.
 
     Returns:
         What each entry holds, and a warning for each read that AWS denied.
@@ -51,14 +56,14 @@ def observe_stored(
         found = get_parameters(clients, [each.name for each in parameters], decrypt=True)
         stored = {entry: _stored_parameter(found.get(entry.name)) for entry in parameters}
     except AccessDeniedError as denied:
-        warnings.append(_not_compared(denied))
+        warnings.append(_not_compared(denied, unread))
         stored = {entry: Stored(exists=None) for entry in parameters}
     for entry in secrets:
         value = None
         try:
             value = values[entry].result()
         except AccessDeniedError as denied:
-            warnings.append(_not_compared(denied))
+            warnings.append(_not_compared(denied, unread))
         stored[entry] = _stored_secret(looked[entry].result(), value)
     return stored, warnings
 
@@ -79,8 +84,8 @@ def _value_if_any(clients: Clients, entry: Entry) -> SecretValue | None:
         return None
 
 
-def _not_compared(denied: AccessDeniedError) -> str:
-    return f"{denied.what} ({denied.action or 'access denied'}): not compared, written in any case"
+def _not_compared(denied: AccessDeniedError, unread: str) -> str:
+    return f"{denied.what} ({denied.action or 'access denied'}): {unread}"
 
 
 def _stored_parameter(found: Parameter | None) -> Stored:

@@ -79,15 +79,22 @@ def from_stdin(run: Run) -> SecretValue:
 
 
 def from_file(run: Run, file: Path, entries: Sequence[Entry]) -> dict[Entry, SecretValue]:
-    """Read the values of a file; warns where others can read it, too.
+    """Read the values of a file.
 
     Raises:
-        UsageError: the file cannot be used, or has keys that schoolctl.yaml does not declare.
+        UsageError: the file cannot be used, has keys that schoolctl.yaml does not declare, or has
+            hidden values that other users can read. With nothing hidden in it, that is a warning.
     """
-    values = read_values_file(file)
+    found = {find_entry(entries, key): value for key, value in read_values_file(file).items()}
     if readable_by_others(file):
-        run.reporter.warn(f"other users can read {file}; `chmod 600 {file}` changes that")
-    return {find_entry(entries, key): value for key, value in values.items()}
+        told, cure = f"other users can read {file}", f"`chmod 600 {file}` changes that"
+        hidden = [entry.key for entry in found if entry.hidden]
+        if hidden:
+            raise UsageError(
+                told, why=f"it holds {', '.join(hidden)}; nothing was changed", hint=cure
+            )
+        run.reporter.warn(f"{told}; {cure}")
+    return found
 
 
 def from_questions(run: Run, wanted: Sequence[Entry], *, as_is: bool) -> dict[Entry, SecretValue]:

@@ -1,20 +1,25 @@
-"""`params set`, `params list`, `params get`: the service's parameters in SSM."""
+"""`params set`, `params import`: the service's parameters in SSM, written; and the group itself."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schoolctl.cli.options import ChangingCommand, Command
+from schoolctl.cli.params_delete import delete_parameter
+from schoolctl.cli.params_diff import diff_values
+from schoolctl.cli.params_export import export_parameters
+from schoolctl.cli.params_look import get_parameter, list_parameters, show_history
 from schoolctl.cli.run import Run
-from schoolctl.errors import AccessDeniedError, NotFoundError, UsageError
+from schoolctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from schoolctl.model import Parameter, SecretValue
+    from schoolctl.model import SecretValue
     from schoolctl.plan.params import Entry
     from schoolctl.plan.steps import Plan
 
@@ -30,7 +35,7 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show the values.")]
+AsIs = Annotated[bool, typer.Option("--as-is", help="Take a value that looks like a mistake.")]
 
 
 @app.command("set", cls=ChangingCommand)
@@ -46,19 +51,30 @@ def set_values(
             "--from-file", metavar="FILE", help="Read values from a dotenv, JSON or YAML file."
         ),
     ] = None,
-    as_is: Annotated[
-        bool, typer.Option("--as-is", help="Take a value that looks like a mistake.")
-    ] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--from-rds",
+            metavar="INSTANCE",
+            help="Take what has a `from:` (of each KEY, or all) from an RDS instance or cluster.",
+        ),
+    ] = None,
+    as_is: AsIs = False,
 ) -> None:
     """Write parameters and secrets; bare, ask for what is missing.
 
     An equal value is not written again. A value may stand on the command line where schoolctl.yaml
-    declares `hidden: false`; any other is asked for, or comes from a pipe or a file.
+    declares `hidden: false`; any other is asked for, or comes from a pipe, a file or RDS.
     """
     from schoolctl.plan.params import declared
 
     run = Run.of(context)
     entries = declared(run.config)
+    if database is not None:
+        if stdin or file is not None:
+            raise UsageError("--from-rds goes with neither --stdin nor --from-file")
+        _set_from_rds(run, entries, database, words or [], as_is=as_is)
+        return
     if words or stdin or file is not None:
         given = _gather(run, entries, words or [], stdin=stdin, file=file, as_is=as_is)
         plan = _plan_given(run, given)
@@ -66,6 +82,33 @@ def set_values(
         given, plan = _plan_missing(run, entries, as_is=as_is)
     if run.carry_out(plan) is not None:
         report_set(run, given, plan)
+
+
+@app.command("import", cls=ChangingCommand)
+def import_values(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A dotenv, JSON or YAML file.")],
+    as_is: AsIs = False,
+) -> None:
+    """Write the values of a file, as `params set --from-file` does.
+
+    What `params export` wrote comes back as it was: then there is nothing to do.
+    """
+    from schoolctl.plan.params import declared
+
+    run = Run.of(context)
+    given = _gather(run, declared(run.config), [], stdin=False, file=file, as_is=as_is)
+    plan = _plan_given(run, given)
+    if run.carry_out(plan) is not None:
+        report_set(run, given, plan)
+
+
+app.command("list", cls=Command)(list_parameters)
+app.command("get", cls=Command)(get_parameter)
+app.command("diff", cls=Command)(diff_values)
+app.command("history", cls=Command)(show_history)
+app.command("export", cls=Command)(export_parameters)
+app.command("delete", cls=ChangingCommand)(delete_parameter)
 
 
 def _gather(
@@ -97,6 +140,44 @@ def _gather(
     if wanted and not stdin:
         given |= from_questions(run, wanted, as_is=as_is)
     return given
+
+
+def _set_from_rds(
+    run: Run, entries: Sequence[Entry], database: str, words: Sequence[str], *, as_is: bool
+) -> None:
+    from schoolctl.aws.rds import find_database
+    from schoolctl.cli.given import parse_words
+    from schoolctl.plan.from_rds import (
+        parse_database_name,
+        rds_warnings,
+        values_of,
+        wanted_of_rds,
+    )
+    from schoolctl.values import refuse_bad_values
+
+    name = parse_database_name(database)
+    given, chosen = parse_words(words, entries)
+    if given:
+        raise UsageError(
+            "--from-rds gives the values by itself",
+            hint="name the KEYs alone, or none for all that have a `from:`",
+        )
+    wanted = wanted_of_rds(entries, chosen)
+    found = values_of(find_database(run.clients, name), wanted)
+    values = dict(found.values)
+    refuse_bad_values(values, as_is=as_is)
+    plan = _plan_given(run, values)
+    plan = replace(plan, warnings=(*plan.warnings, *rds_warnings(found, run.config)))
+    if not values:
+        plan = replace(plan, nothing="nothing to write: RDS keeps that secret itself")
+    if run.carry_out(plan) is not None:
+        environment = run.config.environment
+        configure = {
+            f"environments.{environment}.secrets.{entry.key}.arn": arn
+            for entry, arn in found.unnamed().items()
+        }
+        run.reporter.result({"database": found.database.name, "configure": configure})
+        report_set(run, values, plan)
 
 
 def _plan_given(run: Run, given: Mapping[Entry, SecretValue]) -> Plan:
@@ -160,113 +241,3 @@ def report_set(run: Run, given: Mapping[Entry, SecretValue], plan: Plan) -> None
 
 def _identify(entry: Entry) -> dict[str, str]:
     return {"key": entry.key, "name": entry.name, "kind": str(entry.kind)}
-
-
-@app.command("list", cls=Command)
-def list_parameters(context: typer.Context, reveal: Reveal = False) -> None:
-    """List the declared parameters; values stay hidden."""
-    from schoolctl.aws.ssm import get_parameters, last_writers
-    from schoolctl.plan.params import declared_parameters
-    from schoolctl.text import local_time
-
-    run = Run.of(context)
-    entries = declared_parameters(run.config)
-    names = [entry.name for entry in entries]
-    asked = run.clients.start(last_writers, run.clients, names)
-    found = get_parameters(run.clients, names, decrypt=reveal)
-    run.check_account()
-    try:
-        writers = asked.result()
-    except AccessDeniedError as denied:
-        run.reporter.warn(f"who changed them was not read: {denied.why}")
-        writers = {}
-    documents = [_document(each, found.get(each.name), writers) for each in entries]
-    rows = []
-    for entry in entries:
-        stored = found.get(entry.name)
-        if stored is None:
-            rows.append([entry.key, entry.name, entry.type, "missing", "-", "-", "-"])
-            continue
-        rows.append(
-            [
-                entry.key,
-                entry.name,
-                stored.type,
-                _shown(stored),
-                str(stored.version),
-                local_time(stored.modified_at) if stored.modified_at else "-",
-                writers.get(entry.name, "").rpartition(":")[2] or "-",
-            ]
-        )
-    run.reporter.table(
-        {"environment": run.config.environment, "parameters": documents},
-        ("KEY", "NAME", "TYPE", "VALUE", "VERSION", "CHANGED", "BY"),
-        rows,
-        right=("VERSION",),
-    )
-
-
-@app.command("get", cls=Command)
-def get_parameter(
-    context: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The parameter's key.")],
-    reveal: Reveal = False,
-) -> None:
-    """Show one parameter; its value only with --reveal.
-
-    With --reveal, the value is all that is printed, for use in a script.
-    """
-    from schoolctl.aws.ssm import get_parameters
-    from schoolctl.plan.params import declared_parameters, find_entry
-    from schoolctl.text import local_time
-
-    run = Run.of(context)
-    entry = find_entry(declared_parameters(run.config), key)
-    found = get_parameters(run.clients, [entry.name], decrypt=reveal).get(entry.name)
-    if found is None:
-        raise NotFoundError(
-            f"parameter {entry.name} does not exist",
-            why=f"SSM has none of that name in {run.clients.region}",
-            hint=f"set it: `schoolctl params set {key} -e {run.config.environment}`",
-        )
-    run.check_account()
-    if found.value is not None:
-        lines = [found.value.reveal()]
-    else:
-        changed = local_time(found.modified_at) if found.modified_at else "-"
-        lines = [
-            f"name     {found.name}",
-            f"type     {found.type}",
-            f"value    {_shown(found)} (--reveal shows it)",
-            f"version  {found.version}",
-            f"changed  {changed}",
-        ]
-    run.reporter.result({"parameter": _document(entry, found, {})}, lines)
-
-
-def _shown(parameter: Parameter) -> str:
-    """Give a parameter's value as it stands in one line, or `***`."""
-    if parameter.value is None:
-        return "***"
-    text = parameter.value.reveal()
-    return text if text.isprintable() else repr(text)
-
-
-def _document(
-    entry: Entry, found: Parameter | None, writers: Mapping[str, str]
-) -> dict[str, object]:
-    from schoolctl.text import iso
-
-    value = found.value if found is not None else None
-    return {
-        "key": entry.key,
-        "name": entry.name,
-        "declared_type": entry.type,
-        "variable": entry.env,
-        "exists": found is not None,
-        "type": found.type if found is not None else None,
-        "version": found.version if found is not None else None,
-        "changed_at": iso(found.modified_at) if found is not None else None,
-        "changed_by": writers.get(entry.name) or None,
-        "value": value.reveal() if value is not None else None,
-    }

@@ -236,6 +236,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import seed
 
             return seed.put_parameter(step, tools)
+        case steps.DeleteParameter():
+            from schoolctl.execute import seed
+
+            return seed.delete_parameter(step, tools)
         case steps.PutSecret():
             from schoolctl.execute import seed
 

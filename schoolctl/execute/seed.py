@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.literals import ParameterTypeType
 
     from schoolctl.execute import Tools
-    from schoolctl.plan.steps import PutParameter, PutSecret, RestoreSecret
+    from schoolctl.plan.steps import DeleteParameter, PutParameter, PutSecret, RestoreSecret
 
 _AGAIN = "somebody else wrote it meanwhile; run it again to compare"
 
@@ -37,6 +37,12 @@ def put_parameter(step: PutParameter, tools: Tools) -> str:
             raise
         version = found.version
     return f"version {version}"
+
+
+def delete_parameter(step: DeleteParameter, tools: Tools) -> str:
+    """Delete the parameter; of one that is gone, which a repeated call may find, nothing."""
+    there = ssm.delete_parameter(tools.clients, step.name)
+    return "" if there else "it was gone already"
 
 
 def put_secret(step: PutSecret, tools: Tools) -> str:

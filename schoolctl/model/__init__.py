@@ -41,14 +41,17 @@ if TYPE_CHECKING:
         TaskDefinitionRef,
     )
     from schoolctl.model.values import (
+        Database,
         Identity,
         Parameter,
+        ParameterVersion,
         SecretInfo,
         SecretValue,
     )
 
 __all__ = [
     "ContainerState",
+    "Database",
     "Deployment",
     "Digest",
     "Identity",
@@ -57,6 +60,7 @@ __all__ = [
     "LogLine",
     "NoSource",
     "Parameter",
+    "ParameterVersion",
     "RegistryLogin",
     "Repository",
     "RepositoryUri",
@@ -108,6 +112,8 @@ _PARTS = {
     "values": (
         "SecretValue",
         "Parameter",
+        "ParameterVersion",
+        "Database",
         "SecretInfo",
         "Identity",
     ),

@@ -43,6 +43,40 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class ParameterVersion:
+    """One of the versions that SSM keeps of a parameter; `value` is None where it was not read."""
+
+    version: int
+    type: str
+    modified_at: datetime | None
+    writer: str
+    """The ARN of whoever wrote it."""
+    labels: tuple[str, ...] = ()
+    value: SecretValue | None = None
+
+
+@dataclass(frozen=True)
+class Database:
+    """An RDS instance or an Aurora cluster. What RDS does not tell, or not yet, is empty."""
+
+    name: str
+    kind: str
+    """`instance` or `cluster`."""
+    status: str
+    endpoint: str = ""
+    port: int | None = None
+    database: str = ""
+    user: str = ""
+    secret_arn: str = ""
+    """The secret in which RDS keeps the password that it manages."""
+    cluster: str = ""
+    """The cluster that an instance is a member of."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
 class SecretInfo:
     """A Secrets Manager secret without its value."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import ConflictError, NotFoundError, UsageError
-from schoolctl.plan.steps import Plan, PutParameter, PutSecret, RestoreSecret
+from schoolctl.plan.steps import DeleteParameter, Plan, PutParameter, PutSecret, RestoreSecret
 from schoolctl.text import count
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.config import Config
-    from schoolctl.model import SecretValue
+    from schoolctl.model import Parameter, SecretValue
     from schoolctl.plan.steps import Step
+    from schoolctl.plan.use import Use
 
 
 class Kind(StrEnum):
@@ -44,6 +45,8 @@ class Entry:
     env: str | None = None
     given_arn: bool = False
     """Whether schoolctl.yaml names a secret by `arn:`: such a one is never created."""
+    source: str | None = None
+    """The part of the RDS instance that it is, such as `rds.endpoint`."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -79,6 +82,7 @@ def declared_parameters(config: Config) -> tuple[Entry, ...]:
             hidden=each.hidden,
             description=each.description,
             env=each.env,
+            source=each.source,
         )
         for key, each in config.parameters.items()
     )
@@ -94,6 +98,7 @@ def declared_secrets(config: Config) -> tuple[Entry, ...]:
             description=each.description,
             env=each.env,
             given_arn=each.arn is not None,
+            source=each.source,
         )
         for key, each in config.secrets.items()
     )
@@ -113,6 +118,17 @@ def find_entry(entries: Iterable[Entry], key: str) -> Entry:
         why=f"it declares {', '.join(known)}" if known else "it declares none",
         hint="add it to `parameters:` or `secrets:` in schoolctl.yaml first",
     )
+
+
+def find_parameter(config: Config, key: str) -> Entry:
+    """Give the parameter called `key`; of another key, a `UsageError`, with the command for it."""
+    if key in config.secrets and key not in config.parameters:
+        raise UsageError(
+            f"{key} is a secret, not a parameter",
+            why=f"{config.environment} keeps it in Secrets Manager: {config.secret_name(key)}",
+            hint="`schoolctl secrets list` shows it",
+        )
+    return find_entry(declared_parameters(config), key)
 
 
 def plan_values(
@@ -165,7 +181,7 @@ def refuse_unwritable(entry: Entry, stored: Stored, *, restore: bool = False) ->
             f"{entry} is a {stored.type}, and schoolctl.yaml declares a {entry.type}",
             why="SSM does not change the type of a parameter; nothing was changed",
             hint=f"declare `type: {stored.type}`, or delete the old one and set it again:"
-            f" `aws ssm delete-parameter --name {entry.name}`",
+            f" `schoolctl params delete {entry.key}`",
         )
     if stored.deleted_at is not None and not restore:
         raise ConflictError(
@@ -224,6 +240,46 @@ def _steps(entry: Entry, value: SecretValue, stored: Stored) -> Iterator[Step]:
         value=value,
         create=stored.exists is False,
         description=entry.description,
+    )
+
+
+def plan_delete(
+    entry: Entry, found: Parameter | None, use: Use | None, *, force: bool, environment: str
+) -> Plan:
+    """Plan the deletion of a parameter; of one that is not there, nothing.
+
+    Args:
+        entry: the parameter.
+        found: what SSM has of it; None for none.
+        use: what the service runs; None where nobody asked, as there is nothing to delete.
+        force: whether it goes although it is read, or nobody knows.
+        environment: its name, for the summary.
+
+    Raises:
+        ConflictError: it is read by what the service runs, or that could not be found out.
+    """
+    if found is None or use is None:
+        nothing = f"nothing to do: {entry} of environment {environment} does not exist"
+        return Plan(summary="", steps=(), nothing=nothing)
+    readers = use.readers(entry.name)
+    warnings = []
+    if use.unread:
+        warnings.append(f"whether the service reads {entry.key} is not known: {use.unread}")
+    if readers:
+        warnings.append(f"{', '.join(readers)} reads it: no new task of the service will start")
+    if warnings and not force:
+        why = f"{', '.join(readers)} reads it, and no new task could start" if readers else ""
+        raise ConflictError(
+            f"{entry} may be in use" if not readers else f"{entry} is in use",
+            why=f"{why or warnings[0]}; nothing was changed",
+            hint="take it out of schoolctl.yaml and deploy first, or add --force",
+        )
+    return Plan(
+        summary=f"delete {entry} of environment {environment} with all its versions.",
+        steps=(DeleteParameter(entry.name),),
+        notes=("for half a minute, SSM may refuse a new parameter of the same name",),
+        warnings=tuple(warnings),
+        deletes=True,
     )
 
 

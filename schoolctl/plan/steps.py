@@ -220,6 +220,17 @@ class PutParameter:
 
 
 @dataclass(frozen=True)
+class DeleteParameter:
+    """Delete one SSM parameter, with all its versions."""
+
+    name: str
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"delete parameter {self.name}"
+
+
+@dataclass(frozen=True)
 class PutSecret:
     """Create a Secrets Manager secret, or give it a new value."""
 
@@ -460,6 +471,7 @@ Step = (
     | DeleteImages
     | DeregisterTaskDefinitions
     | PutParameter
+    | DeleteParameter
     | PutSecret
     | RestoreSecret
     | CreateLogGroup

@@ -233,7 +233,8 @@ def test_what_changed_after_the_tasks_started_is_named_with_the_cure(
 
 
 def test_a_parameter_that_is_gone_is_named(project: Project, scripted: ScriptedAws) -> None:
-    scripted.answer("GetParameters", {"Parameters": [], "InvalidParameters": []})
+    names = [f"/schoolapp/dev/{key}" for key in ("db_host", "db_name", "db_user")]
+    scripted.answer("GetParameters", {"Parameters": [], "InvalidParameters": names})
     scripted.answer("DescribeSecret", Refusal("ResourceNotFoundException"))
     script(scripted, STEADY)
     shown = settings_of(project)

@@ -81,8 +81,13 @@ CASES = {
     "taskdef diff": Case("taskdef diff --tag 1.1"),
     "pull": Case("pull --tag 2.0", before="push --tag 2.0"),
     "params set": Case("params set --from-file values.env"),
+    "params import": Case("params import values.env"),
     "params list": Case("params list"),
     "params get": Case("params get db_host"),
+    "params diff": Case("params diff --from-file values.env"),
+    "params history": Case("params history db_host"),
+    "params export": Case("params export --reveal --output exported.env --overwrite"),
+    "params delete": Case("params delete db_host --yes --force"),
     "secrets set": Case("secrets set db_password --stdin --username app", NEW),
     "secrets list": Case("secrets list"),
     "init": Case("init", codes=(0, 1, 2)),
@@ -189,6 +194,8 @@ def look_for_canaries(world: World, name: str, *texts: str) -> None:
     state = dump(world)
     files = {**state["project"], **state["home"]}
     del files["values.env"], files[".aws/credentials"]
+    if name == "params export":
+        files.pop("exported.env", None)  # what was asked for
     if name == "login":
         # Docker's own place, where whoever logs in wants it.
         stored = files.pop(".docker/config.json", TOKEN)

@@ -168,8 +168,10 @@ class World:
         self._seen |= {each["id"] for each in deployments}
 
     def write(self, name: str, content: str) -> None:
-        """Write a file of the project."""
-        (self.directory / name).write_text(content)
+        """Write a file of the project, for nobody else to read."""
+        file = self.directory / name
+        file.write_text(content)
+        file.chmod(0o600)
 
     def take_pushes(self) -> None:
         """Be the registry, too; what the engine builds is removed at the end."""

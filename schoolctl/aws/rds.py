@@ -1,0 +1,100 @@
+"""RDS: what a database tells of itself."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import is_code, translated
+from schoolctl.errors import NotFoundError
+from schoolctl.model import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schoolctl.aws.clients import Clients
+
+
+def find_database(clients: Clients, name: str) -> Database:
+    """Give the RDS instance `name`, or the Aurora cluster of that name.
+
+    Both are asked for side by side; an instance counts first.
+
+    Raises:
+        NotFoundError: there is neither; names those that exist.
+
+    Source: RDS DescribeDBInstances, DescribeDBClusters.
+    """
+    cluster = clients.start(_find_cluster, clients, name)
+    found = _find_instance(clients, name) or cluster.result()
+    if found is not None:
+        return found
+    clusters = clients.start(_names, clients, "describe_db_clusters", "DBClusters")
+    known = [*_names(clients, "describe_db_instances", "DBInstances"), *clusters.result()]
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise NotFoundError(
+        f"there is no RDS instance or cluster {name}{meant}",
+        why=f"RDS in {clients.region} has {', '.join(dict.fromkeys(known)) or 'none at all'}",
+        hint="`schoolctl profile show` tells which account and region that is",
+    )
+
+
+def _find_instance(clients: Clients, name: str) -> Database | None:
+    with translated(f"look at RDS instance {name}"):
+        try:
+            found = clients.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        except ClientError as error:
+            if is_code(error, "DBInstanceNotFound", "DBInstanceNotFoundFault"):
+                return None
+            raise
+    return _instance(found[0]) if found else None
+
+
+def _find_cluster(clients: Clients, name: str) -> Database | None:
+    with translated(f"look at RDS cluster {name}"):
+        try:
+            found = clients.rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        except ClientError as error:
+            if is_code(error, "DBClusterNotFoundFault", "DBClusterNotFound"):
+                return None
+            raise
+    return _cluster(found[0]) if found else None
+
+
+def _instance(found: Mapping[str, Any]) -> Database:
+    endpoint = found.get("Endpoint", {})
+    return Database(
+        name=found["DBInstanceIdentifier"],
+        kind="instance",
+        status=found.get("DBInstanceStatus", ""),
+        endpoint=endpoint.get("Address", ""),
+        port=endpoint.get("Port"),
+        database=found.get("DBName", ""),
+        user=found.get("MasterUsername", ""),
+        secret_arn=found.get("MasterUserSecret", {}).get("SecretArn", ""),
+        cluster=found.get("DBClusterIdentifier", ""),
+    )
+
+
+def _cluster(found: Mapping[str, Any]) -> Database:
+    return Database(
+        name=found["DBClusterIdentifier"],
+        kind="cluster",
+        status=found.get("Status", ""),
+        endpoint=found.get("Endpoint", ""),
+        port=found.get("Port"),
+        database=found.get("DatabaseName", ""),
+        user=found.get("MasterUsername", ""),
+        secret_arn=found.get("MasterUserSecret", {}).get("SecretArn", ""),
+    )
+
+
+def _names(clients: Clients, operation: str, key: str) -> list[str]:
+    """Give the names of all instances or clusters."""
+    field = f"{key.removesuffix('s')}Identifier"
+    with translated("list the RDS instances and clusters"):
+        pages = clients.rds.get_paginator(operation).paginate()  # type: ignore[call-overload]  # the name is a variable
+        return [each[field] for page in pages for each in page[key]]
