@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks import aws_cli, code_change, images, registration, sequence, start_up
+from benchmarks import aws_cli, code_change, images, parameters, registration, sequence, start_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,8 @@ def _run(name: str) -> Iterable[Figure]:
             return sequence.compare(SCHOOLCTL, _aws())
         case "images":
             return images.compare(SCHOOLCTL, _aws())
+        case "parameters":
+            return parameters.compare(SCHOOLCTL, _aws())
         case "code_change":
             return [code_change.measure_code_change(SCHOOLCTL)]
         case "registration":
@@ -46,7 +48,7 @@ def _run(name: str) -> Iterable[Figure]:
             raise SystemExit(f"no benchmark {name}; there are {', '.join(NAMES)}")
 
 
-NAMES = ("start_up", "sequence", "images", "code_change", "registration")
+NAMES = ("start_up", "sequence", "parameters", "images", "code_change", "registration")
 
 
 def main() -> None:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +17,7 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from benchmarks.pairs import Pair, measure
+from benchmarks.serving import environ_for, expect, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +26,6 @@ _REPOSITORY = "schoolapp-backend"
 _IMAGES = 10_000
 _KEPT = 100
 _A_CALL = 100
-_STARTING_SECONDS = 60
 _MOST_BYTES = 200_000_000
 _CONFIG = """\
 app: schoolapp
@@ -74,13 +70,7 @@ class Bench:
         self._aws = aws
         self._directory = directory
         self._url = url
-        self._environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        self._environ = environ_for(url)
         self._ids: list[str] = []
         self.most_bytes = 0
         (directory / "schoolctl.yaml").write_text(_CONFIG)
@@ -92,20 +82,20 @@ class Bench:
     def list_ours(self) -> None:
         """List with schoolctl."""
         lines = self._run(self._schoolctl, "images", "list", ours=True)
-        _expect(len(lines.splitlines()) - 1, _IMAGES)
+        expect(len(lines.splitlines()) - 1, _IMAGES)
 
     def list_theirs(self) -> None:
         """List with aws."""
         told = self._run(self._aws, *self._describe())
         found = [each["imageDigest"] for each in json.loads(told)["imageDetails"]]
-        _expect(len(found), _IMAGES)
+        expect(len(found), _IMAGES)
         self._ids = found[: _IMAGES - _KEPT]
 
     def prune_ours(self) -> None:
         """Delete all but the newest with schoolctl."""
         rules = ("--keep", str(_KEPT), "--older-than", "0d")
         told = self._run(self._schoolctl, "images", "prune", *rules, "--yes", ours=True)
-        _expect(told.splitlines()[-1], f"deleted {_IMAGES - _KEPT} images")
+        expect(told.splitlines()[-1], f"deleted {_IMAGES - _KEPT} images")
 
     def prune_theirs(self) -> None:
         """Delete as many with aws; which ones is known beforehand."""
@@ -113,7 +103,7 @@ class Bench:
             batch = [f"imageDigest={each}" for each in self._ids[begin : begin + _A_CALL]]
             command = ("ecr", "batch-delete-image", "--repository-name", _REPOSITORY)
             told = self._run(self._aws, *command, "--output", "json", "--image-ids", *batch)
-            _expect(len(json.loads(told)["imageIds"]), len(batch))
+            expect(len(json.loads(told)["imageIds"]), len(batch))
 
     def _describe(self) -> tuple[str, ...]:
         return ("ecr", "describe-images", "--repository-name", _REPOSITORY, "--output", "json")
@@ -134,47 +124,12 @@ class Bench:
             return out.read()
 
 
-def _expect(found: object, wanted: object) -> None:
-    if found != wanted:
-        raise SystemExit(f"expected {wanted}, found {found}")
-
-
-@contextmanager
-def _moto() -> Iterator[str]:
-    """Serve the repository while the block runs; gives the URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.moto_ecr", str(port), str(_IMAGES)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[1],
-    )
-    try:
-        _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(port: int) -> None:
-    give_up_at = time.monotonic() + _STARTING_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError as error:
-            if time.monotonic() > give_up_at:
-                raise SystemExit("moto does not answer") from error
-            time.sleep(0.2)
-        else:
-            return
-
-
 def compare(schoolctl: Path, aws: Path) -> Iterator[Pair | Memory]:
     """Measure listing and pruning, and how much memory ours took for it."""
-    with tempfile.TemporaryDirectory() as folder, _moto() as url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving("benchmarks.moto_ecr", str(_IMAGES)) as url,
+    ):
         bench = Bench(schoolctl, aws, Path(folder), url)
         yield measure(
             "images list / aws ecr describe-images, 10,000 images",
