@@ -24,6 +24,10 @@ _READ_SECONDS: Final = 3
 START_ATTEMPTS: Final = 3
 REFRESH_ATTEMPTS: Final = 1
 
+# Secrets Manager's labels: the value in use, and one that is about to be, while it is rotated.
+CURRENT: Final = "AWSCURRENT"
+PENDING: Final = "AWSPENDING"
+
 _MEANINGS: Final = {
     "AccessDeniedException": "the task role may not read it",
     "ResourceNotFoundException": "it does not exist",
@@ -90,7 +94,9 @@ def read_parameters(names: Sequence[str], region: str) -> dict[str, str]:
     return {name: found[name] for name in names if name in found}
 
 
-def read_login(source: SecretSource, default_user: str, *, attempts: int) -> Login:
+def read_login(
+    source: SecretSource, default_user: str, *, attempts: int, stage: str = CURRENT
+) -> Login:
     """Read the database login from Secrets Manager.
 
     Args:
@@ -98,15 +104,18 @@ def read_login(source: SecretSource, default_user: str, *, attempts: int) -> Log
             such JSON wins, since rotation may alternate between two users.
         default_user: the user where the secret names none.
         attempts: how often a call without an answer is made.
+        stage: the label of the version to read.
 
     Raises:
-        AwsReadError: no such secret, no permission, no answer, or JSON without a password.
+        AwsReadError: no such secret or version, no permission, no answer, or JSON without a
+            password.
 
     Source: Secrets Manager GetSecretValue.
     """
     client: SecretsManagerClient = _client("secretsmanager", source.region, attempts)
     try:
-        text = client.get_secret_value(SecretId=source.secret_id).get("SecretString")
+        answer = client.get_secret_value(SecretId=source.secret_id, VersionStage=stage)
+        text = answer.get("SecretString")
     except (ClientError, BotoCoreError, ValueError) as error:
         raise AwsReadError(_reason(error)) from None
     finally:

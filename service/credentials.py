@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from service.aws import AwsReadError, Login
@@ -12,12 +12,16 @@ MIN_SECONDS_BETWEEN_READS: Final = 10.0
 
 
 class Credentials:
-    """The current login, shared by all connections of a process."""
+    """The current login, shared by all connections of a process.
+
+    `read` gives the logins that may be right now, the likeliest first; a later one is read only
+    where those before it were refused.
+    """
 
     def __init__(
         self,
         login: Login,
-        read: Callable[[], Login],
+        read: Callable[[], Iterable[Login]],
         clock: Callable[[], float],
     ) -> None:
         self._login = login
@@ -50,10 +54,12 @@ class Credentials:
                 return refused
             self._read_at = now
             try:
-                self._login = self._read()
+                self._login = next((each for each in self._read() if each != refused), refused)
             except AwsReadError as error:
                 log(logging.ERROR, "the database password could not be read", reason=str(error))
             else:
-                changed = self._login != refused
-                log(logging.WARNING, "the database refused its password", changed=changed)
+                if self._login == refused:
+                    log(logging.ERROR, "the database refused its password: the secret has no other")
+                else:
+                    log(logging.WARNING, "the database password was rotated: read it again")
             return self._login

@@ -18,6 +18,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from service.aws import Login
 from service.credentials import Credentials
 from service.errors import DatabaseUnavailableError
 from service.logs import log
@@ -151,7 +152,7 @@ def make_engine(
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
         )
-    credentials = Credentials(settings.login, settings.read_login, clock)
+    credentials = Credentials(settings.login, settings.read_logins, clock)
     engine = create_engine(
         "mysql+pymysql://",
         creator=_connector(settings, credentials, read_timeout_seconds),
@@ -219,20 +220,31 @@ def log_unavailable(error: SQLAlchemyError) -> None:
     log(logging.ERROR, "the database is not available", error=kind, number=code, hint=hint)
 
 
-def _connector(
+def open_connection(
     settings: MySqlSettings,
-    credentials: Credentials,
+    login: Login,
     read_timeout_seconds: int,
-) -> Callable[[], Connected]:
-    context = settings.tls.context()
+    context: ssl.SSLContext | None = None,
+) -> Connected:
+    """Open one connection.
 
-    def open_connection(user: str, password: str) -> Connected:
+    Args:
+        settings: where the database is.
+        login: as whom.
+        read_timeout_seconds: how long one statement may take.
+        context: for TLS, where it was made before.
+
+    Raises:
+        pymysql.MySQLError: the database refused, or did not answer.
+    """
+    context = context or settings.tls.context()
+    try:
         return pymysql.connect(
             host=settings.host,
             port=settings.port,
-            user=user,
+            user=login.user,
             # As bytes: PyMySQL would encode text as Latin-1 and fail on a euro sign.
-            password=password.encode(),
+            password=login.password.encode(),
             database=settings.name,
             charset="utf8mb4",
             # A context of ours: with the file's name alone PyMySQL verifies nothing.
@@ -247,14 +259,22 @@ def _connector(
                 f"innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"
             ),
         )
+    except RuntimeError:
+        # PyMySQL asks for the package `cryptography` here, to send a password without TLS.
+        raise pymysql.err.OperationalError(_NEEDS_TLS, "TLS needed") from None
+
+
+def _connector(
+    settings: MySqlSettings,
+    credentials: Credentials,
+    read_timeout_seconds: int,
+) -> Callable[[], Connected]:
+    context = settings.tls.context()
 
     def connect() -> Connected:
         login = credentials.current()
         try:
-            return open_connection(login.user, login.password)
-        except RuntimeError:
-            # PyMySQL asks for the package `cryptography` here, to send a password without TLS.
-            raise pymysql.err.OperationalError(_NEEDS_TLS, "TLS needed") from None
+            return open_connection(settings, login, read_timeout_seconds, context)
         except pymysql.err.OperationalError as error:
             if error.args[0] != ACCESS_DENIED:
                 raise
@@ -262,7 +282,7 @@ def _connector(
             fresh = credentials.refresh(login)
             if fresh == login:
                 raise
-            return open_connection(fresh.user, fresh.password)
+            return open_connection(settings, fresh, read_timeout_seconds, context)
 
     return connect
 

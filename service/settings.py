@@ -4,7 +4,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import phonenumbers
 
 from service.aws import (
+    PENDING,
     REFRESH_ATTEMPTS,
     START_ATTEMPTS,
     AwsReadError,
@@ -74,13 +76,19 @@ class MySqlSettings:
     tls: Tls
     pool: PoolSize = PoolSize()
 
-    def read_login(self) -> Login:
-        """Read the login again, as it is now.
+    def read_logins(self) -> Iterator[Login]:
+        """Read the login again: as it is now, and then as a rotation under way is making it.
+
+        While a password is rotated, the database has the new one a moment before it is called the
+        current one. The second is read only where it is asked for.
 
         Raises:
-            AwsReadError: it cannot be read.
+            AwsReadError: the first cannot be read.
         """
-        return read_login(self.secret, self.login.user, attempts=REFRESH_ATTEMPTS)
+        yield read_login(self.secret, self.login.user, attempts=REFRESH_ATTEMPTS)
+        # Mostly nothing is being rotated, and there is no such version.
+        with suppress(AwsReadError):
+            yield read_login(self.secret, self.login.user, attempts=REFRESH_ATTEMPTS, stage=PENDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from service.aws import AwsReadError, Login
 from service.credentials import MIN_SECONDS_BETWEEN_READS, Credentials
 from service.logs import JsonFormatter
 from service.ratelimit import MAX_CLIENTS, RateLimit, RateLimiter, client_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OLD = Login("admin", "old")
 NEW = Login("admin", "new")
@@ -28,24 +32,38 @@ class Time:
 
 
 class Source:
-    """A secret that counts how often it is read."""
+    """A secret that counts how often it is read; `pending` is what a rotation is making it."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, pending: Login | None = None) -> None:
         self.login = login
+        self.pending = pending
         self.reads = 0
         self.broken = False
 
-    def __call__(self) -> Login:
+    def __call__(self) -> Iterator[Login]:
         self.reads += 1
         if self.broken:
             raise AwsReadError("no answer")
-        return self.login
+        yield self.login
+        if self.pending is not None:
+            yield self.pending
 
 
 def test_a_rotated_password_is_found() -> None:
     credentials = Credentials(OLD, Source(NEW), Time())
     assert credentials.refresh(OLD) == NEW
     assert credentials.current() == NEW
+
+
+def test_the_pending_password_is_tried_while_the_current_one_is_refused() -> None:
+    source = Source(OLD, pending=NEW)
+    credentials = Credentials(OLD, source, Time())
+    assert credentials.refresh(OLD) == NEW
+
+
+def test_a_refused_pending_password_gives_way_to_the_current_one() -> None:
+    credentials = Credentials(NEW, Source(OLD, pending=NEW), Time())
+    assert credentials.refresh(NEW) == OLD
 
 
 def test_a_password_that_stays_wrong_is_read_once_in_ten_seconds() -> None:
