@@ -5,7 +5,7 @@ CODE := schoolctl service tests benchmarks scripts
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-faults test-thorough check bench docs lock clean
+.PHONY: help setup demo test test-fast test-faults test-soak test-thorough check bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,17 +20,21 @@ demo: setup ## the whole workflow on a local AWS: push, seed, deploy, register, 
 test: setup ## all tests; what needs a Docker engine or Chromium is skipped, by name, without it
 	@scripts/engine.sh tests || [ "$$CI" != true ]
 	@scripts/browser.sh || [ "$$CI" != true ]
-	@$(PYTEST) -m "not faults"
+	@$(PYTEST) -m "not faults and not soak"
 
 test-faults: setup ## kill, cut off and refuse every command at every call, and run it again
 	@scripts/engine.sh tests || [ "$$CI" != true ]
 	@$(PYTEST) -m faults
 
+test-soak: setup ## the service under load for minutes: its database killed, cut off, silent, full
+	@scripts/engine.sh tests || [ "$$CI" != true ]
+	@$(BIN)/python -m pytest -m soak
+
 test-fast: setup ## the tests that need neither a Docker engine nor Chromium
-	@$(PYTEST) -m "not engine and not e2e and not browser and not faults"
+	@$(PYTEST) -m "not engine and not e2e and not browser and not faults and not soak"
 
 test-thorough: setup ## the same; properties on many more examples
-	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not browser and not faults"
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not browser and not faults and not soak"
 
 check: setup ## lint, format and types
 	@$(BIN)/ruff check $(CODE)

@@ -309,16 +309,21 @@ def _need(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count the cases of tests that each go through many."""
+    """Count the cases of tests that each go through many, and tell what was measured."""
     reports = [
         report
         for key in ("passed", "failed")
         for report in terminalreporter.stats.get(key, ())
-        if report.when == "call" and dict(report.user_properties).get("cases")
+        if report.when == "call"
     ]
-    if reports:
-        cases = sum(dict(each.user_properties)["cases"] for each in reports)
-        seconds = sum(each.duration for each in reports)
+    many = [each for each in reports if dict(each.user_properties).get("cases")]
+    if many:
+        cases = sum(dict(each.user_properties)["cases"] for each in many)
+        seconds = sum(each.duration for each in many)
         terminalreporter.write_line(
-            f"{cases} cases of faults in {len(reports)} tests, {seconds:.0f} s of their time"
+            f"{cases} cases of faults in {len(many)} tests, {seconds:.0f} s of their time"
         )
+    for each in reports:
+        for name, value in each.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(f"{each.nodeid.rpartition('::')[2]}: {value}")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -54,6 +54,20 @@ class Server:
     def log_lines(self) -> list[dict[str, Any]]:
         """Give the log so far; each line must be one JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def processes(self) -> frozenset[int]:
+        """Give the ids of the process and of all that came from it."""
+        parents = {}
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it ended meanwhile
+                # The name may hold spaces, and stands in parentheses; state and parent follow it.
+                parents[int(entry.parent.name)] = int(
+                    entry.read_text().rpartition(")")[2].split()[1]
+                )
+        found = {self.process.pid}
+        while more := {each for each, parent in parents.items() if parent in found} - found:
+            found |= more
+        return frozenset(found)
 
     def stop(self, timeout: float = 30) -> int:
         """Send SIGTERM and give the exit code."""

@@ -20,7 +20,7 @@ from service.settings import MySqlSettings, Settings
 from service.tls import Tls
 from tests.service.conftest import ADA
 from tests.service.mariadb import USER, MariaDb, run_mariadb, through
-from tests.service.proxy import run_proxy
+from tests.service.proxy import Cut, run_proxy
 from tests.service.server import SECRET, Server, launch, run_server, task_environ
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def test_a_registration_whose_commit_was_not_acknowledged_is_stored_once(
         assert post(app, person(1)).status_code == 201
         proxy.cut_after_replies(0)  # the INSERT arrives, its answer does not
         response = post(app, person(2))
-        assert proxy.cuts == 1
+        assert proxy.cuts == {Cut.ANSWER: 1}
     assert response.status_code == 201
     ids = mariadb.sql("SELECT id FROM users WHERE email = 'person2@example.com'").split()
     assert ids == [response.get_json()["id"]]
