@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker with two habits changed: how it stops, and how it refuses."""
+"""gunicorn's gevent worker with some habits changed: how it stops, refuses, and reads on."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import gevent
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.ggevent import GeventWorker
 
 from service.logs import LOGGER, log
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     Address = tuple[str, int] | str | int
 
 LINGER_SECONDS: Final = 2.0
+# What is read of a body after its request was refused. Who sends no more than that gets to see
+# the answer; who sends without an end is cut off.
+UNWANTED_SECONDS: Final = 2.0
+UNWANTED_BYTES: Final = 8 * 1024 * 1024
 
 _STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -68,6 +73,28 @@ class _OneWrite:
     def __getattr__(self, name: str) -> object:
         self.flush()  # what else is done with the connection comes after the head
         return getattr(self._connection, name)
+
+
+def _read_off(req: "Request") -> bool:
+    """Read what is left of a request's body, within limits; say whether that was all of it."""
+    body = req.body
+    if body is None or (isinstance(body.reader, LengthReader) and body.reader.length == 0):
+        return True  # as nearly always
+    left = UNWANTED_BYTES
+    timeout = gevent.Timeout(UNWANTED_SECONDS)
+    try:
+        with timeout:
+            while left > 0:
+                piece = body.read(65536)
+                if not piece:
+                    return True
+                left -= len(piece)
+    except gevent.Timeout as fired:
+        if fired is not timeout:
+            raise
+    except errors.ParseException:
+        pass  # where its next request begins is unknown
+    return False
 
 
 class Worker(GeventWorker):
@@ -115,6 +142,8 @@ class Worker(GeventWorker):
         finally:
             with suppress(OSError):
                 answer.flush()
+        if not _read_off(req):
+            raise StopIteration  # gunicorn's word for closing the connection
         self._idle.add(sock)
         if self._lingered:
             # It began before SIGTERM, so that its answer did not say `Connection: close`.
