@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.aws import Login
+from service.budget import Budget
 from service.credentials import Credentials
 from service.errors import DatabaseUnavailableError
 from service.logs import log
@@ -98,17 +99,22 @@ class Database:
         """
         self.run(_read_one)
 
-    def check_at_start(self) -> None:
+    def check_at_start(self, connections: int = 0) -> None:
         """Connect for the first time; leaves no connection open, so that workers may be forked.
 
         A database that is merely away is logged: the service comes up and waits for it.
 
+        Args:
+            connections: how many all processes of this task may open; 0 where nothing limits them.
+
         Raises:
             DatabaseRefusedError: no trust in the server's certificate, no TLS there, access
-                denied, no such database.
+                denied, no such database, or not enough connections there.
         """
         try:
             self._attempt(_read_one)
+            if connections:
+                _check_budget(Budget(connections, self._attempt(_read_limit)))
         except SQLAlchemyError as error:
             refusal = refusal_of(error)
             if refusal is not None:
@@ -131,6 +137,27 @@ class Database:
 def _read_one(connection: Connection) -> None:
     # Not SELECT 1: a service whose table is missing must not count as ready.
     connection.execute(text("SELECT id FROM users LIMIT 1")).all()
+
+
+def _read_limit(connection: Connection) -> int:
+    limits = connection.execute(
+        text("SELECT @@global.max_connections, @@session.max_user_connections")
+    ).one()
+    # 0 means that the user has no limit of its own.
+    return min(int(limit) for limit in limits if limit)
+
+
+def _check_budget(budget: Budget) -> None:
+    problem = budget.problem()
+    if problem is not None:
+        raise DatabaseRefusedError(problem)
+    log(
+        logging.INFO,
+        "database connections",
+        each_task=budget.each_task,
+        limit=budget.limit,
+        tasks_at_most=budget.tasks_at_most,
+    )
 
 
 def make_engine(

@@ -9,10 +9,11 @@ monkey.patch_all()
 import os  # noqa: E402 - after patching, see above
 from pathlib import Path  # noqa: E402 - likewise
 
+from service.settings import default_processes  # noqa: E402 - likewise
+
 wsgi_app = "service.wsgi:application()"
 bind = f"0.0.0.0:{os.environ.get('PORT') or '3000'}"
-# One process has one interpreter; more of them than processors only cost memory.
-workers = int(os.environ.get("WEB_CONCURRENCY") or min(2, os.cpu_count() or 1))
+workers = int(os.environ.get("WEB_CONCURRENCY") or default_processes())
 logger_class = "service.worker.Logger"
 worker_class = "service.worker.Worker"
 worker_connections = 1000

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -98,6 +99,14 @@ class SqliteSettings:
     path: str
 
 
+def default_processes() -> int:
+    """Give the number of processes that serve where nothing else is said.
+
+    A process has one interpreter; more of them than processors only cost memory.
+    """
+    return min(2, os.cpu_count() or 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, checked."""
@@ -107,6 +116,7 @@ class Settings:
     cors_origins: frozenset[str] = frozenset()
     rate_limit: RateLimit | None = None
     trusted_proxies: int = 1
+    processes: int = field(default_factory=default_processes)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -120,10 +130,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     origins = reader.cors_origins()
     rate_limit = reader.rate_limit()
     proxies = reader.number("TRUSTED_PROXIES", 1, 0, 10)
+    processes = reader.number("WEB_CONCURRENCY", default_processes(), 1, 64)
     database = reader.database()
     if reader.problems or database is None:
         raise SettingsError(reader.problems)
-    return Settings(database, rules, origins, rate_limit, proxies)
+    return Settings(database, rules, origins, rate_limit, proxies, processes)
 
 
 class _Reader:

@@ -16,7 +16,7 @@ from service.app import create_app
 from service.body import BODY_DEADLINE_SECONDS, UnreadableBodyError
 from service.db import Database, DatabaseRefusedError, make_engine
 from service.logs import configure_logging, log
-from service.settings import SettingsError, load_settings
+from service.settings import MySqlSettings, SettingsError, load_settings
 
 
 def application() -> Flask:
@@ -29,7 +29,8 @@ def application() -> Flask:
     try:
         settings = load_settings(os.environ)
         database = Database(make_engine(settings.database, time.monotonic), time.monotonic)
-        database.check_at_start()
+        pool = settings.database.pool if isinstance(settings.database, MySqlSettings) else None
+        database.check_at_start(settings.processes * (pool.size + pool.overflow) if pool else 0)
     except SettingsError as error:
         for problem in error.problems:
             log(logging.CRITICAL, problem)

@@ -86,6 +86,14 @@ def test_connections_are_as_many_as_asked_for_and_few_otherwise(aws: Aws) -> Non
     assert (mysql(ENVIRON).pool, mysql(asked).pool) == (PoolSize(2, 1), PoolSize(4, 0))
 
 
+def test_the_number_of_processes_is_at_least_one() -> None:
+    assert load_settings({**SQLITE, "WEB_CONCURRENCY": "3"}).processes == 3
+    assert load_settings(SQLITE).processes in {1, 2}
+    assert problems({**SQLITE, "WEB_CONCURRENCY": "0"}) == [
+        "WEB_CONCURRENCY must be a whole number from 1 to 64"
+    ]
+
+
 def test_with_nothing_set_everything_missing_is_named() -> None:
     text = "\n".join(problems({}))
     assert all(name in text for name in ENVIRON)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.aws import AwsReadError, Login
+from service.budget import RESERVED, Budget
 from service.credentials import MIN_SECONDS_BETWEEN_READS, Credentials
 from service.logs import JsonFormatter
 from service.ratelimit import MAX_CLIENTS, RateLimit, RateLimiter, client_key
@@ -146,6 +147,17 @@ def test_the_memory_for_clients_is_bounded() -> None:
 )
 def test_clients_are_counted_by_address_and_by_network_for_ipv6(address: str, key: str) -> None:
     assert client_key(address) == key
+
+
+@given(st.integers(1, 500), st.integers(1, 5000))
+def test_tasks_that_fit_do_so_while_they_are_replaced_and_one_more_does_not(
+    each_task: int, limit: int
+) -> None:
+    budget = Budget(each_task, limit)
+    fitting = budget.tasks_at_most
+    assert fitting == 0 or fitting * 2 * each_task <= limit - RESERVED
+    assert (fitting + 1) * 2 * each_task > limit - RESERVED
+    assert (budget.problem() is None) == (fitting > 0)
 
 
 @given(st.text(), st.dictionaries(st.text(), st.text()))
