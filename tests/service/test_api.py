@@ -246,6 +246,51 @@ def test_clients_are_told_apart_by_what_the_load_balancer_appended(
     assert statuses == [201, 429, 200]
 
 
+@pytest.mark.parametrize(
+    "forwarded",
+    [
+        "203.0.113.7",
+        "198.51.100.1, 203.0.113.7",
+        "203.0.113.8,203.0.113.7",
+        "::1, 127.0.0.1, 203.0.113.7",
+        " , ,203.0.113.7",
+        "::ffff:203.0.113.7",
+    ],
+)
+def test_no_invented_address_gets_a_client_around_its_limit(
+    make_client: Callable[..., FlaskClient], forwarded: str
+) -> None:
+    client = make_client(rate_limit=RateLimit(1, 3600))
+    assert post(client, headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 201
+    assert post(client, headers={"X-Forwarded-For": forwarded}).status_code == 429
+
+
+def test_a_customer_with_a_whole_ipv6_network_is_one_client(
+    make_client: Callable[..., FlaskClient],
+) -> None:
+    client = make_client(rate_limit=RateLimit(1, 3600))
+    statuses = [
+        post(client, headers={"X-Forwarded-For": address}).status_code
+        for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")
+    ]
+    assert statuses == [201, 429, 200]
+
+
+def test_behind_two_proxies_the_address_is_the_one_that_the_outer_one_saw(
+    make_client: Callable[..., FlaskClient],
+) -> None:
+    client = make_client(rate_limit=RateLimit(1, 3600), trusted_proxies=2)
+    statuses = [
+        post(client, headers={"X-Forwarded-For": forwarded}).status_code
+        for forwarded in (
+            "192.0.2.1, 203.0.113.7, 10.0.0.1",
+            "192.0.2.2, 203.0.113.7, 10.0.0.2",
+            "192.0.2.1, 203.0.113.8, 10.0.0.1",
+        )
+    ]
+    assert statuses == [201, 429, 200]
+
+
 def test_health_checks_are_not_limited(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(rate_limit=RateLimit(1, 3600))
     assert {client.get("/healthz").status_code for _ in range(5)} == {200}
@@ -309,6 +354,20 @@ def test_a_preflight_is_answered_and_may_be_kept(make_client: Callable[..., Flas
         "https://school.example@evil.example",
         "https://school.example, https://evil.example",
         "https://xn--school-.example",
+        "https://school.example\u3002evil.example",
+        "https://school.exampl\u0435",
+        "https://school.example:443",
+        "https://school.example:0443",
+        "https://school.example#",
+        "https://school.example?",
+        "https://sub.school.example",
+        "https://schoolxexample",
+        "HTTPS://school.example",
+        " https://school.example.evil.example",
+        "https://school.example https://evil.example",
+        "*",
+        "file://",
+        "chrome-extension://school.example",
         "https://SCHOOL.example",
         "",
     ],

@@ -17,6 +17,7 @@ from tests.service.balancer import run_balancer
 from tests.service.conftest import ADA
 from tests.service.crowd import Crowd
 from tests.service.mariadb import USER, MariaDb
+from tests.service.proxy import run_proxy
 from tests.service.server import SECRET, Server, run_server, task_environ
 
 if TYPE_CHECKING:
@@ -99,6 +100,36 @@ def test_while_its_database_is_away_it_says_503_and_comes_back_by_itself(
         assert max(each.seconds for each in crowd.answers if each.at > away) < LONGEST_SECONDS
         assert {status for status, _ in health} == {200}
         assert server.processes() >= processes  # none of them ended
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(6, id="6s"),
+        pytest.param(60, id="60s", marks=pytest.mark.soak),
+    ],
+)
+def test_a_silent_network_to_its_database_hangs_nothing(
+    mariadb: MariaDb, environ: dict[str, str], tmp_path: Path, seconds: int
+) -> None:
+    """As during a failover of RDS: what was sent vanishes, on old connections and on new ones."""
+    with run_proxy(mariadb.port) as proxy:
+        through_proxy = {**environ, "DB_PORT": str(proxy.port)}
+        with run_server(through_proxy, tmp_path) as server, health_watched(server) as health:
+            with Crowd(server.port, clients=32) as crowd:
+                crowd.wait_for(100)
+                proxy.silent = True
+                time.sleep(seconds)
+                proxy.silent = False
+                proxy.cut_all()
+                back = time.monotonic()
+                crowd.wait_for_more(200)
+            assert set(crowd.statuses()) <= {200, 201, 503}
+            assert crowd.statuses()[503] > 0
+            assert max(each.seconds for each in crowd.answers) < LONGEST_SECONDS
+            assert crowd.all_served_after(back) < RECOVERY_SECONDS
+        assert {status for status, _ in health} == {200}
+        assert max(took for _, took in health) < 1
 
 
 def test_a_read_only_primary_is_left_under_load(
