@@ -57,13 +57,15 @@ def observe_status(
     targets = clients.start(target_health, clients, service.target_group_arns)
     no_tasks: list[Task] = []
     seen = _allowed(tasks, no_tasks, "the tasks are", warn)
+    runs = _allowed(revision, None, "the image is", warn)
+    definition = runs.definition if runs is not None else None
     return Status(
         service=service,
-        revision=_allowed(revision, None, "the image is", warn),
+        revision=runs,
         container=config.task.container,
         tasks=tuple(in_order(seen)),
         targets=_allowed(targets, (), "the targets' health is", warn),
-        freshness=settings.since(oldest_start(seen)) if seen else None,
+        freshness=settings.since(oldest_start(seen), definition) if seen else None,
         lock=_lock(lock),
     )
 

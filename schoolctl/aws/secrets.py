@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from schoolctl.aws.errors import error_message, is_code, translated
 from schoolctl.errors import ConflictError
 from schoolctl.model import SecretInfo, SecretValue
+from schoolctl.model.values import CURRENT, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,13 @@ def find_secret(clients: Clients, name_or_arn: str) -> SecretInfo | None:
         changed_at=found.get("LastChangedDate", found.get("CreatedDate")),
         deleted_at=found.get("DeletedDate"),
         owner=found.get("OwningService", ""),
+        stages={
+            version: tuple(labels)
+            for version, labels in (found.get("VersionIdsToStages") or {}).items()
+        },
+        rotates=found.get("RotationEnabled", False),
+        rotated_at=found.get("LastRotatedDate"),
+        read_at=found.get("LastAccessedDate"),
     )
 
 
@@ -106,6 +114,68 @@ def put_secret_value(clients: Clients, name_or_arn: str, value: SecretValue, *, 
         clients.secretsmanager.put_secret_value(
             SecretId=name_or_arn, SecretString=value.reveal(), ClientRequestToken=token
         )
+
+
+def stage_secret(clients: Clients, name_or_arn: str, value: SecretValue, *, version: str) -> None:
+    """Store a value under AWSPENDING, as the version `version`; what is current stays so.
+
+    Source: Secrets Manager PutSecretValue. Its ClientRequestToken becomes the version's id.
+    """
+    with translated(f"stage a new value of secret {name_or_arn}", hide=value):
+        clients.secretsmanager.put_secret_value(
+            SecretId=name_or_arn,
+            SecretString=value.reveal(),
+            ClientRequestToken=version,
+            VersionStages=[PENDING],
+        )
+
+
+def make_current(clients: Clients, name_or_arn: str, version: str, *, instead_of: str) -> None:
+    """Move AWSCURRENT to a version; where it is there already, nothing happens.
+
+    Source: Secrets Manager UpdateSecretVersionStage.
+    """
+    with translated(f"make the new value of secret {name_or_arn} the current one"):
+        try:
+            clients.secretsmanager.update_secret_version_stage(
+                SecretId=name_or_arn,
+                VersionStage=CURRENT,
+                MoveToVersionId=version,
+                RemoveFromVersionId=instead_of,
+            )
+        except ClientError:
+            # What a repetition after a lost reply may be told.
+            if CURRENT not in _labels(clients, name_or_arn, version):
+                raise
+
+
+def take_off_pending(clients: Clients, name_or_arn: str, version: str) -> None:
+    """Take the label AWSPENDING off a version; where it has none, nothing happens.
+
+    Source: Secrets Manager UpdateSecretVersionStage.
+    """
+    with translated(f"end the rotation of secret {name_or_arn}"):
+        try:
+            clients.secretsmanager.update_secret_version_stage(
+                SecretId=name_or_arn, VersionStage=PENDING, RemoveFromVersionId=version
+            )
+        except ClientError:
+            if PENDING in _labels(clients, name_or_arn, version):
+                raise
+
+
+def rotate_secret(clients: Clients, name_or_arn: str, *, version: str) -> None:
+    """Have Secrets Manager rotate a secret now; it goes on when this returns.
+
+    Source: Secrets Manager RotateSecret. Its ClientRequestToken becomes the new version's id.
+    """
+    with translated(f"rotate secret {name_or_arn}"):
+        clients.secretsmanager.rotate_secret(SecretId=name_or_arn, ClientRequestToken=version)
+
+
+def _labels(clients: Clients, name_or_arn: str, version: str) -> list[str]:
+    found = clients.secretsmanager.describe_secret(SecretId=name_or_arn)
+    return list(found.get("VersionIdsToStages", {}).get(version, ()))
 
 
 def restore_secret(clients: Clients, name_or_arn: str) -> None:

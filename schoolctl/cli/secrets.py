@@ -1,17 +1,13 @@
-"""`secrets set`, `secrets list`: the service's secrets in Secrets Manager."""
+"""`secrets set`, `secrets list`, `secrets rotate`: the service's secrets in Secrets Manager."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from schoolctl.cli.options import ChangingCommand, Command
 from schoolctl.cli.run import Run
-
-if TYPE_CHECKING:
-    from schoolctl.model import SecretInfo
-    from schoolctl.plan.params import Entry
 
 app = typer.Typer(
     help="Secrets of the service in Secrets Manager.", rich_markup_mode=None, no_args_is_help=True
@@ -79,56 +75,33 @@ def set_secret(
         report_set(run, {entry: shaped}, plan)
 
 
+@app.command("rotate", cls=ChangingCommand)
+def rotate_secret(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The secret's key.")],
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="How long the database's part may take."),
+    ] = 900.0,
+) -> None:
+    """Give the database and the secret a new random password.
+
+    The new one is staged (AWSPENDING), `rotate_command` gives it to the database as a one-off
+    task, and then it becomes the current one. What was cut off is seen through by the next run.
+    A secret that Secrets Manager or RDS rotates by itself is rotated by them.
+    """
+    from schoolctl.cli.limits import parse_timeout
+    from schoolctl.cli.rotation import rotate
+
+    rotate(Run.of(context), key, parse_timeout(timeout))
+
+
 @app.command("list", cls=Command)
 def list_secrets(context: typer.Context) -> None:
-    """List the declared secrets; no value is read."""
-    from schoolctl.aws.secrets import find_secret
-    from schoolctl.plan.params import declared_secrets
-    from schoolctl.text import local_time
+    """List the declared secrets, how they are rotated, and whether tasks have them as they are.
 
-    run = Run.of(context)
-    entries = declared_secrets(run.config)
-    asked = {entry: run.clients.start(find_secret, run.clients, entry.name) for entry in entries}
-    found = {entry: call.result() for entry, call in asked.items()}
-    run.check_account()
-    rows = [
-        [
-            entry.key,
-            entry.name,
-            "***" if secret is not None else "-",
-            _state(secret),
-            local_time(secret.changed_at) if secret is not None and secret.changed_at else "-",
-        ]
-        for entry, secret in found.items()
-    ]
-    run.reporter.table(
-        {
-            "environment": run.config.environment,
-            "secrets": [_document(entry, secret) for entry, secret in found.items()],
-        },
-        ("KEY", "NAME", "VALUE", "STATE", "CHANGED"),
-        rows,
-    )
+    No value is read.
+    """
+    from schoolctl.cli.secret_list import list_secrets
 
-
-def _state(secret: SecretInfo | None) -> str:
-    if secret is None:
-        return "missing"
-    if secret.deleted_at is not None:
-        return f"to be deleted on {secret.deleted_at:%Y-%m-%d}"
-    return f"managed by {secret.owner}" if secret.owner else "set"
-
-
-def _document(entry: Entry, secret: SecretInfo | None) -> dict[str, object]:
-    from schoolctl.text import iso
-
-    return {
-        "key": entry.key,
-        "name": entry.name,
-        "variable": entry.env,
-        "exists": secret is not None,
-        "arn": secret.arn if secret is not None else None,
-        "changed_at": iso(secret.changed_at) if secret is not None else None,
-        "deleted_at": iso(secret.deleted_at) if secret is not None else None,
-        "managed_by": (secret.owner or None) if secret is not None else None,
-    }
+    list_secrets(Run.of(context))

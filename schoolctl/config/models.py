@@ -187,6 +187,9 @@ class SecretConfig(Section):
     source: Literal["rds.managed_secret"] | None = Field(
         None, alias="from", description="the part of the RDS instance that it comes from"
     )
+    rotate_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        None, description="runs as a one-off task and gives the database the secret's AWSPENDING"
+    )
     description: str = Field("", max_length=2048, description="what the value is, for people")
 
 

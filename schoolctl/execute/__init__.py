@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import interruption
 from schoolctl.errors import ExitCode, SchoolctlError, interrupted
-from schoolctl.plan import steps
+from schoolctl.plan import rotation_steps, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 
 _AGAIN = "run it again: what is done is not done twice"
-_NEEDS_NO_LOCK = (steps.WaitForRollout, steps.WaitForCount, steps.MarkCompleted)
+_NEEDS_NO_LOCK = (
+    steps.WaitForRollout,
+    steps.WaitForCount,
+    rotation_steps.AwaitRotation,
+    steps.MarkCompleted,
+)
 """Watching, and noting what is a fact by then: neither is in anybody's way."""
 
 
@@ -248,6 +253,26 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import seed
 
             return seed.restore_secret(step, tools)
+        case rotation_steps.StageSecret():
+            from schoolctl.execute import rotate
+
+            return rotate.stage(step, tools)
+        case rotation_steps.PromoteSecret():
+            from schoolctl.execute import rotate
+
+            return rotate.promote(step, tools)
+        case rotation_steps.EndRotation():
+            from schoolctl.execute import rotate
+
+            return rotate.end(step, tools)
+        case rotation_steps.RotateSecret():
+            from schoolctl.execute import rotate
+
+            return rotate.begin(step, tools)
+        case rotation_steps.AwaitRotation():
+            from schoolctl.execute import rotate
+
+            return rotate.wait(step, tools)
         case steps.CreateLogGroup():
             from schoolctl.execute import deploy
 

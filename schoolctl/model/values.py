@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+CURRENT = "AWSCURRENT"
+"""Secrets Manager's label of the version that is in use."""
+PENDING = "AWSPENDING"
+"""Its label of the version that a rotation is about to make the current one."""
+PREVIOUS = "AWSPREVIOUS"
 
 
 class SecretValue:
@@ -86,6 +93,17 @@ class SecretInfo:
     deleted_at: datetime | None = None
     owner: str = ""
     """The AWS service that manages and rotates it, such as `rds`; empty for one of our own."""
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The labels of each version that has any, such as AWSCURRENT, by the version's id."""
+    rotates: bool = False
+    """Whether Secrets Manager rotates it by itself."""
+    rotated_at: datetime | None = None
+    read_at: datetime | None = None
+    """The day on which it was read last, at 00:00 UTC."""
+
+    def version(self, stage: str) -> str | None:
+        """Give the id of the version that has a label; None where none has."""
+        return next((each for each, labels in self.stages.items() if stage in labels), None)
 
 
 @dataclass(frozen=True)

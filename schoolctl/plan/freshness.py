@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.delivery import Delivery
 from schoolctl.text import ago, iso
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ class Stamp:
     name: str
     kind: str
     changed_at: datetime | None
+    delivery: Delivery | None = None
+    """How the running tasks get it; None where that is not known."""
+
+    @property
+    def is_reread(self) -> bool:
+        """Whether a service can read it again while it runs: a secret that it reads by itself."""
+        return self.kind == "secret" and self.delivery is Delivery.BY_NAME
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,24 @@ class Freshness:
         return tuple(each for _, each in sorted(found, key=lambda pair: pair[0], reverse=True))
 
     @property
+    def stale(self) -> tuple[Stamp, ...]:
+        """Those of `changed` that new tasks alone read again."""
+        return tuple(each for each in self.changed if not each.is_reread)
+
+    def in_use(self, name: str) -> bool | None:
+        """Say whether the running tasks have an entry as it is now.
+
+        None where it is not known: none runs, it could not be read, or it changed and the tasks
+        read it by themselves, whenever they see fit.
+        """
+        stamp = next((each for each in self.stamps if each.name == name), None)
+        if stamp is None or stamp.changed_at is None or self.started_at is None:
+            return None
+        if stamp.changed_at <= self.started_at:
+            return True
+        return None if stamp.is_reread else False
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The names of those that do not exist."""
         return tuple(each.name for each in self.stamps if each.changed_at is None)
@@ -61,9 +87,16 @@ class Freshness:
             for each in self.changed
             if each.changed_at is not None
         ]
-        if lines:
-            them = "it" if len(lines) == 1 else "them"
+        stale = self.stale
+        if stale:
+            them = "it" if len(stale) == 1 else "them"
             lines.append(f"`schoolctl restart` lets the tasks read {them} anew")
+        lines += [
+            f"{each.name} needs no restart where the service reads it again when the database"
+            " refuses the old one, as the registration service does"
+            for each in self.changed
+            if each.is_reread
+        ]
         lines += [f"{name} is not there: `schoolctl params set`" for name in self.missing]
         if not lines and self.stamps and self.started_at is not None:
             lines.append(f"none of {len(self.stamps)} changed since the tasks started")
@@ -75,6 +108,7 @@ class Freshness:
         return {
             "oldest_task_started_at": iso(self.started_at),
             "changed": [each.name for each in self.changed],
+            "needs_restart": [each.name for each in self.stale],
             "missing": list(self.missing),
             "not_verified": list(self.unread),
             "entries": [
@@ -83,6 +117,7 @@ class Freshness:
                     "kind": each.kind,
                     "changed_at": iso(each.changed_at),
                     "changed_after_start": each in changed,
+                    "delivery": each.delivery,
                 }
                 for each in self.stamps
             ],

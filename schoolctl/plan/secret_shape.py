@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import UsageError
+from schoolctl.errors import ConflictError, UsageError
 from schoolctl.model import SecretValue
 from schoolctl.plan.params import Kind
 
@@ -54,6 +54,23 @@ def shape_secret(
     if fields is not None and all(fields.get(key) == text for key, text in changes.items()):
         return stored or given  # its own spelling: spaces and order are no difference
     return SecretValue(json.dumps({**(fields or {}), **changes}, ensure_ascii=False))
+
+
+def with_new_password(stored: SecretValue, password: SecretValue) -> SecretValue:
+    """Give what a secret holds with another password in it, in the shape that it has.
+
+    Raises:
+        ConflictError: it is an object without a text `password`, so that nobody can tell which of
+            its fields is the password.
+    """
+    fields = _object(stored)
+    if fields is not None and not isinstance(fields.get("password"), str):
+        raise ConflictError(
+            'the secret is a JSON object without a text "password"',
+            why="only the password is rotated, and it cannot be told apart; nothing was changed",
+            hint='store it as RDS does, {"username": ..., "password": ...}, or as plain text',
+        )
+    return shape_secret(password, stored, username=None, plain=False)
 
 
 def shape_secrets(

@@ -11,6 +11,13 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.rotation_steps import (
+    AwaitRotation,
+    EndRotation,
+    PromoteSecret,
+    RotateSecret,
+    StageSecret,
+)
 from schoolctl.text import count, size
 
 if TYPE_CHECKING:
@@ -474,6 +481,11 @@ Step = (
     | DeleteParameter
     | PutSecret
     | RestoreSecret
+    | StageSecret
+    | PromoteSecret
+    | EndRotation
+    | RotateSecret
+    | AwaitRotation
     | CreateLogGroup
     | RegisterTaskDefinition
     | RunTask

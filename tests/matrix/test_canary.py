@@ -14,6 +14,7 @@ import pytest
 
 from schoolctl.cli.reference import help_pages
 from schoolctl.cli.run import Services
+from tests.cli.account import edit
 from tests.conftest import Project
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock
@@ -90,6 +91,7 @@ CASES = {
     "params delete": Case("params delete db_host --yes --force"),
     "secrets set": Case("secrets set db_password --stdin --username app", NEW),
     "secrets list": Case("secrets list"),
+    "secrets rotate": Case("secrets rotate db_password"),
     "init": Case("init", codes=(0, 1, 2)),
     "config show": Case("config show"),
     "config check": Case("config check"),
@@ -137,6 +139,7 @@ def new_world(
         one_deployed(world)
         something_to_build(world)
         made_by_hand(world)
+        edit(world.directory, "db_password: {", "db_password: {rotate_command: [rotate], ")
         world.write("values.env", f"db_host={NEW}\ndb_name={NEW}\ndb_password={NEW}\n")
         world.faults.rewrite("GetAuthorizationToken", _canary_token)
         for key, value in world.environ.items():
@@ -206,7 +209,9 @@ def look_for_canaries(world: World, name: str, *texts: str) -> None:
         *files.values(),
         json.dumps([state["revisions"], state["services"]]),
     ]
-    found = [text for text in looked_at if any(each in text for each in HIDDEN)]
+    # A rotation makes a password of its own.
+    stored = [each["value"] for each in state["secrets"].values()]
+    found = [text for text in looked_at if any(each in text for each in (*HIDDEN, *stored))]
     assert found == []
 
 
