@@ -5,7 +5,7 @@ import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -14,12 +14,16 @@ from service.body import ReadGuard, unguarded
 from service.cors import cors_headers
 from service.db import Database, make_engine
 from service.errors import DatabaseUnavailableError
+from service.exchange import around
 from service.form import form_blueprint
 from service.ratelimit import RateLimiter
-from service.registration import Registrar, api_blueprint
+from service.registration import Registrar, api_blueprint, straight
 from service.settings import MySqlSettings, PoolSize, Settings
 from service.users import Registrations
-from service.web import install, json_response
+from service.web import install, json_answer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 STATIC_CACHE_SECONDS: Final = 300
 OPENAPI: Final = Path(__file__).parent / "openapi.json"
@@ -51,12 +55,7 @@ def create_app(
     # `/api//register` is no address here. Werkzeug would answer it with a redirect in HTML.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    if settings.trusted_proxies:
-        # The load balancer appends the client to X-Forwarded-For; what stands before it is the
-        # client's own invention. Host stays as it is.
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's documented way to add middleware
-    install(app, cors_headers(settings.cors_origins))
+    install(app)
     pool = settings.database.pool if isinstance(settings.database, MySqlSettings) else PoolSize()
     registrations = Registrations(database, pool.size)
     registrar = Registrar(registrations, settings.rules, limiter, guard)
@@ -64,7 +63,20 @@ def create_app(
     app.register_blueprint(form_blueprint(registrar))
     _add_health(app, database)
     _add_openapi(app)
+    app.wsgi_app = _surrounded(app.wsgi_app, registrar, settings)  # type: ignore[method-assign,assignment]  # Flask's documented way to add middleware
     return app
+
+
+def _surrounded(
+    application: "WSGIApplication", registrar: Registrar, settings: Settings
+) -> "WSGIApplication":
+    application = straight(registrar, application)
+    if settings.trusted_proxies:
+        # The load balancer appends the client to X-Forwarded-For; what stands before it is the
+        # client's own invention. Host stays as it is.
+        hops = settings.trusted_proxies
+        application = ProxyFix(application, x_for=hops, x_proto=hops)
+    return around(application, cors_headers(settings.cors_origins))
 
 
 def _add_health(app: Flask, database: Database) -> None:
@@ -85,8 +97,8 @@ def _add_health(app: Flask, database: Database) -> None:
             finally:
                 checking.release()
         if database.answered:
-            return json_response({"status": "ok"})
-        return json_response({"status": "starting"}, HTTPStatus.SERVICE_UNAVAILABLE)
+            return json_answer({"status": "ok"}).response()
+        return json_answer({"status": "starting"}, HTTPStatus.SERVICE_UNAVAILABLE).response()
 
 
 def _add_openapi(app: Flask) -> None:
@@ -94,4 +106,4 @@ def _add_openapi(app: Flask) -> None:
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return json_response(document)
+        return json_answer(document).response()

@@ -4,18 +4,22 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from flask import Request
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.utils import get_content_length
 
 from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BODY_BYTES: Final = 16 * 1024
 BODY_DEADLINE_SECONDS: Final = 5.0
 MAX_FORM_FIELDS: Final = 20
 
-ReadGuard = Callable[[Request], AbstractContextManager[None]]
+ReadGuard = Callable[["WSGIEnvironment"], AbstractContextManager[None]]
 """What a WSGI server adds around reading a body: a total deadline, and its own errors as ours."""
 
 
@@ -31,16 +35,16 @@ class UnreadableBodyError(ServiceError):
         super().__init__(status, code, message)
 
 
-def unguarded(_request: Request) -> AbstractContextManager[None]:
+def unguarded(_environ: "WSGIEnvironment") -> AbstractContextManager[None]:
     """Read without a deadline: for servers that hand over whole bodies, and for tests."""
     return nullcontext()
 
 
-def read_body(request: Request, content_type: str, guard: ReadGuard) -> bytes:
+def read_body(environ: "WSGIEnvironment", content_type: str, guard: ReadGuard) -> bytes:
     """Read the whole body of a request.
 
     Args:
-        request: its body must not have been touched.
+        environ: the request; its body must not have been touched.
         content_type: the media type that is asked for; a charset other than UTF-8 is refused.
         guard: the server's own limits on reading.
 
@@ -48,19 +52,19 @@ def read_body(request: Request, content_type: str, guard: ReadGuard) -> bytes:
         ServiceError: 415 for another type or a content encoding, 413 above MAX_BODY_BYTES (also
             when the body is chunked), 408 when it took too long, 400 when it ended early.
     """
-    _check_type(request, content_type)
-    announced = request.content_length
+    _check_type(environ, content_type)
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    announced = get_content_length(environ.get("CONTENT_LENGTH"), coding)
     if announced is not None and announced > MAX_BODY_BYTES:
         raise _too_large()
-    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if announced is None and not chunked:
+    if announced is None and "chunked" not in (coding or "").lower():
         return b""
     # The stream of the server itself: Werkzeug's wrapper cuts a long chunked body short without
     # a word, and the rest would then be judged as broken JSON.
     wanted = MAX_BODY_BYTES + 1 if announced is None else announced
     try:
-        with guard(request):
-            body: bytes = request.environ["wsgi.input"].read(wanted)
+        with guard(environ):
+            body: bytes = environ["wsgi.input"].read(wanted)
     except OSError:
         raise UnreadableBodyError("The connection broke while the body was sent.") from None
     if len(body) > MAX_BODY_BYTES:
@@ -136,14 +140,14 @@ def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return values
 
 
-def _check_type(request: Request, content_type: str) -> None:
-    environ = request.environ
+def _check_type(environ: "WSGIEnvironment", content_type: str) -> None:
     if environ.get("CONTENT_TYPE") == content_type and "HTTP_CONTENT_ENCODING" not in environ:
         return  # what nearly every client sends
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype != content_type or charset not in {"utf-8", "utf8"}:
+    media_type, parameters = parse_options_header(environ.get("CONTENT_TYPE"))
+    charset = parameters.get("charset", "utf-8").lower()
+    if media_type.lower() != content_type or charset not in {"utf-8", "utf8"}:
         message = f"Send the data as {content_type} in UTF-8."
-    elif request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    elif environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         message = "Send the data without a content encoding."
     else:
         return

@@ -1,10 +1,11 @@
 """Lets browsers on listed origins call the API; every other origin gets no CORS header at all."""
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from flask import Request, Response
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 PREFLIGHT_CACHE_SECONDS: Final = 7200  # Chrome keeps an answer no longer
 EXPOSED_HEADERS: Final = "X-Request-Id, Retry-After"
@@ -29,27 +30,34 @@ def parse_origin(text: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
-def cors_headers(origins: Collection[str]) -> Callable[[Request, Response], None]:
-    """Make the function that adds CORS headers to an answer of the API.
+def cors_headers(
+    origins: Collection[str],
+) -> Callable[["WSGIEnvironment"], list[tuple[str, str]]]:
+    """Make the function that gives the CORS headers for the answer to a request to the API.
 
     Args:
         origins: those allowed, as `parse_origin` gives them. Requests carry no credentials.
     """
     allowed = frozenset(origins)
 
-    def add(request: Request, response: Response) -> None:
+    def headers_for(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
         if not allowed:
-            return
+            return []
         # Also without an Origin: a cache must not hand this answer to a page of another origin.
-        response.vary.add("Origin")
-        origin = request.headers.get("Origin")
+        headers = [("Vary", "Origin")]
+        origin = environ.get("HTTP_ORIGIN")
         if origin is None or origin not in allowed:
-            return
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-        if request.method == "OPTIONS":
-            response.headers["Access-Control-Allow-Methods"] = "POST"
-            response.headers["Access-Control-Allow-Headers"] = "Content-Type, X-Request-Id"
-            response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_CACHE_SECONDS)
+            return headers
+        headers += [
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
+        ]
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers += [
+                ("Access-Control-Allow-Methods", "POST"),
+                ("Access-Control-Allow-Headers", "Content-Type, X-Request-Id"),
+                ("Access-Control-Max-Age", str(PREFLIGHT_CACHE_SECONDS)),
+            ]
+        return headers
 
-    return add
+    return headers_for

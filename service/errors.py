@@ -78,3 +78,14 @@ class RateLimitedError(ServiceError):
             "Too many registrations from this address. Please wait a moment.",
             headers={"Retry-After": str(retry_after_seconds)},
         )
+
+
+class UnexpectedError(ServiceError):
+    """Something that we did not foresee; the log has it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "Something went wrong on our side.",
+        )

@@ -9,10 +9,10 @@ from flask import Blueprint, Request, Response, render_template, request
 
 from service.body import parse_form
 from service.errors import ServiceError
+from service.exchange import exchange_of
 from service.registration import STATUSES, Registrar
 from service.users import Outcome
 from service.validation import FIELDS, MAX_EMAIL, MAX_NAME, MAX_PHONE, MAX_PROGRAM
-from service.web import set_outcome
 
 _LIMITS: Final = {"name": MAX_NAME, "email": MAX_EMAIL, "phone": MAX_PHONE, "program": MAX_PROGRAM}
 
@@ -35,12 +35,12 @@ def form_blueprint(registrar: Registrar) -> Blueprint:
             )
         values: Mapping[str, object] = {}
         try:
-            registrar.check_rate()
-            values = parse_form(registrar.body("application/x-www-form-urlencoded"))
-            registered = registrar.register(values)
+            body = registrar.body(request.environ, "application/x-www-form-urlencoded")
+            values = parse_form(body)
+            registered = registrar.register(request.environ, values)
         except ServiceError as error:
             # The page again, with what was typed and the errors beside their fields.
-            set_outcome(error.code)
+            exchange_of(request.environ).outcome = error.code
             return _page(registrar, values, error)
         # Not a redirect: it would have to carry the outcome. Reloading this page sends the same
         # data again, which is answered with the same registration.

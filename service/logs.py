@@ -53,6 +53,11 @@ def log(level: int, message: str, **fields: object) -> None:
     LOGGER.log(level, message, extra={"fields": fields})
 
 
+def log_request(fields: dict[str, object]) -> None:
+    """Write the line of one request."""
+    LOGGER.info("request", extra={"fields": fields})
+
+
 def _places(stack: TracebackType | None) -> list[str]:
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(stack)

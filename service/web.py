@@ -1,60 +1,73 @@
-"""What every request goes through: its id, its log line, security headers, and error answers."""
+"""Answers in JSON, and what Flask answers when something goes wrong."""
 
 import json
-import logging
-import os
-import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from flask import Flask, Request, Response, g, render_template, request
+from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from service.errors import ServiceError
+from service.errors import ServiceError, UnexpectedError
+from service.exchange import API_PREFIX, Exchange, exchange_of
 from service.logs import LOGGER
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse
 
-API_PREFIX: Final = "/api/"
 JSON_PATHS: Final = frozenset({"/api", "/healthz", "/openapi.json"})
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_TRACE_ID: Final = re.compile(r"[A-Za-z0-9=;:-]{1,200}")
-_HSTS: Final = "max-age=63072000; includeSubDomains"
-_CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
-)
+_JSON_TYPE: Final = "application/json; charset=utf-8"
+_STATUS_LINES: Final = {status: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-_HEADERS: Final = [
-    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    # Not no-referrer: browsers would then send `Origin: null` with our own form.
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
-]
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """An answer in JSON that can go out with Flask and without."""
+
+    status: HTTPStatus
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def start(self, start_response: "StartResponse") -> Iterable[bytes]:
+        """Give the answer to a WSGI server."""
+        length = ("Content-Length", str(len(self.body)))
+        headers = [("Content-Type", _JSON_TYPE), length, *self.headers]
+        start_response(_STATUS_LINES[self.status], headers)
+        return (self.body,)
+
+    def response(self) -> Response:
+        """Give the answer to Flask."""
+        return Response(self.body, self.status, self.headers, content_type=_JSON_TYPE)
 
 
-def new_request_id() -> str:
-    """Make the id of a request that brings none: 32 hexadecimal digits."""
-    return os.urandom(16).hex()
-
-
-def json_response(payload: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def json_answer(payload: object, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     """Make a JSON answer, in ASCII: whatever text came in can go out."""
-    body = json.dumps(payload) + "\n"
-    return Response(body, status, content_type="application/json; charset=utf-8")
+    return JsonAnswer(status, json.dumps(payload).encode() + b"\n")
 
 
-def set_outcome(outcome: str) -> None:
-    """Note in one word what became of the request, for its log line."""
-    g.outcome = outcome
+def json_error(error: ServiceError, exchange: Exchange) -> JsonAnswer:
+    """Make the answer of the API for an error, and note it for the log."""
+    exchange.outcome = error.code
+    payload = {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "fields": error.fields,
+            "request_id": exchange.request_id,
+        },
+    }
+    body = json.dumps(payload).encode() + b"\n"
+    return JsonAnswer(error.status, body, tuple(error.headers.items()))
+
+
+def unexpected(error: Exception, exchange: Exchange) -> ServiceError:
+    """Log an error that nobody expected, and give the one that the client may see."""
+    fields = {"request_id": exchange.request_id}
+    LOGGER.error("unexpected error", exc_info=error, extra={"fields": fields})
+    return UnexpectedError()
 
 
 def wants_json(path: str) -> bool:
@@ -62,53 +75,27 @@ def wants_json(path: str) -> bool:
     return path in JSON_PATHS or path.startswith(API_PREFIX)
 
 
-def install(app: Flask, add_cors: Callable[[Request, Response], None]) -> None:
-    """Put request ids, logging, headers and error answers around an application."""
-    app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[method-assign,assignment]  # Flask's documented way to add middleware
+def install(app: Flask) -> None:
+    """Have an application note its routes for the log, and answer errors as we do."""
 
     @app.before_request
-    def begin() -> None:
-        given = request.environ.get("HTTP_X_REQUEST_ID", "")
-        g.started = time.perf_counter()
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        _add_headers(response)
-        if request.path.startswith(API_PREFIX):
-            add_cors(request, response)
-        _log_request(response)
-        return response
+    def note_route() -> None:
+        if request.url_rule is not None:
+            exchange_of(request.environ).route = request.url_rule.rule
 
     app.register_error_handler(ServiceError, _answer_service_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)
 
 
-def error_response(error: ServiceError) -> Response:
-    """Make the answer for an error: JSON under /api, a page elsewhere."""
-    if wants_json(request.path):
-        response = json_response(
-            {
-                "error": {
-                    "code": error.code,
-                    "message": error.message,
-                    "fields": error.fields,
-                    "request_id": g.request_id,
-                },
-            },
-            error.status,
-        )
-    else:
-        page = render_template("error.html", error=error, request_id=g.request_id)
-        response = Response(page, error.status)
-    response.headers.update(error.headers)
-    return response
-
-
 def _answer_service_error(error: ServiceError) -> Response:
-    set_outcome(error.code)
-    return error_response(error)
+    """Make the answer for an error: JSON under /api, a page elsewhere."""
+    exchange = exchange_of(request.environ)
+    if wants_json(request.path):
+        return json_error(error, exchange).response()
+    exchange.outcome = error.code
+    page = render_template("error.html", error=error, request_id=exchange.request_id)
+    return Response(page, error.status, error.headers)
 
 
 def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
@@ -127,54 +114,4 @@ def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    LOGGER.error(
-        "unexpected error",
-        exc_info=error,
-        extra={"fields": {"request_id": g.request_id}},
-    )
-    return _answer_service_error(
-        ServiceError(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "Something went wrong on our side.",
-        ),
-    )
-
-
-def _with_headers(application: "WSGIApplication") -> "WSGIApplication":
-    """Add what is the same in every answer, as a list: by name it took a tenth of a request."""
-
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *error: object) -> object:
-            return start_response(status, headers + _HEADERS, *error)  # type: ignore[arg-type]  # passed on as it came
-
-        return application(environ, start)  # type: ignore[arg-type]  # the same signature, written shorter
-
-    return answer
-
-
-def _add_headers(response: Response) -> None:
-    headers = response.headers
-    headers["X-Request-Id"] = g.request_id
-    headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure:
-        headers["Strict-Transport-Security"] = _HSTS
-
-
-def _log_request(response: Response) -> None:
-    """Write the request's log line: no body, no address, no query, and the route, not the path."""
-    rule = request.url_rule.rule if request.url_rule is not None else None
-    if rule == "/healthz" and response.status_code == HTTPStatus.OK:
-        return  # several a minute from each node of the load balancer
-    fields: dict[str, object] = {
-        "request_id": g.request_id,
-        "method": request.method if rule is not None else None,
-        "route": rule,
-        "status": response.status_code,
-        "duration_ms": round((time.perf_counter() - g.started) * 1000, 1),
-        "outcome": g.get("outcome"),
-    }
-    trace = request.environ.get("HTTP_X_AMZN_TRACE_ID", "")
-    if _TRACE_ID.fullmatch(trace):
-        fields["trace_id"] = trace
-    LOGGER.log(logging.INFO, "request", extra={"fields": fields})
+    return _answer_service_error(unexpected(error, exchange_of(request.environ)))

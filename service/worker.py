@@ -14,8 +14,8 @@ from gunicorn.http import errors
 from gunicorn.http.body import LengthReader
 from gunicorn.workers.ggevent import GeventWorker
 
+from service.exchange import new_request_id
 from service.logs import LOGGER, log
-from service.web import new_request_id
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812 - gevent's name for its class

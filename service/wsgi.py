@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import gevent
-from flask import Flask, Request
+from flask import Flask
 from gunicorn.http.errors import ParseException
 
 from service.app import create_app
@@ -17,6 +18,9 @@ from service.body import BODY_DEADLINE_SECONDS, UnreadableBodyError
 from service.db import Database, DatabaseRefusedError, make_engine
 from service.logs import configure_logging, log
 from service.settings import MySqlSettings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def application() -> Flask:
@@ -44,7 +48,7 @@ def application() -> Flask:
 
 
 @contextmanager
-def read_guard(request: Request) -> Iterator[None]:
+def read_guard(environ: "WSGIEnvironment") -> Iterator[None]:
     """Give a body five seconds in all, however slowly it drips, and name gunicorn's errors.
 
     A socket's time-out would start again with every byte.
@@ -59,19 +63,19 @@ def read_guard(request: Request) -> Iterator[None]:
     except gevent.Timeout as fired:
         if fired is not timeout:
             raise
-        _stop_reading(request)
+        _stop_reading(environ)
         raise UnreadableBodyError(
             "The body took too long to arrive.",
             "body_timeout",
             HTTPStatus.REQUEST_TIMEOUT,
         ) from None
     except ParseException:
-        _stop_reading(request)
+        _stop_reading(environ)
         raise UnreadableBodyError("The body is not well-formed.") from None
 
 
-def _stop_reading(request: Request) -> None:
+def _stop_reading(environ: "WSGIEnvironment") -> None:
     """Have the connection closed after this answer: where its next request begins is unknown."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is not None:
         connection.shutdown(socket.SHUT_RD)
