@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 GATHER_SECONDS = 0.3
+EMAIL, COLUMNS = 2, 6
+"""Where the email is among the values of one person."""
 
 
 @dataclass
@@ -59,10 +61,10 @@ class Crowd:
         engine.dispose()
         return given
 
-    def _hold(self, _c: Any, _cursor: Any, sql: str, values: Any, _x: Any, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's own order
+    def _hold(self, _c: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
         if not sql.startswith("INSERT"):
             return
-        self.groups.append([row[2] for row in values] if many else [values[2]])
+        self.groups.append(list(values[EMAIL::COLUMNS]))
         self._held.release()
         assert self._go.wait(10)
 
