@@ -43,7 +43,7 @@ def _run(name: str) -> Iterable[Figure]:
         case "code_change":
             return [code_change.measure_code_change(SCHOOLCTL)]
         case "registration":
-            return [registration.compare()]
+            return registration.compare()
         case _:
             raise SystemExit(f"no benchmark {name}; there are {', '.join(NAMES)}")
 

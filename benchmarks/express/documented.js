@@ -1,7 +1,6 @@
 // The service as the notes have it: for each request it asks AWS for three parameters and the
 // password, opens a database connection, inserts, and closes the connection.
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
@@ -9,7 +8,7 @@ import express from "express";
 import mysql from "mysql2/promise";
 
 const { PARAM_HOST_PATH, PARAM_DB_NAME_PATH, PARAM_USER_PATH, DB_SECRET_ARN } = process.env;
-const { DB_PORT, DB_CA, PORT } = process.env;
+const { DB_PORT, DB_CA_PEM, PORT } = process.env;
 const ssm = new SSMClient();
 const secrets = new SecretsManagerClient();
 
@@ -30,7 +29,7 @@ app.post("/api/register", async (request, response) => {
     password: (await secrets.send(new GetSecretValueCommand({ SecretId: DB_SECRET_ARN })))
       .SecretString,
     port: Number(DB_PORT),
-    ssl: { ca: readFileSync(DB_CA) },
+    ssl: { ca: DB_CA_PEM },
   });
   await connection.execute(
     "INSERT INTO users (id, name, email, phone, program, created_at) VALUES (?, ?, ?, ?, ?, ?)",

@@ -2,7 +2,6 @@
 // statements, the same checks, headers, rate limit and log line. Reads its settings from the
 // environment, as a service would that has asked AWS once at its start.
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import express from "express";
 import { rateLimit } from "express-rate-limit";
@@ -12,7 +11,7 @@ import mysql from "mysql2/promise";
 import pino from "pino";
 import validator from "validator";
 
-const { DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD, DB_CA, PORT } = process.env;
+const { DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD, DB_CA_PEM, PORT } = process.env;
 
 const pool = mysql.createPool({
   host: DB_HOST,
@@ -20,7 +19,7 @@ const pool = mysql.createPool({
   database: DB_NAME,
   user: DB_USER,
   password: DB_PASSWORD,
-  ssl: { ca: readFileSync(DB_CA) },
+  ssl: { ca: DB_CA_PEM },
   charset: "utf8mb4",
   timezone: "Z",
   connectionLimit: 20,
