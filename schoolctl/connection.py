@@ -8,6 +8,7 @@ or a web identity in the process's environment, then the environment's own profi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_ZONE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2})[a-z]")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def resolve_connection(
             raises a `CredentialsError` for one that does not exist.
 
     Raises:
-        UsageError: no region is set anywhere, or AWS_ENDPOINT_URL is no URL.
+        UsageError: no region is set anywhere, what is set is none, or AWS_ENDPOINT_URL is no URL.
         CredentialsError: the profile does not exist, or half a key is in the environment.
     """
     keys = None if flag_profile else _overlay_keys(config)
@@ -100,6 +103,7 @@ def resolve_connection(
             if config is not None
             else "give --region, or set AWS_REGION",
         )
+    _refuse_strange_region(region)
     return Connection(
         credentials=credentials,
         region=region,
@@ -158,6 +162,21 @@ def _regions(
     # boto3 itself reads only AWS_DEFAULT_REGION; the other SDKs read AWS_REGION.
     for name in _REGIONS:
         yield Setting(environ.get(name), name)
+
+
+def _refuse_strange_region(region: Setting) -> None:
+    """Refuse what is not even a name: it would become part of a host's, and lead anywhere."""
+    name = region.value or ""
+    zone = _ZONE.fullmatch(name)
+    if zone is None and _REGION.fullmatch(name):
+        return
+    raise UsageError(
+        f"{name!r} ({region.origin}) is no AWS region",
+        why=f"it is an availability zone of {zone[1]}"
+        if zone is not None
+        else "a region is written in lower-case letters, digits and -, such as us-east-1",
+        hint=f"give {zone[1]}" if zone is not None else "correct it where it was set",
+    )
 
 
 def _endpoint(config: Config | None, environ: Mapping[str, str]) -> Setting:

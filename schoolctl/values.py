@@ -153,7 +153,7 @@ def read_values_file(file: Path) -> dict[str, SecretValue]:
     try:
         for place, key, value in _pairs(decode(content, str(file)), file):
             if key in values:
-                raise UsageError(f"{place}: {key} is given twice")
+                raise UsageError(f"{place}: {key} is given twice", hint="take one of them out")
             values[key] = SecretValue(value)
     except RecursionError:
         raise UsageError(
@@ -183,7 +183,10 @@ def _dotenv_pairs(text: str, file: Path) -> Iterator[tuple[str, str, str]]:
         place = f"{file}:{number}"
         match = _DOTENV_LINE.fullmatch(line)
         if match is None:
-            raise UsageError(f"{place}: this line is not `key=value`")
+            raise UsageError(
+                f"{place}: this line is not `key=value`",
+                hint="write a value of several lines in double quotes, with \\n in it",
+            )
         yield place, match["key"], _dotenv_value(match["value"], place)
 
 
@@ -192,7 +195,10 @@ def _dotenv_value(raw: str, place: str) -> str:
         return re.split(r"\s+#|^#", raw, maxsplit=1)[0]
     match = _QUOTED.fullmatch(raw)
     if match is None:
-        raise UsageError(f"{place}: the quote that opens the value is not closed at its end")
+        raise UsageError(
+            f"{place}: the quote that opens the value is not closed at its end",
+            hint="close it, or put the whole value into the other kind of quotes",
+        )
     if match["quote"] == "'":
         return match["text"]
     return _DOUBLE_QUOTED_ESCAPE.sub(lambda each: _ESCAPES.get(each[1], each[1]), match["text"])

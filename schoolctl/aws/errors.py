@@ -115,11 +115,23 @@ def translated(doing: str, *, hide: SecretValue | None = None) -> Iterator[None]
     try:
         yield
     except boto.ClientError as error:
+        # By AWS's own words, which may be left out for the value that they quote by chance.
+        cause = cause_of(f"{error_code(error)} {error_message(error)}")
         if hide is not None:
             _leave_out(error, hide.reveal())
-        raise from_client_error(error, doing) from error
+        raised = from_client_error(error, doing)
+        raised.hint = raised.hint or (cause.hint if cause is not None else "")
+        raise raised from error
     except boto.BotoCoreError as error:
         raise from_botocore_error(error, doing) from error
+    except OSError as error:
+        # botocore wraps what happens on the network; this is a file or a program of a profile.
+        raise CredentialsError(
+            f"could not {doing}",
+            why=": ".join(filter(None, (str(error.filename or ""), error.strerror or str(error)))),
+            hint="check `credential_process` and `web_identity_token_file` of the profile, and"
+            " AWS_WEB_IDENTITY_TOKEN_FILE",
+        ) from error
     except ResponseParserError as error:
         # Its text quotes the answer, which is somebody else's page.
         raise UnavailableError(
@@ -300,6 +312,13 @@ def _credentials_error(error: boto.BotoCoreError, what: str) -> CredentialsError
         case boto.ConfigParseError() | boto.ConfigNotFound():
             return CredentialsError(
                 what, why=str(error), hint="correct the file; it has `[profile NAME]` sections"
+            )
+        case boto.InvalidConfigError() | boto.UnknownCredentialError():
+            return CredentialsError(
+                what,
+                why=str(error),
+                hint="correct the profile in ~/.aws/config, or choose another:"
+                " `schoolctl profile list`",
             )
         case _ if _is_sign_in_error(error):
             return CredentialsError(

@@ -48,7 +48,7 @@ def parse_words(
         key, equals, text = word.partition("=")
         entry = find_entry(entries, key)
         if entry in given or entry in wanted:
-            raise UsageError(f"{key} is given twice")
+            raise UsageError(f"{key} is given twice", hint="leave one of them out")
         if not equals:
             wanted.append(entry)
         elif entry.hidden:

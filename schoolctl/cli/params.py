@@ -72,7 +72,10 @@ def set_values(
     entries = declared(run.config)
     if database is not None:
         if stdin or file is not None:
-            raise UsageError("--from-rds goes with neither --stdin nor --from-file")
+            raise UsageError(
+                "--from-rds goes with neither --stdin nor --from-file",
+                hint="run it once for each",
+            )
         _set_from_rds(run, entries, database, words or [], as_is=as_is)
         return
     if words or stdin or file is not None:
@@ -127,7 +130,10 @@ def _gather(
     given, wanted = parse_words(words, entries)
     if file is not None:
         if words or stdin:
-            raise UsageError("--from-file goes with neither KEY nor --stdin")
+            raise UsageError(
+                "--from-file goes with neither KEY nor --stdin",
+                hint="write all values into the file, or run it once for each",
+            )
         given = from_file(run, file, entries)
     elif stdin:
         if given or len(wanted) != 1:

@@ -31,6 +31,7 @@ def delete_parameter(
     entry = find_parameter(run.config, key)
     using = run.clients.start(observe_use, run.clients, run.config)
     found = get_parameters(run.clients, [entry.name], decrypt=False).get(entry.name)
+    run.check_account()
     plan = plan_delete(
         entry,
         found,

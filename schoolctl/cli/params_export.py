@@ -52,7 +52,7 @@ def export_parameters(
             hint="add --reveal; `schoolctl params list` shows what there is without the values",
         )
     if overwrite and file is None:
-        raise UsageError("--overwrite is for --output FILE")
+        raise UsageError("--overwrite is for --output FILE", hint="leave it out, or name the file")
     if file is None:
         refuse_shared_output(run.reporter.stdout)
     entries = declared_parameters(run.config)

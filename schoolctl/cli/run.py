@@ -27,6 +27,7 @@ from schoolctl.errors import (
     RejectedKeyError,
     SchoolctlError,
     UnavailableError,
+    UsageError,
     WrongTargetError,
 )
 from schoolctl.reporter import Reporter
@@ -105,6 +106,17 @@ class Run:
             color=not self.options.no_color,
         )
         self.reporter.advice = self.for_environment
+        self._refuse_empty_names()
+
+    def _refuse_empty_names(self) -> None:
+        """Refuse `-e "$ENV"` where the shell has no such variable: it is not the default's."""
+        for option in ("env", "profile", "region"):
+            if getattr(self.options, option) == "":
+                raise UsageError(
+                    f"--{option} is empty",
+                    why="a variable that is not set leaves nothing between the quotes",
+                    hint=f"give a name, or leave out --{option}",
+                )
 
     @property
     def clock(self) -> Clock:
@@ -361,9 +373,10 @@ class Run:
                 }
             )
             return None
+        # In another account there may be nothing to do, too.
+        self.check_account()
         if not plan.steps:
             return Outcome()
-        self.check_account()
         self._agree(plan)
         return execute(plan, Tools(self))
 

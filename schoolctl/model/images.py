@@ -49,9 +49,9 @@ def parse_tag(text: str) -> str:
 
     `latest` is refused: it names another image every week, so nothing can be rolled back to it.
     """
-    if text == "latest":
+    if text.lower() == "latest":
         raise UsageError(
-            "the tag `latest` is refused",
+            f"the tag `{text}` is refused",
             why="it moves, so a revision that names it cannot be told from another or rolled back",
             hint="give each release its own tag: `schoolctl push --tag 1.0`, then deploy that tag",
         )

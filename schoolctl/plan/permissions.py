@@ -46,6 +46,10 @@ class On(Enum):
     LOG_STREAMS = auto()
     PARAMETERS = auto()
     SECRETS = auto()
+    INSTANCES = auto()
+    """Every RDS instance: which one is meant, only the command line says."""
+    CLUSTERS = auto()
+    """Every Aurora cluster."""
     LOCK = auto()
     LOCKS = auto()
     """The locks of every environment that shares the repository."""
@@ -60,6 +64,7 @@ class Case(StrEnum):
     CREATE_REPOSITORY = "--create-repo"
     DEREGISTER = "--deregister"
     ENDED_ROLLOUT = "a rollout in progress is ended"
+    FROM_RDS = "--from-rds"
     FROM_SERVICE = "--from-service"
     REFUSED = "the registry refuses the push"
     RESTORE = "--restore"
@@ -242,6 +247,16 @@ _SET_SECRETS = (
     ),
     *_on(On.SECRETS, "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue"),
 )
+_DATABASE = _when(
+    Case.FROM_RDS,
+    *_on(On.INSTANCES, "rds:DescribeDBInstances"),
+    *_spare(
+        "an Aurora cluster is not found by its name",
+        *_on(On.CLUSTERS, "rds:DescribeDBClusters"),
+    ),
+)
+_READERS = (*_SERVICE, *_TASKS, *_REVISION)
+"""What the service runs, and so which parameters it reads."""
 _LOOK_AT_IMAGES = (
     *_FIND_IMAGE,
     *_spare("what stands inside the images is not shown", *_INSIDE),
@@ -322,12 +337,26 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_spare("where the service logs to is taken from schoolctl.yaml", *_SERVICE, *_REVISION),
         *_LOGS,
     ),
+    "params delete": (
+        *_PARAMETERS,
+        *_READERS,
+        *_on(On.PARAMETERS, "ssm:DeleteParameter"),
+    ),
+    "params diff": (
+        *_spare("parameters are not compared", *_PARAMETERS),
+        *_SECRETS,
+        *_spare("secrets are not compared", *_on(On.SECRETS, "secretsmanager:GetSecretValue")),
+    ),
+    "params export": _PARAMETERS,
     "params get": _PARAMETERS,
+    "params history": _on(On.PARAMETERS, "ssm:GetParameterHistory"),
+    "params import": (*_SET_VALUES, *_SET_SECRETS),
     "params list": (
         *_PARAMETERS,
+        *_spare("whether they are in use is not told", *_READERS),
         *_spare("who changed them is not told", *_on(On.ANYTHING, "ssm:DescribeParameters")),
     ),
-    "params set": (*_SET_VALUES, *_SET_SECRETS),
+    "params set": (*_SET_VALUES, *_SET_SECRETS, *_DATABASE),
     "pull": (*_FIND_IMAGE, *_INSIDE),
     "push": _PUSH,
     "repo create": (*_REPOSITORY, *_CREATE_REPOSITORY),
