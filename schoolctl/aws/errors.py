@@ -122,6 +122,9 @@ def translated(doing: str, *, hide: SecretValue | None = None) -> Iterator[None]
         raised = from_client_error(error, doing)
         raised.hint = raised.hint or (cause.hint if cause is not None else "")
         raise raised from error
+    except boto.ParamValidationError as error:
+        # Without the cause, which quotes the value: a traceback would show it.
+        raise from_botocore_error(error, doing) from None
     except boto.BotoCoreError as error:
         raise from_botocore_error(error, doing) from error
     except OSError as error:

@@ -33,6 +33,7 @@ class Case:
         prepare: what the account or the project holds besides.
         hides: what must not be repeated.
         engine: whether an engine would be there.
+        asks: whether AWS has to be asked to tell a wrong use; else it is asked nothing.
     """
 
     words: str | tuple[str, ...]
@@ -46,6 +47,7 @@ class Case:
     prepare: Callable[[Scene], object] | None = None
     hides: str = ""
     engine: bool = False
+    asks: bool = False
 
     @property
     def argv(self) -> tuple[str, ...]:

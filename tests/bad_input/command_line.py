@@ -134,6 +134,7 @@ CASES = {
         "rollback --to 2",
         "the image of revision schoolapp-backend:2 is gone",
         prepare=_image_is_gone,
+        asks=True,
     ),
     "a rollback of nothing": Case(
         "rollback", "there is no service", ExitCode.FAILED, prepare=_nothing_deployed

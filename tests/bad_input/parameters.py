@@ -120,7 +120,9 @@ CASES = {
         "params set db_host", ("no terminal to ask on", "`schoolctl params set db_host=VALUE`")
     ),
     "all questions without a terminal": Case(
-        "params set", ("4 values missing", "`schoolctl secrets set db_password --stdin`")
+        "params set",
+        ("4 values missing", "`schoolctl secrets set db_password --stdin`"),
+        asks=True,
     ),
     "an option that is none": Case("params set --stdn", "--stdn"),
     "a command that is none": Case("params sett", "sett"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.bad_input import command_line, configuration, parameters, profiles
+from tests.bad_input.case import USAGE
 from tests.bad_input.scene import Scene
 from tests.fake_engine import FakeEngine
 
@@ -67,6 +68,8 @@ def test_a_bad_input_is_refused_in_so_many_words_and_changes_nothing(
     assert document["error"]["exit_code"] == case.code
     assert scene.writes() == []
     assert scene.look() == before
+    if case.code == USAGE and not case.asks:
+        assert set(scene.faults.calls) <= {"GetCallerIdentity"}
 
 
 @pytest.mark.parametrize("name", parameters.REFUSED)

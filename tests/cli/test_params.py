@@ -346,60 +346,6 @@ def test_get_of_a_missing_parameter_says_how_to_set_it(aws: Aws, project: Projec
     ]
 
 
-BAD_INPUT = {
-    "secret on the command line": (("db_password=hunter2",), "must not stand on the command line"),
-    "unknown key": (("db_hots=h",), "did you mean db_host?"),
-    "name of another kind": (("aws/x=h",), "declares no 'aws/x'"),
-    "empty": (("db_host=",), "the value is empty"),
-    "blank around": (("db_host= h",), "begins or ends with a blank"),
-    "reference": (("db_host={{ssm:other}}",), "holds {{...}}"),
-    "too long for the standard tier": (("db_host=" + "x" * 4097,), "has 4097 bytes"),
-    "too long for any tier": (("db_host=" + "x" * 8193,), "no parameter takes more than 8192"),
-    "not UTF-8": (("db_host=\udcff",), "is not UTF-8 text"),
-    "twice": (("db_host=a", "db_host=b"), "db_host is given twice"),
-    "two keys for one pipe": (("db_host", "db_name", "--stdin"), "exactly one KEY"),
-    "a value and a pipe": (("db_host=h", "--stdin"), "exactly one KEY"),
-    "a pipe and no key": (("--stdin",), "exactly one KEY"),
-    "a file and a key": (("db_host", "--from-file", "x.env"), "goes with neither KEY"),
-    "no such file": (("--from-file", "nowhere.env"), "could not read nowhere.env"),
-    "no terminal": (("db_host",), "no terminal to ask on"),
-    "empty key": (("=h",), "declares no ''"),
-}
-
-
-@pytest.mark.parametrize(("words", "message"), BAD_INPUT.values(), ids=BAD_INPUT)
-def test_bad_input_is_refused_before_any_call(
-    faults: Faults, project: Project, words: tuple[str, ...], message: str
-) -> None:
-    result = project.invoke("params", "set", *words)
-
-    assert result.exit_code == 2
-    assert message in result.stderr
-    assert result.stderr.count("error:") == 1
-    assert faults.calls == []
-
-
-BAD_PIPES = {
-    "empty": (b"\n", "the value is empty"),
-    "NUL": (b"a\0b", "holds a NUL byte"),
-    "two line breaks": (b"a\n\n", "begins or ends with a blank or a line break"),
-    "70 kB": (b"x" * 70_000, "a secret takes 65536"),
-    "not Latin-1": ("p\u20acss".encode(), "outside Latin-1"),
-    "not UTF-8": (b"p\xffss", "standard input is not UTF-8 text"),
-}
-
-
-@pytest.mark.parametrize(("content", "message"), BAD_PIPES.values(), ids=BAD_PIPES)
-def test_a_bad_secret_from_a_pipe_is_refused_before_any_call(
-    faults: Faults, project: Project, content: bytes, message: str
-) -> None:
-    result = project.invoke("params", "set", "db_password", "--stdin", stdin=content)
-
-    assert result.exit_code == 2
-    assert message in result.stderr
-    assert faults.calls == []
-
-
 def test_a_value_that_only_looks_wrong_is_taken_as_it_is_when_meant(
     aws: Aws, project: Project
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.account import make_database
+from tests.faults import quote_request
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project
@@ -113,7 +114,7 @@ def test_no_value_is_printed_when_any_call_fails(
     calls = dict.fromkeys(seeded.calls)
     for call in calls:
         put_values(aws)
-        seeded.answer_always(call, "ValidationException", "1 validation error detected")
+        seeded.always(call, quote_request)
         # Another value each time: an equal one would not be written.
         write_file(f"{NEW}-{call}")
         result = project.invoke(*words, "-vv", "--json", stdin=f"{stdin}-{call}" if stdin else None)

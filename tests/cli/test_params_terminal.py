@@ -80,6 +80,32 @@ def test_ctrl_c_at_a_question_changes_nothing(
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
+def test_ctrl_c_at_a_later_question_leaves_nothing_half_written(aws: Aws, project: Project) -> None:
+    terminal = Terminal(["params", "set"], project.directory)
+    terminal.expect("db_host: ")
+    terminal.type("db.example.com")
+    terminal.expect("db_name: ")
+    terminal.press("c")
+
+    assert terminal.finish() == 130
+    assert aws.client("ssm").describe_parameters()["Parameters"] == []
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n", 1, 1), ("", 1, 1), ("y", 0, 0)])
+def test_a_deletion_is_agreed_to_in_so_many_words(
+    aws: Aws, project: Project, answer: str, code: int, left: int
+) -> None:
+    aws.client("ssm").put_parameter(
+        Name="/schoolapp/dev/db_host", Value="canary", Type="SecureString"
+    )
+    terminal = Terminal(["params", "delete", "db_host"], project.directory)
+    terminal.expect("with all its versions. Go on? [y/N] ")
+    terminal.type(answer)
+
+    assert terminal.finish() == code
+    assert len(aws.client("ssm").describe_parameters()["Parameters"]) == left
+
+
 @pytest.mark.parametrize("words", [("params", "set", "db_host"), ("secrets", "set", "db_password")])
 @pytest.mark.usefixtures("aws")
 def test_the_end_of_input_at_a_question_is_no_bug(project: Project, words: tuple[str, ...]) -> None:

@@ -99,6 +99,7 @@ PUSH = Scene(("push", "--tag", "1.0"), something_to_build)
 """Apart from the others: it takes an engine."""
 SCENES = {
     "params set": Scene(("params", "set", "--from-file", "values.env"), _values),
+    "params delete": Scene(("params", "delete", "db_host", "--yes"), lambda world: world),
     "secrets set": Scene(
         ("secrets", "set", "db_password", "--stdin"), lambda world: world, "a-new-one"
     ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from typing import Any
+
 import boto3
 import pytest
 from botocore import exceptions as boto
@@ -497,10 +500,13 @@ def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
         aws_secret_access_key="x",
     )
 
+    # A traceback shows the source's lines, too.
+    wrong: Any = ["canary"]
     with pytest.raises(SchoolctlError) as caught, translated("change secret x"):
-        client.put_secret_value(SecretId="x", SecretString=["canary"])  # type: ignore[arg-type]  # the point
+        client.put_secret_value(SecretId="x", SecretString=wrong)
 
-    assert "canary" in str(caught.value.__cause__)  # what botocore says by itself
+    assert "canary" in str(caught.value.__context__)  # what botocore says by itself
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
     assert "canary" not in str(caught.value.document())
 
 
