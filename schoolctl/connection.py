@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schoolctl.errors import CredentialsError, UsageError
+from schoolctl.errors import CredentialsError, UsageError, WrongTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +26,9 @@ _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _ZONE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2})[a-z]")
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonwebservices.com.cn")
+"""How the hosts of AWS end."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ class Connection:
     """A line for each setting of the process's environment that was overruled."""
 
     @property
+    def configured_endpoint(self) -> str | None:
+        """The endpoint that schoolctl.yaml names; botocore finds all others by itself.
+
+        It knows of one for each service, too, and which of them is the stronger.
+        """
+        from_file = self.endpoint_url.origin.startswith("environment ")
+        return self.endpoint_url.value if from_file else None
+
+    @property
     def profile(self) -> str | None:
         """The profile's name, or None where credentials come from elsewhere."""
         return self.credentials.value
@@ -68,6 +80,7 @@ def resolve_connection(
     config: Config | None,
     environ: Mapping[str, str],
     profile_region: Callable[[str | None], str | None],
+    profile_endpoints: Callable[[str | None], Mapping[str, str]] = lambda _: {},
 ) -> Connection:
     """Decide profile, region and endpoint.
 
@@ -78,8 +91,10 @@ def resolve_connection(
         environ: the process's environment.
         profile_region: gives the region that a profile (None: the default one) is set to, and
             raises a `CredentialsError` for one that does not exist.
+        profile_endpoints: gives the addresses that a profile leads calls to, by their place.
 
     Raises:
+        WrongTargetError: something but schoolctl.yaml leads a protected environment's calls away.
         UsageError: no region is set anywhere, what is set is none, or AWS_ENDPOINT_URL is no URL.
         CredentialsError: the profile does not exist, or half a key is in the environment.
     """
@@ -107,7 +122,7 @@ def resolve_connection(
     return Connection(
         credentials=credentials,
         region=region,
-        endpoint_url=_endpoint(config, environ),
+        endpoint_url=_endpoint(config, environ, lambda: profile_endpoints(credentials.value)),
         keys=keys,
         notes=tuple(_overruled(credentials, region, environ)),
     )
@@ -179,20 +194,53 @@ def _refuse_strange_region(region: Setting) -> None:
     )
 
 
-def _endpoint(config: Config | None, environ: Mapping[str, str]) -> Setting:
+def _endpoint(
+    config: Config | None,
+    environ: Mapping[str, str],
+    of_profile: Callable[[], Mapping[str, str]],
+) -> Setting:
     if config is not None and config.endpoint_url:
         return Setting(config.endpoint_url, f"environment {config.environment}")
-    if environ.get("AWS_ENDPOINT_URL"):
-        url = environ["AWS_ENDPOINT_URL"]
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return Setting(None, "AWS")
+    found = {
+        name: environ[name]
+        for name in sorted(environ, key=lambda name: (name == _ENDPOINT, name))
+        if environ[name] and (name == _ENDPOINT or name.startswith(f"{_ENDPOINT}_"))
+    }
+    for name, url in found.items():
         if not _is_url(url):
             # Not quoted: an address may hold a password.
             raise UsageError(
-                "AWS_ENDPOINT_URL in the environment is no URL",
+                f"{name} in the environment is no URL",
                 why="an endpoint begins with http:// or https:// and a host",
                 hint="correct it, or unset it to call AWS itself",
             )
-        return Setting(url, "AWS_ENDPOINT_URL")
+    found.update(of_profile())
+    if config is not None and config.protected:
+        _refuse_leading_away(config, found)
+    for origin, url in found.items():
+        if origin == _ENDPOINT or origin.startswith("profile "):
+            return Setting(url, origin)
     return Setting(None, "AWS")
+
+
+def _refuse_leading_away(config: Config, found: Mapping[str, str]) -> None:
+    """Refuse an address that somebody set for something else, and forgot."""
+    for origin, url in found.items():
+        host = urlsplit(url).hostname or "" if _is_url(url) else ""
+        if host.endswith(_OF_AWS):
+            continue  # a VPC endpoint, or a FIPS one
+        variable = origin.startswith(_ENDPOINT)
+        raise WrongTargetError(
+            f"environment {config.environment} is protected, and {origin} leads its calls to"
+            f" {host or 'what is no URL'}",
+            why="a protected environment is at AWS, or at the `endpoint_url` that schoolctl.yaml"
+            " gives it; nothing was called",
+            hint=f"`unset {origin}`"
+            if variable
+            else f"take `endpoint_url` of {origin} out of ~/.aws/config",
+        )
 
 
 def _is_url(text: str) -> bool:

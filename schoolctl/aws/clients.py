@@ -17,6 +17,7 @@ from botocore.utils import parse_timestamp
 from schoolctl import interruption
 from schoolctl.aws.errors import translated
 from schoolctl.aws.profiles import open_session
+from schoolctl.aws.sign_in import ask_for_mfa, sign_in
 from schoolctl.errors import UnavailableError, UsageError
 from schoolctl.text import is_loopback
 
@@ -65,8 +66,16 @@ def parse_time(value: float | str) -> datetime:
 class Clients:
     """The boto3 clients of one connection. Safe to use from several threads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ask_mfa: Callable[[str], str] | None = None) -> None:
+        """Prepare them; nothing is called.
+
+        Args:
+            connection: where the calls go and as whom.
+            ask_mfa: asks for the code of the MFA device with that serial number.
+        """
         self.connection = connection
+        self._ask_mfa = ask_mfa
+        self._signed_in = False
         self._lock = threading.RLock()
         self._free = threading.Semaphore(_CONNECTIONS)
         self._closed = False
@@ -85,6 +94,8 @@ class Clients:
             core = open_session(self.connection.profile)
             parsers = core.get_component("response_parser_factory")
             parsers.set_parser_defaults(timestamp_parser=parse_time)
+            if self._ask_mfa is not None:
+                ask_for_mfa(core, self._ask_mfa)
             return boto3.Session(
                 botocore_session=core,
                 region_name=self.region,
@@ -97,9 +108,17 @@ class Clients:
 
         botocore finds them when they are first asked for, and not two threads at once: one of them
         may be told that there are none.
+
+        Raises:
+            CredentialsError: signing in failed.
         """
         with self._lock:
-            return self.session.get_credentials()
+            if self._signed_in:
+                return self.session.get_credentials()
+            session = self.session
+            found = sign_in(session.get_credentials)
+            self._signed_in = True
+            return found
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a call in a thread, beside others; `.result()` gives its answer or its error.
@@ -217,11 +236,12 @@ class Clients:
 
     def _make(self, service: str, *, once: bool) -> Any:
         attempts = _ONE_ATTEMPT if once else self._patience
+        self.credentials()
         with translated(f"reach {service}"):
             try:
                 made = self.session.client(  # type: ignore[call-overload]  # the name is a variable
                     service,
-                    endpoint_url=self.connection.endpoint_url.value,
+                    endpoint_url=self.connection.configured_endpoint,
                     config=BotoConfig(
                         retries={"mode": "standard", "total_max_attempts": attempts},
                         connect_timeout=_CONNECT_TIMEOUT_SECONDS,

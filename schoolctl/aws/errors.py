@@ -312,6 +312,19 @@ def _credentials_error(error: boto.BotoCoreError, what: str) -> CredentialsError
             return CredentialsError(
                 what, why=str(error), hint="give both the access key and the secret key"
             )
+        case boto.RefreshWithMFAUnsupportedError():
+            return CredentialsError(
+                what,
+                why="the session that the MFA code began has ended",
+                hint="run it again: the next session begins with a new code",
+            )
+        case boto.InvalidConfigError() | boto.UnknownCredentialError():
+            return CredentialsError(
+                what,
+                why=str(error),
+                hint="correct the profile in ~/.aws/config: a role takes a `source_profile` or a"
+                " `credential_source` that leads to credentials",
+            )
         case boto.ConfigParseError() | boto.ConfigNotFound():
             return CredentialsError(
                 what, why=str(error), hint="correct the file; it has `[profile NAME]` sections"

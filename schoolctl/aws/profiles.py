@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore import session as botocore_session
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from schoolctl.aws.errors import translated
 from schoolctl.aws.service_models import service_models
@@ -58,6 +58,68 @@ def profile_region(name: str | None) -> str | None:
         CredentialsError: there is no such profile, or the files cannot be read.
     """
     return _settings_of(name).get("region")
+
+
+def profile_endpoints(name: str | None) -> Mapping[str, str]:
+    """Give the addresses that a profile leads calls to, by the words that name their place.
+
+    Source: the AWS SDKs' "service-specific endpoints": `endpoint_url`, and `services` with its
+    section of one for each service.
+    """
+    session = open_session(name)
+    with translated("read the AWS profiles"):
+        try:
+            settings: Mapping[str, str] = session.get_scoped_config()
+        except ProfileNotFound:
+            return {}  # of a name that was typed, the region's look-up tells
+        if settings.get("ignore_configured_endpoint_urls", "").lower() == "true":
+            return {}
+        sections: Mapping[str, object] = session.full_config.get("services", {})
+    found: dict[str, str] = {}
+    section = sections.get(settings.get("services", ""))
+    for service, inside in section.items() if isinstance(section, dict) else ():
+        if isinstance(inside, dict) and inside.get("endpoint_url"):
+            found[f"{service} in [services {settings['services']}]"] = str(inside["endpoint_url"])
+    if settings.get("endpoint_url"):
+        found[f"profile {name or 'default'}"] = settings["endpoint_url"]
+    return found
+
+
+def sign_in_advice(name: str | None) -> str:
+    """Say how a profile's credentials are renewed, by the way in which it signs in.
+
+    A role's credentials come from those of the profile that it starts from.
+    """
+    try:
+        profiles = _profiles(open_session(None))
+    except (BotoCoreError, OSError):
+        return ""
+    chain = source_chain(profiles, name or "default")
+    if not chain:
+        return ""
+    last, settings = list(chain.items())[-1]
+    kind = _kind(settings)
+    advice = {
+        "sso": f"sign in again: `aws sso login --profile {last}`",
+        "login": f"sign in again: `aws login --profile {last}`",
+        "process": f"run the `credential_process` of profile {last} by hand: it has to give keys",
+        "web identity": f"the token in the `web_identity_token_file` of profile {last} has to be"
+        " a new one",
+        "keys": f"put new keys into profile {last}: `aws configure --profile {last}`",
+    }
+    return advice.get(kind, "")
+
+
+def source_chain(
+    profiles: Mapping[str, Mapping[str, str]], name: str
+) -> Mapping[str, Mapping[str, str]]:
+    """Give a profile and those that its role starts from, in this order; a loop ends it."""
+    chain: dict[str, Mapping[str, str]] = {}
+    following: str | None = name
+    while following is not None and following in profiles and following not in chain:
+        chain[following] = profiles[following]
+        following = profiles[following].get("source_profile")
+    return chain
 
 
 def _settings_of(name: str | None) -> Mapping[str, str]:

@@ -77,7 +77,6 @@ def init(
 
 
 def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> None:
-    from schoolctl.aws.clients import Clients
     from schoolctl.aws.observe_running import observe_running
     from schoolctl.config import InvalidConfigError, write_commented
     from schoolctl.plan.adopt import adopt
@@ -91,7 +90,7 @@ def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> Non
         )
     if path.exists():
         raise _is_there(path)
-    clients = Clients(run.connect(None))
+    clients = run.clients_for(run.connect(None))
     try:
         found = observe_running(clients, cluster, service, run.reporter.warn)
     finally:

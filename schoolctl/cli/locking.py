@@ -76,14 +76,12 @@ def _lock(run: Run, config: Config, stack: ExitStack) -> DeployLock:
 
 def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:
     """Give the clients of an environment; those that are there where the connection is the same."""
-    from schoolctl.aws.clients import Clients
-
     if config.environment == run.config.environment:
         return run.clients
     with concerning(config.environment):
         if _same_place(run, config):
             return run.clients
-        clients = Clients(run.connect(config))
+        clients = run.clients_for(run.connect(config))
     stack.callback(clients.close)
     return clients
 

@@ -117,7 +117,6 @@ def use(
 @app.command("show", cls=Command)
 def show(context: typer.Context) -> None:
     """Show whose credentials are used, and where each setting came from."""
-    from schoolctl.aws.clients import Clients
     from schoolctl.aws.sts import get_identity, key_in_use
 
     run = Run.of(context)
@@ -131,7 +130,7 @@ def show(context: typer.Context) -> None:
     connection = run.connection if config is not None else run.connect(None)
     # Before AWS is asked: where the settings came from is what explains a failure.
     run.reporter.result(*_settings(run, connection))
-    clients = run.clients if config is not None else Clients(connection)
+    clients = run.clients if config is not None else run.clients_for(connection)
     try:
         key = key_in_use(clients)
         run.reporter.result(

@@ -107,7 +107,7 @@ def _say_how_to_go_on(error: SchoolctlError) -> None:
     if error.exit_code is not ExitCode.ROLLOUT or PURPOSE not in error.what:
         return
     goes_on = (
-        "the current password is unchanged, and the new one stays staged: run it again, and it goes"
+        "AWSCURRENT is as it was, and the new password stays staged: run it again, and it goes"
         " on from here"
     )
     error.hint = "\n".join(filter(None, (error.hint, goes_on)))

@@ -150,7 +150,7 @@ class Run:
 
     def connect(self, config: Config | None) -> Connection:
         """Decide profile, region and endpoint, and say what is overruled."""
-        from schoolctl.aws.profiles import profile_region
+        from schoolctl.aws.profiles import profile_endpoints, profile_region
         from schoolctl.connection import resolve_connection
 
         return resolve_connection(
@@ -159,6 +159,7 @@ class Run:
             config=config,
             environ=self.services.environ,
             profile_region=profile_region,
+            profile_endpoints=profile_endpoints,
         )
 
     @cached_property
@@ -172,13 +173,22 @@ class Run:
     @cached_property
     def clients(self) -> Clients:
         """The AWS clients; the caller's identity is asked for beside the first calls."""
-        from schoolctl.aws.clients import Clients
         from schoolctl.aws.sts import get_identity
 
-        clients = Clients(self.connection)
+        clients = self.clients_for(self.connection)
         if self.config.account is not None:
             self._identity = clients.start(get_identity, clients)
         return clients
+
+    def clients_for(self, connection: Connection) -> Clients:
+        """Make the AWS clients of a connection; asks for an MFA code where its profile wants one.
+
+        Raises:
+            CredentialsError: there is no terminal to ask on, or signing in failed.
+        """
+        from schoolctl.cli.signing import open_clients
+
+        return open_clients(connection, self.reporter)
 
     def clients_of(self, environment: str) -> tuple[Config, Clients]:
         """Give another environment's configuration, and AWS clients to read there.
@@ -194,8 +204,7 @@ class Run:
         return self._others[environment]
 
     def _connect_to(self, environment: str) -> tuple[Config, Clients]:
-        from schoolctl.aws.clients import Clients
-        from schoolctl.aws.profiles import profile_region
+        from schoolctl.aws.profiles import profile_endpoints, profile_region
         from schoolctl.aws.sts import get_identity
         from schoolctl.connection import resolve_connection
 
@@ -206,8 +215,9 @@ class Run:
             config=config,
             environ=self.services.environ,
             profile_region=profile_region,
+            profile_endpoints=profile_endpoints,
         )
-        clients = Clients(connection)
+        clients = self.clients_for(connection)
         if config.account is not None:
             self.need_account(config, get_identity(clients), connection)
         return config, clients
@@ -285,14 +295,14 @@ class Run:
 
     def _with_source(self, error: CredentialsError) -> CredentialsError:
         """Add to an error of credentials where they came from, once that is decided."""
+        from schoolctl.cli.signing import with_renewal
         from schoolctl.partitions import has_to_be_enabled
 
         if "connection" in self.__dict__:
             source = self.connection.credentials
             named = f"profile {source.value} ({source.origin})" if source.value else source.origin
             error.why = "\n".join(filter(None, [error.why, f"credentials: {named}"]))
-            if source.value:
-                error.hint = error.hint.replace("--profile NAME", f"--profile {source.value}")
+            error.hint = with_renewal(error.hint, source)
             region = self.connection.region.value or ""
             if isinstance(error, RejectedKeyError) and has_to_be_enabled(region):
                 error.hint += (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.errors import ExitCode
-from tests.cli.account import NAME, Account, edit, simplify
+from tests.cli.account import NAME, Account, edit, protect, simplify
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project, Result
@@ -97,7 +97,7 @@ def test_an_image_whose_rollout_never_completed_is_no_silent_choice(
 def test_a_wrong_name_declines_in_a_protected_environment(
     simple: Project, account: Account, words: tuple[str, ...]
 ) -> None:
-    edit(simple.directory, "dev: {region: us-east-1", "dev: {region: us-east-1, protected: true")
+    protect(simple.directory)
     account.push("1.0")
     done = simple.invoke("deploy", "--tag", "1.0", *words)
     assert done.exit_code == ExitCode.FAILED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.account import Account, edit, serving
+from tests.cli.account import Account, edit, protect, serving
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project
@@ -56,7 +56,7 @@ def _version(aws: Aws, stage: str) -> str:
 
 @pytest.mark.usefixtures("account")
 def test_a_dry_run_shows_the_steps_and_writes_nothing(project: Project, faults: Faults) -> None:
-    edit(project.directory, "task:\n", "protected: true\ntask:\n")
+    protect(project.directory)
     faults.rewrite("DescribeServices", _with_network)
     result = project.invoke("secrets", "rotate", "db_password", "--dry-run", "--json")
     assert result.exit_code == 0, result.output
@@ -80,7 +80,7 @@ def _with_network(content: bytes) -> bytes:
 
 @pytest.mark.usefixtures("account")
 def test_a_protected_environment_wants_its_name(project: Project, faults: Faults) -> None:
-    edit(project.directory, "task:\n", "protected: true\ntask:\n")
+    protect(project.directory)
     faults.rewrite("DescribeServices", _with_network)
     result = project.invoke("secrets", "rotate", "db_password", "--yes")
     assert result.exit_code == 1

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from schoolctl.engine import connect_docker
 from tests.cli.account import NAME, Account, edit
-from tests.conftest import ACCOUNT, CONFIG, REGION, Aws
+from tests.conftest import ACCOUNT, CONFIG, REGION, Aws, lead_to_aws
 from tests.faults import Faults
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class World:
             each.mkdir(parents=True)
         config = CONFIG.replace(ACCOUNT, self.aws.account)
         (self.directory / "schoolctl.yaml").write_text(config)
+        lead_to_aws(self.directory, self.faults.endpoint_url)
         edit(self.directory, "target_group: schoolapp-tg", "target_group: null")
         self.account = Account(self.aws)
         self._seen: set[str] = set()
