@@ -18,7 +18,7 @@ import urllib3
 from botocore.httpsession import get_cert_path
 
 from schoolctl.engine_errors import innermost
-from schoolctl.errors import EngineError
+from schoolctl.errors import AccessDeniedError, EngineError
 from schoolctl.text import is_loopback
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)
 _RETRIES = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=3)
 _CONNECTIONS = 4
+READS_BLOBS = "ecr:GetDownloadUrlForLayer"
 _LARGEST_CONFIG_BYTES = 4_000_000
 """The limit that registries themselves put on a manifest; a config blob is smaller still."""
 
@@ -63,6 +64,7 @@ def read_config(
         login: for the repository's registry.
 
     Raises:
+        AccessDeniedError: the caller may not read it.
         EngineError: the registry does not answer, or not with a configuration.
 
     Source: OCI distribution specification, "pulling blobs"; OCI image specification, "config".
@@ -81,11 +83,7 @@ def read_config(
         )
         with closing(answer):
             if answer.status != HTTPStatus.OK:
-                raise EngineError(
-                    what,
-                    why=f"{repository.registry} answered {answer.status} {answer.reason}",
-                    hint="it needs ecr:GetDownloadUrlForLayer on the repository",
-                )
+                raise _refused(what, repository.registry, answer)
             content = answer.read(_LARGEST_CONFIG_BYTES, decode_content=True)
         config: dict[str, Any] = json.loads(content)
         labels_of(config)  # what has another shape is no configuration
@@ -98,6 +96,17 @@ def read_config(
     except (ValueError, AttributeError) as error:
         raise EngineError(what, why=f"{repository.registry} sent no configuration") from error
     return config
+
+
+def _refused(
+    what: str, registry: str, answer: urllib3.BaseHTTPResponse
+) -> AccessDeniedError | EngineError:
+    why = f"{registry} answered {answer.status} {answer.reason}"
+    if answer.status != HTTPStatus.FORBIDDEN:
+        return EngineError(what, why=why, hint="run it again")
+    why = f"{why}: it needs {READS_BLOBS} on the repository"
+    hint = f"ask for a policy that allows {READS_BLOBS}"
+    return AccessDeniedError(what, action=READS_BLOBS, why=why, hint=hint)
 
 
 def login_header(login: RegistryLogin) -> dict[str, str]:

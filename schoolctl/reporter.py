@@ -78,6 +78,12 @@ class Reporter:
         self.advice: Callable[[str], str] = str
         """Puts the environment into the commands that a note or warning names; results stay as they
         are, for they may be values."""
+        self.cure: Callable[[str], str] = str
+        """Puts the command that prints a policy behind a warning of what AWS denied."""
+        self.warned: list[str] = []
+        """The warnings so far."""
+        self.failed = False
+        """Whether an error was told."""
         self.stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._stdin = stdin or sys.stdin
@@ -137,7 +143,8 @@ class Reporter:
 
     def warn(self, text: str) -> None:
         """Say what the user should look at, in spite of `--quiet`."""
-        self._write(self._stderr, f"warning: {self.advice(text)}", "yellow")
+        self.warned.append(text)
+        self._write(self._stderr, f"warning: {self.advice(self.cure(text))}", "yellow")
 
     def detail(self, text: str) -> None:
         """Say something that only `--verbose` shows."""
@@ -162,6 +169,7 @@ class Reporter:
     def error(self, error: SchoolctlError) -> None:
         """Say what failed, why, what to do next, and what had been done before."""
         self._close_live()
+        self.failed = True
         if self.json_output:
             self._document["error"] = error.document()
         self._write(self._stderr, f"error: {error.what}", "bold red")

@@ -53,6 +53,8 @@ class Faults:
         """The process that `kill_before` and `kill_after` kill."""
         self.registry = ""
         """The registry's name on AWS, by which the emulator finds the account of an image."""
+        self.judge: Callable[[Exchange], Rule | None] | None = None
+        """Sees every call, and may decide what becomes of it."""
         self._upstream = urlsplit(upstream).netloc
         self._rules: dict[str, deque[Rule]] = {}
         self._standing: dict[str, Rule] = {}
@@ -223,7 +225,8 @@ class Exchange(BaseHTTPRequestHandler):
         self.operation = self._operation()
         rule = self.faults.begin(self.operation, self.body)
         try:
-            rule(self)
+            judged = self.faults.judge(self) if self.faults.judge is not None else None
+            (judged or rule)(self)
         finally:
             self.faults.end()
 

@@ -15,7 +15,8 @@ from botocore.config import Config as BotoConfig
 from botocore.utils import parse_timestamp
 
 from schoolctl import interruption
-from schoolctl.aws.errors import translated
+from schoolctl.aws.denials import Denials
+from schoolctl.aws.errors import find_denial, translated
 from schoolctl.aws.profiles import open_session
 from schoolctl.aws.sign_in import ask_for_mfa, sign_in
 from schoolctl.errors import UnavailableError, UsageError
@@ -66,14 +67,21 @@ def parse_time(value: float | str) -> datetime:
 class Clients:
     """The boto3 clients of one connection. Safe to use from several threads."""
 
-    def __init__(self, connection: Connection, ask_mfa: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        denials: Denials | None = None,
+        ask_mfa: Callable[[str], str] | None = None,
+    ) -> None:
         """Prepare them; nothing is called.
 
         Args:
             connection: where the calls go and as whom.
+            denials: notes what AWS denies to these clients.
             ask_mfa: asks for the code of the MFA device with that serial number.
         """
         self.connection = connection
+        self.denials = denials if denials is not None else Denials()
         self._ask_mfa = ask_mfa
         self._signed_in = False
         self._lock = threading.RLock()
@@ -257,7 +265,17 @@ class Clients:
                     hint="correct it in ~/.aws/config, or set `endpoint_url` of the environment",
                 ) from error
         _let_changes_finish(made)
+        made.meta.events.register("after-call", self._note_denial)
         return made
+
+    def _note_denial(self, parsed: dict[str, Any], model: OperationModel, **_: object) -> None:
+        error = parsed.get("Error", {})
+        code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+        denial = find_denial(code, message, model.name)
+        if denial is not None:
+            # Most actions are called as the operations are.
+            usual = f"{model.service_model.signing_name}:{model.name}"
+            self.denials.note(denial.action or usual, by_policy=denial.by_policy)
 
 
 def answer_within(call: Future[T], seconds: float, doing: str) -> T:

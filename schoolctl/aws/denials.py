@@ -9,7 +9,14 @@ Source: IAM User Guide, "Troubleshoot access denied error messages".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schoolctl.errors import AccessDeniedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)")
 _RESOURCE = re.compile(r"on resource: (arn:\S+)")
@@ -46,11 +53,44 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Denial:
-    """A denial, read. `action` is None where AWS does not tell; the `why` is for people."""
+    """A denial, read.
+
+    Attributes:
+        action: what is not allowed; None where AWS does not tell.
+        why: for people.
+        hint: likewise.
+        by_policy: whether a policy of the caller's that allows the action is the cure.
+    """
 
     action: str | None
     why: str
     hint: str
+    by_policy: bool
+
+
+@dataclass
+class Denials:
+    """The actions that AWS denied while somebody worked, and whether a policy cures each.
+
+    What a command can do without is mostly left out in silence where it fails; whoever ran the
+    command is told of it here.
+    """
+
+    by_policy: dict[str, bool] = field(default_factory=dict)
+
+    def note(self, action: str, *, by_policy: bool = True) -> None:
+        """Note that an action was denied."""
+        self.by_policy[action] = by_policy
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note a denial that ends the block: one of the registry's, which no client sees."""
+        try:
+            yield
+        except AccessDeniedError as error:
+            if error.action is not None:
+                self.note(error.action)
+            raise
 
 
 def denied_action(message: str) -> str | None:
@@ -81,7 +121,8 @@ def read_denial(code: str, message: str, operation: str) -> Denial:
     meaning, hint = _kind(said, needed)
     why = f"AWS denied {needed}: {said}"
     hint += "; `schoolctl profile show` tells who you are"
-    return Denial(action, "\n".join(filter(None, (why, meaning))), hint)
+    by_policy = not meaning
+    return Denial(action, "\n".join(filter(None, (why, meaning))), hint, by_policy)
 
 
 def _kind(message: str, needed: str) -> tuple[str, str]:

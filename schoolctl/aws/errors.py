@@ -34,6 +34,7 @@ from schoolctl.text import duration, without_user_info
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from schoolctl.aws.denials import Denial
     from schoolctl.model import SecretValue
 
 _DENIED = {
@@ -164,8 +165,8 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
     found = _identity_error(error, what, why)
     if found is not None:
         return found
-    if code in _DENIED or is_denial(message):
-        denial = read_denial(code, message, error.operation_name)
+    denial = find_denial(code, message, error.operation_name)
+    if denial is not None:
         return AccessDeniedError(what, action=denial.action, why=denial.why, hint=denial.hint)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
@@ -175,6 +176,13 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
     if status >= _SERVER_ERROR:
         return UnavailableError(what, why=why, hint="AWS has a fault of its own; run it again")
     return _refused(error, what, why)
+
+
+def find_denial(code: str, message: str, operation: str) -> Denial | None:
+    """Give what a denial says; None for an answer that is none."""
+    if code not in _DENIED and not is_denial(message):
+        return None
+    return read_denial(code, message, operation)
 
 
 def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
@@ -328,13 +336,6 @@ def _credentials_error(error: boto.BotoCoreError, what: str) -> CredentialsError
         case boto.ConfigParseError() | boto.ConfigNotFound():
             return CredentialsError(
                 what, why=str(error), hint="correct the file; it has `[profile NAME]` sections"
-            )
-        case boto.InvalidConfigError() | boto.UnknownCredentialError():
-            return CredentialsError(
-                what,
-                why=str(error),
-                hint="correct the profile in ~/.aws/config, or choose another:"
-                " `schoolctl profile list`",
             )
         case _ if _is_sign_in_error(error):
             return CredentialsError(

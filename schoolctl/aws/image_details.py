@@ -108,6 +108,7 @@ def _read(
         inner = next(iter(read.values()), None)
     if inner is None or inner.config is None:
         return ImageDetails(listed, {})
-    config = read_config(repository, inner.config, login)
+    with clients.denials.noting():
+        config = read_config(repository, inner.config, login)
     own = config.get("architecture")
     return ImageDetails(listed or ((str(own),) if own else ()), labels_of(config))

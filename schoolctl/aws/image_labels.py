@@ -78,4 +78,7 @@ def manifest_config(
         child = manifest.image_for(architecture)
         read = find_manifest(clients, repository.name, digest=child) if child else None
         config = read.config if read else None
-    return read_config(repository, config, login) if config is not None else None
+    if config is None:
+        return None
+    with clients.denials.noting():
+        return read_config(repository, config, login)

@@ -66,7 +66,7 @@ def observe_everywhere(
     name = repository.name
     found = [observe_image_use(clients, name, window=window, known=known)]
     for environment, place in _other_places(clients, repository, environments, connect):
-        with concerning(environment), closing(Clients(place)) as other:
+        with concerning(environment), closing(Clients(place, clients.denials)) as other:
             found.append(observe_image_use(other, name, window=window))
     return Needs(
         uses=tuple(use for each in found for use in each.uses),

@@ -23,6 +23,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as to_click
 
 from schoolctl import __version__, interruption
+from schoolctl.cli.denied import add_policies, tell_denied
 from schoolctl.cli.options import GLOBAL_NAMES, GlobalOptions, Group, global_options, params_of
 from schoolctl.cli.pages import write_options
 from schoolctl.cli.run import Run
@@ -211,6 +212,8 @@ def _report(run: Run, error: Exception) -> ExitCode:
                 hint="please report it with the command that you ran",
             )
             traceback.print_exception(error)
+    tell_denied(run, cause)
+    add_policies(run, cause)
     cause.why, cause.hint = map(run.for_environment, (cause.why, cause.hint))
     cause.details = tuple(map(run.for_environment, cause.details))
     run.reporter.error(cause)
@@ -220,6 +223,8 @@ def _report(run: Run, error: Exception) -> ExitCode:
 def _finish(run: Run, code: int) -> int:
     """Print the document and empty the streams; gives the exit code."""
     try:
+        if not run.reporter.failed:
+            tell_denied(run)
         run.reporter.finish(code)
         sys.stdout.flush()
     except BrokenPipeError:

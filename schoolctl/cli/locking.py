@@ -81,7 +81,7 @@ def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:
     with concerning(config.environment):
         if _same_place(run, config):
             return run.clients
-        clients = run.clients_for(run.connect(config))
+        clients = run.clients_for(run.connect(config), run.note_denials(config.environment))
     stack.callback(clients.close)
     return clients
 

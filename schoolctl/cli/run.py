@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from schoolctl.cli.denied import with_policies
 from schoolctl.cli.options import ChangeOptions, GlobalOptions, merged
 from schoolctl.clock import Clock, SystemClock
 from schoolctl.errors import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import typer
 
     from schoolctl.aws.clients import Clients
+    from schoolctl.aws.denials import Denials
     from schoolctl.config import Config, ConfigFile, ResolvedConfig
     from schoolctl.connection import Connection
     from schoolctl.engine import Engine
@@ -82,6 +84,8 @@ class Run:
         self._identity: Future[Identity] | None = None
         self._locks: tuple[DeployLock, ...] = ()
         self._others: dict[str, tuple[Config, Clients]] = {}
+        self.denied: list[tuple[Denials, str | None, str]] = []
+        """What was denied, in which environment (None: the chosen one), and whose policy has it."""
 
     @staticmethod
     def of(context: typer.Context) -> Run:
@@ -106,6 +110,7 @@ class Run:
             color=not self.options.no_color,
         )
         self.reporter.advice = self.for_environment
+        self.reporter.cure = lambda text: with_policies(self, text)
         self._refuse_empty_names()
 
     def _refuse_empty_names(self) -> None:
@@ -180,7 +185,7 @@ class Run:
             self._identity = clients.start(get_identity, clients)
         return clients
 
-    def clients_for(self, connection: Connection) -> Clients:
+    def clients_for(self, connection: Connection, denials: Denials | None = None) -> Clients:
         """Make the AWS clients of a connection; asks for an MFA code where its profile wants one.
 
         Raises:
@@ -188,7 +193,7 @@ class Run:
         """
         from schoolctl.cli.signing import open_clients
 
-        return open_clients(connection, self.reporter)
+        return open_clients(connection, denials or self.note_denials(), self.reporter)
 
     def clients_of(self, environment: str) -> tuple[Config, Clients]:
         """Give another environment's configuration, and AWS clients to read there.
@@ -202,6 +207,19 @@ class Run:
         if environment not in self._others:
             self._others[environment] = self._connect_to(environment)
         return self._others[environment]
+
+    def note_denials(self, environment: str | None = None, command: str = "") -> Denials:
+        """Give what notes the actions that AWS denies, to be told at the end.
+
+        Args:
+            environment: where they are denied; None for the chosen one.
+            command: whose policy allows them; empty for the command that runs.
+        """
+        from schoolctl.aws.denials import Denials
+
+        denials = Denials()
+        self.denied.append((denials, environment, command))
+        return denials
 
     def _connect_to(self, environment: str) -> tuple[Config, Clients]:
         from schoolctl.aws.profiles import profile_endpoints, profile_region
@@ -217,7 +235,8 @@ class Run:
             profile_region=profile_region,
             profile_endpoints=profile_endpoints,
         )
-        clients = self.clients_for(connection)
+        # What is read there is what a pull reads.
+        clients = self.clients_for(connection, self.note_denials(environment, "pull"))
         if config.account is not None:
             self.need_account(config, get_identity(clients), connection)
         return config, clients

@@ -10,6 +10,7 @@ from schoolctl.aws.sign_in import mfa_serial
 from schoolctl.errors import CredentialsError
 
 if TYPE_CHECKING:
+    from schoolctl.aws.denials import Denials
     from schoolctl.connection import Connection, Setting
     from schoolctl.reporter import Reporter
 
@@ -21,16 +22,21 @@ _GENERAL = (
 """What an error says that does not know whose credentials have ended."""
 
 
-def open_clients(connection: Connection, reporter: Reporter) -> Clients:
+def open_clients(connection: Connection, denials: Denials, reporter: Reporter) -> Clients:
     """Make the AWS clients of a connection; asks for an MFA code where its profile wants one.
 
     Before any thread is started: the terminal's user answers one question at a time.
+
+    Args:
+        connection: where the calls go and as whom.
+        denials: notes what AWS denies to these clients.
+        reporter: asks the question.
 
     Raises:
         CredentialsError: there is no terminal to ask on, or signing in failed.
     """
     if mfa_serial(connection.profile) is None:
-        return Clients(connection)
+        return Clients(connection, denials)
 
     def ask(serial: str) -> str:
         if not reporter.interactive:
@@ -42,7 +48,7 @@ def open_clients(connection: Connection, reporter: Reporter) -> Clients:
             )
         return reporter.ask_secret(f"code of the MFA device {serial}:").reveal().strip()
 
-    clients = Clients(connection, ask)
+    clients = Clients(connection, denials, ask)
     clients.credentials()
     return clients
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl import dockerlogin
 from schoolctl.aws import ecr
+from schoolctl.aws.denials import denied_action
 from schoolctl.aws.observe_refusal import observe_refusal
 from schoolctl.build_context import read_context
 from schoolctl.dockerlogin import find_login_place
@@ -20,6 +21,7 @@ from schoolctl.text import count, size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from schoolctl.aws.clients import Clients
     from schoolctl.aws.ecr import Manifest
     from schoolctl.engine import LocalImage, PushResult
     from schoolctl.execute import Outcome, Tools
@@ -103,9 +105,22 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
 def _explained(image: ImageRef, tools: Tools) -> Iterator[None]:
     """Find out why a registry refuses the block's push: a bare 403 has many causes."""
     try:
-        yield
+        with _noting(tools.clients):
+            yield
     except EngineError as error:
         raise _explain(error, image, tools) from error
+
+
+@contextmanager
+def _noting(*clients: Clients) -> Iterator[None]:
+    """Note the action that a registry names as missing: no client hears of it."""
+    try:
+        yield
+    except EngineError as error:
+        action = denied_action(error.why)
+        for each in clients if action is not None else ():
+            each.denials.note(str(action))
+        raise
 
 
 def _explain(error: EngineError, image: ImageRef, tools: Tools) -> EngineError:
@@ -130,7 +145,7 @@ def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:
     config, clients = tools.clients_of(step.environment)
     source = Place(step.source.repository, ecr.authorization(clients, config))
     target = Place(step.image.repository, ecr.authorization(tools.clients, tools.config))
-    with tools.reporter.transfer() as transfer:
+    with _noting(tools.clients, clients), tools.reporter.transfer() as transfer:
         copied = copy_image(source, target, step.image, digest, transfer.update)
     _confirm(step.image, digest, tools)
     outcome.pushed = digest
@@ -199,7 +214,7 @@ def pull(step: PullImage, tools: Tools) -> str:
                 hint="`schoolctl images list` shows those there are",
             )
         expected = manifest.digest
-    with tools.reporter.transfer() as transfer:
+    with _noting(tools.clients), tools.reporter.transfer() as transfer:
         pulled = tools.engine.pull(image, login, transfer.update)
     if expected not in pulled.digests:
         raise EngineError(

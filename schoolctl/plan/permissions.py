@@ -69,6 +69,7 @@ class Case(StrEnum):
     REFUSED = "the registry refuses the push"
     RESTORE = "--restore"
     SCAN = "the repository scans on push"
+    TAG_TAKEN = "the tag is there already"
     TAG = "--tag"
 
 
@@ -136,15 +137,19 @@ _SERVICE = _on(On.SERVICE, "ecs:DescribeServices")
 _REVISION = _on(On.ANYTHING, "ecs:DescribeTaskDefinition")
 _REVISIONS = _on(On.ANYTHING, "ecs:ListTaskDefinitions")
 _TASKS = (*_on(On.CLUSTER_ONLY, "ecs:ListTasks"), *_on(On.TASKS, "ecs:DescribeTasks"))
-_RECORD = (
+_LISTED = (
     *_on(On.SERVICE, "ecs:ListServiceDeployments"),
-    *_on(On.SERVICE_DEPLOYMENTS, "ecs:DescribeServiceDeployments"),
     *_on(On.SERVICE_REVISIONS, "ecs:DescribeServiceRevisions"),
 )
+_RECORD = (*_LISTED, *_on(On.SERVICE_DEPLOYMENTS, "ecs:DescribeServiceDeployments"))
 _UPDATE = _on(On.SERVICE, "ecs:UpdateService")
-_STOP_ROLLOUT = _when(Case.ENDED_ROLLOUT, *_on(On.SERVICE_DEPLOYMENTS, "ecs:StopServiceDeployment"))
+_STOP_ROLLOUT = _spare(
+    "the rollout in progress is not stopped, but replaced by an update",
+    *_when(Case.ENDED_ROLLOUT, *_on(On.SERVICE_DEPLOYMENTS, "ecs:StopServiceDeployment")),
+)
 _PASS_ROLES = _on(On.PASSED_ROLES, "iam:PassRole")
 _REGISTER = (*_on(On.FAMILY, "ecs:RegisterTaskDefinition", "ecs:TagResource"), *_PASS_ROLES)
+_MARK = _spare("that the revision completed is not noted on it", *_on(On.FAMILY, "ecs:TagResource"))
 _DEREGISTER = _on(On.ANYTHING, "ecs:DeregisterTaskDefinition")
 _RUN_TASK = (
     *_on(On.FAMILY_IN_CLUSTER, "ecs:RunTask"),
@@ -190,11 +195,15 @@ _LOGS = _on(On.LOG_GROUP, "logs:FilterLogEvents")
 
 _FIND_IMAGE = (*_REPOSITORY, *_IMAGES)
 _TASK_DEFINITION = (*_FIND_IMAGE, *_COMMIT, *_REVISION, *_ROLES, *_SECRETS)
-_FOLLOW = (
+_WATCH = (
     *_SERVICE,
-    *_spare("what ECS's own record tells of the rollout is left out", *_RECORD),
     *_spare("whether tasks have stopped meanwhile is not verified", *_TASKS),
-    *_spare("the targets' health is not verified", *_TARGETS),
+    *_spare("whether the load balancer finds the tasks healthy is not verified", *_TARGETS),
+)
+"""A service, until its tasks run."""
+_FOLLOW = (
+    *_WATCH,
+    *_spare("what ECS's own record tells of the rollout is left out", *_RECORD),
 )
 """A rollout and its verdict."""
 _EXPLAIN = _spare("the last log lines of a task that failed are not shown", *_TASK_LOG)
@@ -224,7 +233,7 @@ _PUSH = (
     *_TOKEN,
     *_MANIFESTS,
     *_UPLOAD,
-    *_spare("whether a tag that is there has the same content is not verified", *_BLOBS),
+    *_when(Case.TAG_TAKEN, *_BLOBS),
     *_when(Case.CREATE_REPOSITORY, *_CREATE_REPOSITORY),
     *_spare(
         "what ECR's scan found is not known",
@@ -301,7 +310,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_SERVICE,
         *_REVISIONS,
         *_REVISION,
-        *_spare("deployments that failed may be missing", *_RECORD),
+        *_spare("deployments that failed may be missing", *_LISTED),
         *_spare("where a rollback goes is not known", *_FIND_IMAGE),
     ),
     "images list": _LOOK_AT_IMAGES,
@@ -361,7 +370,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "push": _PUSH,
     "repo create": (*_REPOSITORY, *_CREATE_REPOSITORY),
     "repo show": _REPOSITORY,
-    "restart": (*_LOCK, *_REVISION, *_UPDATE, *_FOLLOW, *_EXPLAIN, *_PASS_ROLES),
+    "restart": (*_LOCK, *_REVISION, *_UPDATE, *_MARK, *_FOLLOW, *_EXPLAIN),
     "rollback": (
         *_LOCK,
         *_FIND_IMAGE,
@@ -369,7 +378,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_REVISIONS,
         *_UPDATE,
         *_PASS_ROLES,
-        *_on(On.FAMILY, "ecs:TagResource"),
+        *_MARK,
         *_FOLLOW,
         *_EXPLAIN,
         *_STOP_ROLLOUT,
@@ -384,7 +393,9 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "scale": (
         *_LOCK,
         *_UPDATE,
-        *_FOLLOW,
+        *_WATCH,
+        *_spare("why tasks fail is not told in full", *_REVISION),
+        *_EXPLAIN,
         *_spare(
             "whether auto scaling manages the count is not verified",
             *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
@@ -410,9 +421,21 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "taskdef list": (*_REVISIONS, *_REVISION),
     "taskdef register": (*_TASK_DEFINITION, *_REGISTER),
     "taskdef render": _TASK_DEFINITION,
-    "tasks": (*_SERVICE, *_TASKS, *_TARGETS),
-    "wait": (*_FOLLOW, *_REVISION, *_EXPLAIN),
-    "why": (*_SERVICE, *_RECORD, *_REVISION, *_TASKS, *_TARGETS, *_TASK_LOG),
+    "tasks": (*_SERVICE, *_TASKS),
+    "wait": (
+        *_FOLLOW,
+        *_REVISION,
+        *_EXPLAIN,
+        *_MARK,
+    ),
+    "why": (
+        *_SERVICE,
+        *_spare("what ECS's own record tells of the deployment is left out", *_LISTED),
+        *_spare("what the stopped tasks say is not known", *_TASKS),
+        *_spare("where a task logs to is not known", *_REVISION),
+        *_spare("the targets' health is not known", *_TARGETS),
+        *_spare("the last log lines of a task that failed are not shown", *_TASK_LOG),
+    ),
 }
 
 

@@ -23,9 +23,14 @@ _UP_WITHIN_SECONDS = 30
 
 
 class Emulator:
-    """A process of the emulator on a port of this machine."""
+    """A process of the emulator on a port of this machine.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for its log.
+        auth: whether it enforces IAM; an account's number is then its root.
+    """
+
+    def __init__(self, folder: Path, *, auth: bool = False) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._accounts = 200_000_000_000
@@ -39,6 +44,7 @@ class Emulator:
                     "BIND_HOST": "127.0.0.1",
                     "GATEWAY_PORT": str(port),
                     "IOT_MTLS_ENABLED": "0",
+                    "AUTH": str(auth).lower(),
                     "DOCKER_HOST": f"unix://{folder}/no-engine",
                 },
                 stdout=log,

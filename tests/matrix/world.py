@@ -88,7 +88,7 @@ class World:
         self._pushes = False
         self.faults.rewrite("DescribeServices", self._take_a_look_longer)
         self.faults.rewrite("RunTask", self._end_at_once)
-        self.faults.rewrite("DescribeTasks", _end_one_off_tasks)
+        self.faults.rewrite("DescribeTasks", end_one_off_tasks)
         self.faults.rewrite("DescribeImages", _push_in_order)
 
     def close(self) -> None:
@@ -210,7 +210,7 @@ class World:
         return json.dumps(answer).encode()
 
 
-def _end_one_off_tasks(content: bytes) -> bytes:
+def end_one_off_tasks(content: bytes) -> bytes:
     """Have tasks that belong to no service ended well."""
     answer = json.loads(content)
     for task in answer.get("tasks", ()):
