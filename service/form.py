@@ -47,6 +47,7 @@ def form_blueprint(registrar: Registrar) -> Blueprint:
         page = render_template(
             "registered.html",
             repeated=registered.outcome is Outcome.REPEATED,
+            values={name: str(values[name]) for name in FIELDS},
             reference=registered.id,
         )
         return Response(page, STATUSES[registered.outcome])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,18 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("service-browser")]
 NARROW, WIDE = 320, 1280
 NUMBERS = itertools.count(1)
 LONG_WORD = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 3
+LONG_PROGRAM = (
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" + "x" * 20
+)
+ARABIC_NAME = "عبد الرحمن (الثالث)"
+ARABIC_PROGRAM = "الرياضيات"
+# What WCAG 2.2, 1.4.12 lets people set for all text.
+TEXT_SPACING = """
+* {
+  line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important;
+}
+p { margin-bottom: 2em !important; }
+"""
 SUCCESS = "Registration Successful!"
 TAKEN = "This email is already registered with other details."
 # Seen by the page itself, before any of its own scripts run.
@@ -32,6 +45,18 @@ REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation",
   (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
 """
+
+# The element that has the focus is in the window, and drawn with a ring.
+FOCUS_IS_SEEN = """() => {
+  const element = document.activeElement;
+  const box = element.getBoundingClientRect();
+  const style = getComputedStyle(element);
+  const width = parseFloat(style.outlineWidth);
+  const ring = width + parseFloat(style.outlineOffset);
+  return box.top >= ring && box.bottom + ring <= innerHeight
+    && box.left >= ring && box.right + ring <= innerWidth
+    && style.outlineStyle !== "none" && width >= 2;
+}"""
 
 WithJs = pytest.mark.parametrize("js", [True, False], ids=["javascript", "no-javascript"])
 
@@ -68,7 +93,7 @@ def without_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     folder = tmp_path_factory.mktemp("away")
     environ = {
         "DATABASE_URL": f"sqlite:///{folder / 'empty.db'}",
-        "PROGRAMS": '["Art & Craft", "Mathematics"]',
+        "PROGRAMS": json.dumps(["Art & Craft", "Mathematics", LONG_PROGRAM, ARABIC_PROGRAM]),
         "RATE_LIMIT": "off",
     }
     with run_server(environ, folder, health=503) as running:
@@ -88,10 +113,15 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts = []
 
     def open_page(
-        server: Server, path: str = "/", *, js: bool = True, width: int = WIDE, **options: Any
+        server: Server,
+        *,
+        js: bool = True,
+        width: int = WIDE,
+        height: int = 720,
+        **options: Any,
     ) -> Page:
         context = browser.new_context(
-            java_script_enabled=js, viewport={"width": width, "height": 720}, **options
+            java_script_enabled=js, viewport={"width": width, "height": height}, **options
         )
         contexts.append(context)
         context.set_default_timeout(15_000)
@@ -100,7 +130,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", complaints.console)
         page.on("pageerror", complaints.error)
         page.on("response", complaints.response)
-        page.goto(f"{server.url}{path}")
+        page.goto(server.url)
         return page
 
     yield open_page
@@ -137,6 +167,8 @@ def test_a_person_registers_and_sends_the_same_again(
     send(page, person)
     expect(page.get_by_role("heading", name=SUCCESS)).to_be_visible()
     reference = page.locator("code").inner_text()
+    answers = page.get_by_role("definition").all_inner_texts()
+    assert answers == list(person.values())
     page.get_by_role("link", name="Register another person").click()
     send(page, person)
     expect(page.get_by_role("heading", name=SUCCESS)).to_be_visible()
@@ -256,25 +288,80 @@ def test_back_from_the_next_page_the_form_can_be_sent_again(
     expect(page.get_by_text("Thank you")).to_be_visible()
 
 
+def hidden_at_the_side(page: Page) -> int:
+    """Give how many pixels can only be reached by scrolling sideways."""
+    script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    return int(page.evaluate(script))
+
+
 @pytest.mark.parametrize("width", [NARROW, WIDE])
 def test_nothing_needs_scrolling_sideways(
     open_page: Callable[..., Page], server: Server, width: int
 ) -> None:
     page = open_page(server, width=width)
 
-    def hidden_at_the_side() -> int:
-        script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        return int(page.evaluate(script))
-
-    assert hidden_at_the_side() == 0
+    assert hidden_at_the_side(page) == 0
     send(page, {**dict.fromkeys(ADA, LONG_WORD), "name": ""})
     expect(page.locator("#summary")).to_be_visible()
-    assert hidden_at_the_side() == 0
+    assert hidden_at_the_side(page) == 0
     send(page, someone())
     expect(page.get_by_text("Thank you")).to_be_visible()
-    assert hidden_at_the_side() == 0
+    assert hidden_at_the_side(page) == 0
     page.goto(f"{server.url}/nothing-here")
-    assert hidden_at_the_side() == 0
+    assert hidden_at_the_side(page) == 0
+
+
+def test_at_400_percent_every_stop_of_the_keyboard_is_seen_whole_with_its_focus(
+    open_page: Callable[..., Page], without_database: Server
+) -> None:
+    """A window of 1280 by 1024 has room for 320 by 256 then."""
+    page = open_page(without_database, width=NARROW, height=256, device_scale_factor=4)
+    send(page, {"name": "Ada", "email": "ada"})
+    expect(page.locator("#email")).to_be_focused()
+    stops = []
+    for _ in range(8):
+        stops.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+        if stops[-1] != "BODY":
+            assert page.evaluate(FOCUS_IS_SEEN), stops
+        page.keyboard.press("Tab")
+    assert stops[:4] == ["email", "phone", "program", "BUTTON"]
+    assert hidden_at_the_side(page) == 0
+
+
+@WithJs
+def test_a_name_from_right_to_left_is_shown_so_and_an_address_never_is(
+    open_page: Callable[..., Page], server: Server, *, js: bool
+) -> None:
+    page = open_page(server, js=js)
+    person = {**someone(), "name": ARABIC_NAME, "program": ARABIC_PROGRAM}
+    fill(page, person)
+    rightwards = [
+        page.locator(f"#{name}").evaluate("field => getComputedStyle(field).direction")
+        for name in person
+    ]
+    assert rightwards == ["rtl", "ltr", "ltr", "rtl"]
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("definition").first).to_have_text(ARABIC_NAME)
+    expect(page.get_by_role("definition").first).to_have_css("direction", "rtl")
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_long_programs_and_wide_text_spacing_widen_nothing(
+    open_page: Callable[..., Page], without_database: Server, width: int
+) -> None:
+    page = open_page(without_database, width=width, bypass_csp=True)
+    page.add_style_tag(content=TEXT_SPACING)
+    page.locator("#program").select_option(LONG_PROGRAM)
+    assert hidden_at_the_side(page) == 0
+    send(page, {"name": LONG_WORD})
+    page.add_style_tag(content=TEXT_SPACING)
+    expect(page.locator("#program")).to_have_value(LONG_PROGRAM)
+    assert hidden_at_the_side(page) == 0
+    cut_off = page.evaluate("""() => [...document.querySelectorAll("p, li, label, button, h1, h2")]
+      .filter((each) => !each.closest(".unseen"))
+      .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+      .map((each) => each.textContent)""")
+    assert cut_off == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
