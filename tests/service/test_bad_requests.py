@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -140,6 +141,17 @@ def test_what_follows_a_refused_body_is_not_taken_for_a_request(server: Server) 
         with connection.makefile("rb") as stream:
             assert read_answer(stream)[0] == 404
             assert stream.read() == b""
+
+
+def test_clients_that_hang_up_are_no_error_and_hinder_nobody(server: Server) -> None:
+    data = request()
+    for end in (len(data), len(data) - 20, len(data) - len(BODY), 40, 1) * 10:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            # Closed with a reset, as by a client that was killed.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(data[:end])
+    assert answer_of(server, data)[0] in {200, 201}
+    assert "error" not in {line["level"] for line in server.log_lines()}
 
 
 def test_head_is_answered_without_a_body(server: Server) -> None:
