@@ -82,11 +82,7 @@ def parse_json_object(body: bytes) -> dict[str, object]:
             a number too long to read, or something other than an object.
     """
     try:
-        value: object = json.loads(
-            body.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique_pairs,
-        )
+        value: object = _DECODER.decode(body.decode("utf-8"))
     except RecursionError:
         raise UnreadableBodyError("The JSON is nested too deep.", "invalid_json") from None
     except UnicodeDecodeError:
@@ -138,6 +134,10 @@ def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(values) != len(pairs):
         raise _NotAllowedError("The JSON has a name twice in one object.")
     return values
+
+
+# Made once: `json.loads` with hooks makes a new decoder for each body.
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
 
 
 def _check_type(environ: "WSGIEnvironment", content_type: str) -> None:

@@ -25,7 +25,7 @@ _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _INVISIBLE: Final = frozenset("CZ")
 _PLAIN_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
-_PHONE_PUNCTUATION: Final = re.compile(r"[+\uff0b\s().\-/\u2010-\u2015]*")
+_PHONE_CHARACTERS: Final = re.compile(r"[\d+\uff0b\s().\-/\u2010-\u2015]*")
 
 _NAME_PROBLEM: Final = "Enter your name."
 _EMAIL_PROBLEM: Final = "Enter an email address like name@example.com."
@@ -183,8 +183,7 @@ def _parse_phone(text: str, region: str | None) -> str:
     example = "like +44 20 7946 0958" if region is None else "with its area code"
     problem = f"Enter a phone number {example}."
     _single_line(text, problem, MAX_PHONE)
-    rest = "".join(character for character in text if not character.isdecimal())
-    if not _PHONE_PUNCTUATION.fullmatch(rest):
+    if not _PHONE_CHARACTERS.fullmatch(text):
         raise _RefusedError("Use only digits, spaces and + ( ) . - / in a phone number.")
     try:
         number = phonenumbers.parse(text, region)
