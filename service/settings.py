@@ -56,9 +56,9 @@ class SettingsError(Exception):
 class PoolSize:
     """Connections of one process: `size` stay open, `overflow` more may be opened at once.
 
-    Each that stays open carries one group of registrations at a time. Two are enough to have one
-    on its way while the next is gathered; more only make the groups smaller. What is beyond is
-    for the health check.
+    Each that stays open carries one group of registrations at a time. One is in use, and another
+    where a group is held up; more would only make the groups smaller. What is beyond is for the
+    health check.
     """
 
     size: int = 2

@@ -5,6 +5,7 @@ once share both; one that comes alone is stored at once, as nothing waits for co
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
@@ -13,6 +14,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_TOGETHER: Final = 50
+LATE_SECONDS: Final = 0.05
+"""A commit takes a few milliseconds; one that takes this long is held up by something."""
 
 
 class _Waiting(Generic[Item, Result]):
@@ -32,13 +35,16 @@ class _Waiting(Generic[Item, Result]):
 class Together(Generic[Item, Result]):
     """Hands items to a function in groups; each call gets its own result or error.
 
-    There is no thread in the background: the first of a group does the work for all of it.
+    There is no thread in the background: the first of a group does the work for all of it. One
+    group at a time is under way, as two would only be smaller; another begins beside it where it
+    is late, so that one that is held up does not hold up everybody.
 
     Args:
         handle: gives for each item, in order, its result or the exception to raise.
-        at_once: how many groups may be under way at the same time.
+        at_once: how many groups may be under way at the same time, those that are late included.
         patience_seconds: how long a call waits for its turn.
         too_late: makes the exception for a call whose turn did not come.
+        late_seconds: how long a group may take before the next one begins beside it.
     """
 
     def __init__(
@@ -48,13 +54,16 @@ class Together(Generic[Item, Result]):
         at_once: int,
         patience_seconds: float,
         too_late: Callable[[], Exception],
+        late_seconds: float = LATE_SECONDS,
     ) -> None:
         self._handle = handle
         self._at_once = at_once
         self._patience_seconds = patience_seconds
         self._too_late = too_late
+        self._late_seconds = late_seconds
         self._mutex = threading.Lock()
         self._under_way = 0
+        self._begun = 0.0
         self._waiting: deque[_Waiting[Item, Result]] = deque()
 
     @property
@@ -68,18 +77,13 @@ class Together(Generic[Item, Result]):
         Raises:
             Exception: what `handle` gave for this item, or raised for its group.
         """
-        mine: _Waiting[Item, Result] | None = None
+        mine: _Waiting[Item, Result] = _Waiting(item)
         with self._mutex:
-            if self._under_way < self._at_once:
+            self._waiting.append(mine)
+            if self._may_begin():
                 self._under_way += 1
-            else:
-                mine = _Waiting(item)
-                self._waiting.append(mine)
-        if mine is None:
-            mine = _Waiting(item)
-            mine.batch = [mine]
-        else:
-            self._wait(mine)
+                self._begin()
+        self._wait(mine)
         if mine.batch:
             self._lead(mine.batch)
         return _given(mine.outcome)
@@ -95,7 +99,7 @@ class Together(Generic[Item, Result]):
         mine.signal.acquire()
 
     def _lead(self, batch: list[_Waiting[Item, Result]]) -> None:
-        """Do the work of a group, and give the next group to the first that waits."""
+        """Do the work of a group, then have the next one begun."""
         outcomes: Sequence[Result | Exception] | None = None
         try:
             outcomes = self._handle([each.item for each in batch])
@@ -111,11 +115,22 @@ class Together(Generic[Item, Result]):
 
     def _pass_on(self) -> None:
         with self._mutex:
-            if not self._waiting:
+            if self._waiting:
+                self._begin()
+            else:
                 self._under_way -= 1
-                return
-            count = min(MOST_TOGETHER, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
+
+    def _may_begin(self) -> bool:
+        if self._under_way == 0:
+            return True
+        late = time.monotonic() - self._begun > self._late_seconds
+        return late and self._under_way < self._at_once
+
+    def _begin(self) -> None:
+        """Give the next group to the first that waits."""
+        count = min(MOST_TOGETHER, len(self._waiting))
+        batch = [self._waiting.popleft() for _ in range(count)]
+        self._begun = time.monotonic()
         batch[0].batch = batch
         batch[0].signal.release()
 

@@ -35,9 +35,18 @@ class Gate:
 
 
 def make(
-    handle: Callable[[Sequence[int]], Sequence[int | Exception]], patience_seconds: float = 10
+    handle: Callable[[Sequence[int]], Sequence[int | Exception]],
+    patience_seconds: float = 10,
+    at_once: int = 1,
+    late_seconds: float = 0,
 ) -> Together[int, int]:
-    return Together(handle, at_once=1, patience_seconds=patience_seconds, too_late=TooLateError)
+    return Together(
+        handle,
+        at_once=at_once,
+        patience_seconds=patience_seconds,
+        too_late=TooLateError,
+        late_seconds=late_seconds,
+    )
 
 
 def waiting(together: Together[int, int], count: int) -> None:
@@ -108,3 +117,27 @@ def test_a_call_whose_turn_does_not_come_gives_up_and_is_not_handled() -> None:
         gate.go_on.set()
         assert first.result(10) == 10
     assert gate.groups == [[1]]
+
+
+def test_a_group_that_is_late_does_not_hold_up_those_behind_it() -> None:
+    gate = Gate()
+    together = make(gate, at_once=2)
+    with ThreadPoolExecutor(1) as pool:
+        held_up = pool.submit(together.submit, 1)
+        assert gate.entered.wait(10)
+        assert [together.submit(item) for item in (2, 3)] == [20, 30]
+        gate.go_on.set()
+        assert held_up.result(10) == 10
+
+
+def test_beside_a_group_that_is_not_late_none_begins() -> None:
+    gate = Gate()
+    together = make(gate, at_once=2, late_seconds=60)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(together.submit, 1)
+        assert gate.entered.wait(10)
+        others = [pool.submit(together.submit, item) for item in (2, 3)]
+        waiting(together, 2)
+        gate.go_on.set()
+        assert [each.result(10) for each in (first, *others)] == [10, 20, 30]
+    assert [len(group) for group in gate.groups] == [1, 2]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from service.settings import SqliteSettings
 
-AT_ONCE = 2
+AT_ONCE = 1
 GATHER_SECONDS = 0.3
 EMAIL, COLUMNS = 2, 6
 """Where the email is among the values of one person."""
