@@ -109,14 +109,16 @@ def compare() -> list[Verdict]:
 
 
 def _ready(engine: DockerClient, image: Image, environ: dict[str, str]) -> Verdict:
-    seconds = []
+    seconds, processor = [], []
     for _ in range(_STARTS):
         with our_service(engine, image, environ) as side:
             seconds.append(side.ready_seconds)
+            processor.append(side.cpu_seconds())
     taken = statistics.median(seconds)
     return Verdict(
         f"ready {taken:.2f} s after the start of the container"
-        f" ({min(seconds):.2f}-{max(seconds):.2f})",
+        f" ({min(seconds):.2f}-{max(seconds):.2f}; {statistics.median(processor):.2f} s of"
+        " processor)",
         f"at most {_MOST_READY_SECONDS:g} s",
         taken <= _MOST_READY_SECONDS,
     )
