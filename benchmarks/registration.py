@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).parent / "register.lua"
 _CONNECTIONS = 16
 _STALLED = 200
-_SECONDS = 5
-_ROUNDS = 5
+_SECONDS = 3
+_ROUNDS = 9
 _STARTS = 5
 
 _TIMES_EXPRESS = 1.3
@@ -74,6 +74,11 @@ class Load:
             f"{max(self.requests_per_second):.0f}; {statistics.median(self.cpu_us):.0f} us of"
             f" processor each, {self.failed} failed)"
         )
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """Give the median of the ratios of each round: what else the machine did then, hit both."""
+    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
 @dataclass(frozen=True)
@@ -134,21 +139,23 @@ def _beside(ours: Side, express: Side, documented: Side) -> list[Verdict]:
         for load, side in sides:
             _put_load(side, f"beside-{round_number}", load)
     mine, theirs, notes = (load for load, _ in sides)
-    verdicts = [
-        Verdict(
-            f"{_CONNECTIONS} connections, {mine.text()} against {other.text()},"
-            f" ratio {mine.rate / other.rate:.2f}",
-            f"at least {target:g}",
-            mine.rate >= target * other.rate,
+    verdicts = []
+    for other, target in ((theirs, _TIMES_EXPRESS), (notes, _TIMES_DOCUMENTED)):
+        times = ratio(mine.requests_per_second, other.requests_per_second)
+        verdicts.append(
+            Verdict(
+                f"{_CONNECTIONS} connections, {mine.text()} against {other.text()},"
+                f" ratio {times:.2f}",
+                f"at least {target:g}",
+                times >= target and not mine.failed,
+            )
         )
-        for other, target in ((theirs, _TIMES_EXPRESS), (notes, _TIMES_DOCUMENTED))
-    ]
+    slower = ratio(mine.p99_ms, theirs.p99_ms)
     verdicts.append(
         Verdict(
-            f"p99 {mine.p99:.1f} ms against {theirs.p99:.1f} ms of Express,"
-            f" ratio {mine.p99 / theirs.p99:.2f}",
+            f"p99 {mine.p99:.1f} ms against {theirs.p99:.1f} ms of Express, ratio {slower:.2f}",
             "at most 1",
-            mine.p99 <= theirs.p99,
+            slower <= 1,
         )
     )
     return verdicts
@@ -162,13 +169,14 @@ def _while_stalled(ours: Side) -> list[Verdict]:
         _put_load(ours, f"free-{round_number}", free)
         with stalled_clients(ours.port, _STALLED), slowest_health(ours.port, slowest):
             _put_load(ours, f"beset-{round_number}", beset)
+    kept = ratio(beset.requests_per_second, free.requests_per_second)
     who = f"while {_STALLED} clients stall ({', '.join(BEGINNINGS)})"
     return [
         Verdict(
             f"{who}, {beset.rate:.0f} requests/s against {free.rate:.0f} without them,"
-            f" {beset.failed} failed, ratio {beset.rate / free.rate:.2f}",
+            f" {beset.failed} failed, ratio {kept:.2f}",
             f"at least {_KEPT_WHILE_STALLED:g}",
-            beset.rate >= _KEPT_WHILE_STALLED * free.rate and not beset.failed,
+            kept >= _KEPT_WHILE_STALLED and not beset.failed,
         ),
         Verdict(
             f"{who}, the slowest answer of /healthz {max(slowest):.2f} s",
