@@ -1,4 +1,4 @@
-"""Elastic Load Balancing: target groups."""
+"""Elastic Load Balancing: target groups, and the load balancers that forward to them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from schoolctl.aws.errors import is_code, translated
 from schoolctl.model import TargetGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef
+
     from schoolctl.aws.clients import Clients
 
 
@@ -36,5 +40,61 @@ def find_target_group(clients: Clients, name_or_arn: str) -> TargetGroup | None:
             vpc_id=found.get("VpcId", ""),
             load_balancer_arns=tuple(found.get("LoadBalancerArns", ())),
             health_path=found.get("HealthCheckPath", ""),
+            port=found.get("Port"),
+            health_port=found.get("HealthCheckPort", "traffic-port"),
         )
     return None
+
+
+def forwarding_load_balancers(clients: Clients, group: TargetGroup) -> tuple[str, ...]:
+    """Give the load balancers with a listener or a rule that forwards to a target group, by ARN.
+
+    Source: elasticloadbalancing DescribeListeners, DescribeRules, all pages.
+    """
+    calls = [
+        (arn, clients.start(_forwards, clients, arn, group.arn)) for arn in group.load_balancer_arns
+    ]
+    return tuple(arn for arn, call in calls if call.result())
+
+
+def _forwards(clients: Clients, load_balancer: str, group: str) -> bool:
+    listeners = clients.elbv2.get_paginator("describe_listeners")
+    rules = clients.elbv2.get_paginator("describe_rules")
+    with translated("look at the listeners of the load balancer"):
+        found = [
+            each
+            for page in listeners.paginate(LoadBalancerArn=load_balancer)
+            for each in page["Listeners"]
+        ]
+        if any(_leads_to(each.get("DefaultActions", ()), group) for each in found):
+            return True
+        return any(
+            _leads_to(rule.get("Actions", ()), group)
+            for each in found
+            for page in rules.paginate(ListenerArn=each.get("ListenerArn", ""))
+            for rule in page["Rules"]
+        )
+
+
+def _leads_to(actions: Sequence[ActionOutputTypeDef], group: str) -> bool:
+    for each in actions:
+        weighted = each.get("ForwardConfig", {}).get("TargetGroups", ())
+        if group in {each.get("TargetGroupArn"), *(one.get("TargetGroupArn") for one in weighted)}:
+            return True
+    return False
+
+
+def only_load_balancer(clients: Clients, vpc_id: str) -> str | None:
+    """Give the ARN of the only application load balancer of a VPC; None where it is not one.
+
+    Source: elasticloadbalancing DescribeLoadBalancers, all pages.
+    """
+    pages = clients.elbv2.get_paginator("describe_load_balancers")
+    with translated("look for load balancers"):
+        found = [
+            each.get("LoadBalancerArn", "")
+            for page in pages.paginate()
+            for each in page["LoadBalancers"]
+            if each.get("VpcId") == vpc_id and each.get("Type", "application") == "application"
+        ]
+    return found[0] if len(found) == 1 else None

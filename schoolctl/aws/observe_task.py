@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from schoolctl.aws.ecr import find_image, find_repository
 from schoolctl.aws.ecr_images import list_images
 from schoolctl.aws.ecs import describe_revision
-from schoolctl.aws.iam import find_role_arn
+from schoolctl.aws.iam import find_role
 from schoolctl.aws.image_labels import image_labels
 from schoolctl.aws.secrets import find_secret
 from schoolctl.errors import AccessDeniedError, NotFoundError, SchoolctlError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
-    from schoolctl.model import Repository, Revision
+    from schoolctl.model import Repository, Revision, Role
     from schoolctl.plan.needs import Gaps
     from schoolctl.plan.target import Choice, ChosenImage, KeptImage
 
@@ -68,7 +68,7 @@ class TaskObservation:
         self._revision: Future[Revision | None] | None = None
         self._repository: Future[Repository | None] | None = None
         self._image: Future[FoundImage] | None = None
-        self._roles: dict[str, Future[str | None]] = {}
+        self._roles: dict[str, Future[Role | None]] = {}
         self._secrets = {}
         if choice.revision is not None:
             ref = TaskDefinitionRef(family, choice.revision)
@@ -77,7 +77,7 @@ class TaskObservation:
             return
         self._image = start(_find_choice, clients, config, choice, self.newest_revision)
         self._roles = {
-            name: start(find_role_arn, clients, name) for name in dict.fromkeys(named_roles(config))
+            name: start(find_role, clients, name) for name in dict.fromkeys(named_roles(config))
         }
         self._secrets = {
             key: start(find_secret, clients, config.secret_name(key)) for key in config.secrets

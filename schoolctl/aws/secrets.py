@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.clients import Clients
 
+_CURRENT = {"": ["AWSCURRENT"]}
+"""What is taken for granted where an answer does not tell."""
+
 
 def find_secret(clients: Clients, name_or_arn: str) -> SecretInfo | None:
     """Give what is known of a secret without reading its value; None where there is none.
@@ -44,6 +47,9 @@ def find_secret(clients: Clients, name_or_arn: str) -> SecretInfo | None:
         rotates=found.get("RotationEnabled", False),
         rotated_at=found.get("LastRotatedDate"),
         read_at=found.get("LastAccessedDate"),
+        has_value=any(
+            "AWSCURRENT" in stages for stages in found.get("VersionIdsToStages", _CURRENT).values()
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Self
 
 from schoolctl.errors import UsageError
@@ -172,6 +173,15 @@ class NoSource:
     """Why git cannot tell: no repository, no commit yet, no git."""
 
     reason: str
+
+
+class Ignored(Enum):
+    """What git does with a path."""
+
+    NO_GIT = "there is no git repository here"
+    IGNORED = "git ignores it"
+    NOT_IGNORED = "git does not ignore it"
+    TRACKED = "it is committed"
 
 
 @dataclass(frozen=True)

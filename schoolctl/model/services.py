@@ -159,6 +159,17 @@ class TargetGroup:
     vpc_id: str
     load_balancer_arns: tuple[str, ...]
     health_path: str = ""
+    port: int | None = None
+    health_port: str = "traffic-port"
+    """Where the load balancer asks; `traffic-port` is the one that a target is registered with."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """An IAM role; `trusts_tasks` says whether ECS's tasks may take it."""
+
+    arn: str
+    trusts_tasks: bool = True
 
 
 @dataclass(frozen=True)

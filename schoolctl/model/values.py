@@ -100,6 +100,8 @@ class SecretInfo:
     rotated_at: datetime | None = None
     read_at: datetime | None = None
     """The day on which it was read last, at 00:00 UTC."""
+    has_value: bool = True
+    """False for one that was made, and never given a value."""
 
     def version(self, stage: str) -> str | None:
         """Give the id of the version that has a label; None where none has."""

@@ -22,12 +22,15 @@ class Gaps:
     environment_option: str = ""
     """What a command needs to work on this environment, such as ` -e prod`."""
     missing: list[str] = field(default_factory=list)
+    cures: list[tuple[str, str]] = field(default_factory=list)
+    """Each thing that is missing and what makes it, apart."""
     warnings: list[str] = field(default_factory=list)
     _unverified: dict[str, list[str]] = field(default_factory=dict)
 
     def lacks(self, what: str, cure: str) -> None:
         """Note that `what` is missing."""
         self.missing.append(f"{what}: {cure}")
+        self.cures.append((what, cure))
 
     def lacks_for(self, what: str, command: str) -> None:
         """Note that `what` is missing and that one of our own commands makes it."""

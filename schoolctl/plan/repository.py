@@ -27,23 +27,30 @@ def plan_repository(name: str, there: Repository | None) -> Plan:
 
 def differences(there: Repository) -> list[str]:
     """Give a sentence for each setting in which a repository is not as `repo create` makes one."""
-    found = []
+    found = (tag_rule_differs(there), scanning_differs(there))
+    return [f"repository {there.name} {what} ({cure})" for what, cure in filter(None, found)]
+
+
+def tag_rule_differs(there: Repository) -> tuple[str, str] | None:
+    """Give which tags can be moved to other content, and the cure; None where none can."""
+    cure = (
+        f"`aws ecr put-image-tag-mutability --repository-name {there.name}"
+        " --image-tag-mutability IMMUTABLE`"
+    )
     if not there.immutable_tags:
-        found.append(
-            f"repository {there.name} has mutable tags: another tool can move a tag to other"
-            f" content (`aws ecr put-image-tag-mutability --repository-name {there.name}"
-            " --image-tag-mutability IMMUTABLE`)"
-        )
-    elif there.tag_exclusions:
-        found.append(
-            f"repository {there.name} has tags that another tool can move to other content:"
-            f" {', '.join(there.tag_exclusions)} (`aws ecr put-image-tag-mutability"
-            f" --repository-name {there.name} --image-tag-mutability IMMUTABLE`)"
-        )
-    if not there.scan_on_push:
-        found.append(
-            f"repository {there.name} does not scan on push (`aws ecr"
-            f" put-image-scanning-configuration --repository-name {there.name}"
-            " --image-scanning-configuration scanOnPush=true`)"
-        )
-    return found
+        return "has mutable tags: another tool can move a tag to other content", cure
+    if there.tag_exclusions:
+        excluded = ", ".join(there.tag_exclusions)
+        return f"has tags that another tool can move to other content: {excluded}", cure
+    return None
+
+
+def scanning_differs(there: Repository) -> tuple[str, str] | None:
+    """Give that nothing looks for known weaknesses, and the cure; None where ECR scans on push."""
+    if there.scan_on_push:
+        return None
+    cure = (
+        f"`aws ecr put-image-scanning-configuration --repository-name {there.name}"
+        " --image-scanning-configuration scanOnPush=true`"
+    )
+    return "does not scan on push", cure

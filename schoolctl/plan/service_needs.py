@@ -53,10 +53,8 @@ def resolve_service(config: Config, found: ServiceNeeds, gaps: Gaps, *, creating
         gaps: collects.
         creating: whether the service is about to be created: ECS then checks more.
     """
-    if not found.cluster:
-        name = config.service.cluster
-        gaps.lacks(f"cluster {name}", f"`aws ecs create-cluster --cluster-name {name}`")
-    _check_parameters(config, found.parameters, gaps)
+    check_cluster(config, gaps, exists=found.cluster)
+    check_parameters(config, found.parameters, gaps)
     network = _network(config, found, gaps)
     target_group = _target_group(config, found, gaps, creating=creating)
     if isinstance(found.log_group, Denied):
@@ -64,7 +62,15 @@ def resolve_service(config: Config, found: ServiceNeeds, gaps: Gaps, *, creating
     return Places(network, target_group, create_log_group=found.log_group is False)
 
 
-def _check_parameters(config: Config, found: frozenset[str] | Denied, gaps: Gaps) -> None:
+def check_cluster(config: Config, gaps: Gaps, *, exists: bool) -> None:
+    """Note in `gaps` that the cluster is missing."""
+    if not exists:
+        name = config.service.cluster
+        gaps.lacks(f"cluster {name}", f"`aws ecs create-cluster --cluster-name {name}`")
+
+
+def check_parameters(config: Config, found: frozenset[str] | Denied, gaps: Gaps) -> None:
+    """Note in `gaps` which parameters are missing."""
     if isinstance(found, Denied):
         gaps.unverified("that the parameters exist", found)
         return
@@ -91,45 +97,90 @@ def _target_group(
             gaps.unverified(f"target group {wanted}", found)
             return wanted
         case None:
-            gaps.lacks(
-                f"target group {wanted}",
-                f"`aws elbv2 create-target-group --name {wanted} --protocol HTTP"
-                f" --port {config.task.port} --target-type ip --vpc-id {_vpc(around)}"
-                f" --health-check-path {config.task.health_path}`, and a listener that forwards"
-                " to it",
-            )
+            check_target_group(config, None, around.subnets, gaps)
             return None
         case TargetGroup():
-            _check_target_group(found, gaps, creating=creating)
+            check_target_group(config, found, around.subnets, gaps)
+            if creating:
+                check_listener(found, gaps)
+            elif not found.load_balancer_arns:
+                what = f"a listener that forwards to target group {found.name}"
+                gaps.warnings.append(f"there is no load balancer with {what}: nobody is served")
+            differing = health_check_differs(config, found)
+            if differing is not None:
+                gaps.warnings.append(": ".join(differing))
             return found.arn
 
 
-def _check_target_group(found: TargetGroup, gaps: Gaps, *, creating: bool) -> None:
-    if found.target_type != "ip":
+def check_target_group(
+    config: Config, found: TargetGroup | None, subnets: tuple[Subnet, ...] | Denied, gaps: Gaps
+) -> None:
+    """Note in `gaps` that the target group is missing, or that no task on Fargate can be in it."""
+    vpcs = _vpcs(subnets)
+    if found is None:
+        name = config.service.target_group
+        gaps.lacks(
+            f"target group {name}",
+            f"`aws elbv2 create-target-group --name {name} --protocol HTTP"
+            f" --port {config.task.port} --target-type ip --vpc-id {_vpc(subnets)}"
+            f" --health-check-path {config.task.health_path}`, and a listener that forwards"
+            " to it",
+        )
+    elif found.target_type != "ip":
         gaps.lacks(
             f"target group {found.name} of type `ip` (it has type `{found.target_type}`)",
             "tasks on Fargate are reached by address; make another target group",
         )
+    elif vpcs and found.vpc_id not in vpcs:
+        gaps.lacks(
+            f"target group {found.name} in {min(vpcs)} (it is in {found.vpc_id})",
+            "it has to be in the VPC of the subnets: make another one, or correct"
+            " `service.subnets`",
+        )
+
+
+def health_check_differs(config: Config, found: TargetGroup) -> tuple[str, str] | None:
+    """Give how the health check asks where no task answers, and the cure; None where it does not.
+
+    Tasks behind such a target group never become healthy.
+    """
+    wanted, port = config.task.health_path, config.task.port
+    change = f"aws elbv2 modify-target-group --target-group-arn {found.arn}"
+    if found.health_path and found.health_path != wanted:
+        what = f"asks for {found.health_path}, and `task.health_path` is {wanted}"
+        cure = f"`{change} --health-check-path {wanted}`"
+    elif found.health_port not in {"traffic-port", str(port)}:
+        what = f"asks on port {found.health_port}, and `task.port` is {port}"
+        cure = f"`{change} --health-check-port traffic-port`"
+    else:
+        return None
+    return f"target group {found.name} {what}", cure
+
+
+def check_listener(found: TargetGroup, gaps: Gaps, load_balancer: str = "ARN") -> None:
+    """Note in `gaps` that no listener forwards to the target group.
+
+    Args:
+        found: the target group.
+        gaps: collects.
+        load_balancer: the ARN of the one that could, where it is known.
+    """
     if not found.load_balancer_arns:
-        what = f"a listener that forwards to target group {found.name}"
-        if creating:
-            gaps.lacks(
-                what,
-                "`aws elbv2 create-listener --load-balancer-arn ARN --protocol HTTP --port 80"
-                f" --default-actions Type=forward,TargetGroupArn={found.arn}`",
-            )
-        else:
-            gaps.warnings.append(f"there is no load balancer with {what}: nobody is served")
+        gaps.lacks(
+            f"a listener that forwards to target group {found.name}",
+            f"`aws elbv2 create-listener --load-balancer-arn {load_balancer} --protocol HTTP"
+            f" --port 80 --default-actions Type=forward,TargetGroupArn={found.arn}`",
+        )
 
 
 # The network
 
 
 def _network(config: Config, found: ServiceNeeds, gaps: Gaps) -> Mapping[str, object] | Denied:
-    subnets = _subnet_ids(config, found.subnets, gaps)
+    subnets = subnet_ids(config, found.subnets, gaps)
     if isinstance(subnets, Denied):
         return subnets
-    groups = _group_ids(config, found, gaps)
+    groups = group_ids(config, found.security_groups, found.subnets, gaps)
     if isinstance(groups, Denied):
         return groups
     public = "ENABLED" if config.service.assign_public_ip else "DISABLED"
@@ -139,9 +190,10 @@ def _network(config: Config, found: ServiceNeeds, gaps: Gaps) -> Mapping[str, ob
     return {"awsvpcConfiguration": made}
 
 
-def _subnet_ids(
+def subnet_ids(
     config: Config, found: tuple[Subnet, ...] | Denied, gaps: Gaps
 ) -> list[str] | Denied:
+    """Give the ids of the subnets; what is missing goes to `gaps`."""
     wanted = config.service.subnets
     if isinstance(found, Denied):
         if not isinstance(wanted, tuple):
@@ -168,25 +220,30 @@ def _subnet_ids(
     return there
 
 
-def _vpcs(found: ServiceNeeds) -> set[str]:
+def _vpcs(subnets: tuple[Subnet, ...] | Denied) -> set[str]:
     """Give the VPCs of the subnets; none where the subnets are not known."""
-    return {each.vpc_id for each in found.subnets} if isinstance(found.subnets, tuple) else set()
+    return {each.vpc_id for each in subnets} if isinstance(subnets, tuple) else set()
 
 
-def _vpc(found: ServiceNeeds) -> str:
+def _vpc(subnets: tuple[Subnet, ...] | Denied) -> str:
     """Give the VPC for a command to copy; a word to replace where it is not known."""
-    return min(_vpcs(found), default="VPC")
+    return min(_vpcs(subnets), default="VPC")
 
 
-def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | Denied:
+def group_ids(
+    config: Config,
+    groups: tuple[SecurityGroup, ...] | Denied,
+    subnets: tuple[Subnet, ...] | Denied,
+    gaps: Gaps,
+) -> list[str] | Denied:
+    """Give the ids of the security groups; what is missing goes to `gaps`."""
     wanted = config.service.security_groups
-    groups = found.security_groups
     if isinstance(groups, Denied):
         if wanted and not all(each.startswith("sg-") for each in wanted):
             return groups
         gaps.unverified("that the security groups exist", groups)
         return list(wanted)
-    vpcs = _vpcs(found)
+    vpcs = _vpcs(subnets)
     ids = []
     for name in wanted:
         match = _group(name, groups, vpcs)
@@ -196,7 +253,7 @@ def _group_ids(config: Config, found: ServiceNeeds, gaps: Gaps) -> list[str] | D
         if name.startswith("sg-"):
             gaps.lacks(f"security group {name}", "correct `service.security_groups`")
             continue
-        vpc = _vpc(found)
+        vpc = _vpc(subnets)
         gaps.lacks(
             f"security group {name} in {vpc}",
             f"`aws ec2 create-security-group --group-name {name} --vpc-id {vpc}"

@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.model import SecretInfo
+from schoolctl.model import Role, SecretInfo
 from schoolctl.partitions import partition_of
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.task_definition import Names
+from schoolctl.plan.trust import TASKS_TRUST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.config import Config
     from schoolctl.plan.needs import Gaps
-
-_TRUST = (
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
-    '"Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
-)
 
 
 @dataclass(frozen=True)
@@ -29,13 +25,13 @@ class TaskNeeds:
     Attributes:
         region: where the tasks run.
         account: for the ARN of a role that may not be read; None where every role was read.
-        roles: ARNs, by what the configuration says.
+        roles: by what the configuration says.
         secrets: by key.
     """
 
     region: str
     account: str | None
-    roles: Mapping[str, str | Denied | None]
+    roles: Mapping[str, Role | Denied | None]
     secrets: Mapping[str, SecretInfo | Denied | None]
 
 
@@ -45,41 +41,65 @@ def resolve_task(config: Config, found: TaskNeeds, gaps: Gaps) -> Names:
     Raises:
         AccessDeniedError: a secret's ARN is needed, and may not be read.
     """
-    roles = {
-        name: _role_arn(name, told, found, gaps, purpose=_purpose(config, name))
-        for name, told in found.roles.items()
-    }
-    secrets = {key: _secret_arn(config, key, told, gaps) for key, told in found.secrets.items()}
+    roles = {name: _role_arn(config, name, told, found, gaps) for name, told in found.roles.items()}
+    secrets = {key: secret_arn(config, key, told, gaps) for key, told in found.secrets.items()}
     return Names(found.region, roles, secrets)
 
 
-def _purpose(config: Config, role: str) -> str:
-    return "execution role" if role == config.task.execution_role else "task role"
-
-
 def _role_arn(
-    name: str, told: str | Denied | None, found: TaskNeeds, gaps: Gaps, *, purpose: str
+    config: Config, name: str, told: Role | Denied | None, found: TaskNeeds, gaps: Gaps
 ) -> str:
+    check_role(config, name, told, gaps, region=found.region)
+    match told:
+        case Role():
+            return told.arn
+        case Denied() if name.startswith("arn:"):
+            return name
+        case Denied():
+            return f"arn:{partition_of(found.region).name}:iam::{found.account}:role/{name}"
+        case None:
+            return ""
+
+
+def check_role(
+    config: Config, name: str, told: Role | Denied | None, gaps: Gaps, *, region: str
+) -> None:
+    """Note in `gaps` that a role is missing, or that ECS's tasks may not take it."""
+    purpose = "execution role" if name == config.task.execution_role else "task role"
+    plain = name.rpartition("/")[2]
     if isinstance(told, Denied):
         gaps.unverified(f"{purpose} {name}", told)
-        if name.startswith("arn:"):
-            return name
-        return f"arn:{partition_of(found.region).name}:iam::{found.account}:role/{name}"
-    if told is None:
-        plain = name.rpartition("/")[2]
-        cure = f"`aws iam create-role --role-name {plain} --assume-role-policy-document '{_TRUST}'`"
+    elif told is None:
+        cure = (
+            f"`aws iam create-role --role-name {plain} --assume-role-policy-document"
+            f" '{TASKS_TRUST}'`"
+        )
         if purpose == "execution role":
-            cure += (
-                f", then `aws iam attach-role-policy --role-name {plain} --policy-arn"
-                f" arn:{partition_of(found.region).name}:iam::aws:policy/service-role/"
-                "AmazonECSTaskExecutionRolePolicy`"
-            )
+            cure += f", then `{attach_execution_policy(plain, region)}`"
         gaps.lacks(f"{purpose} {name}", cure)
-        return ""
-    return told
+    elif not told.trusts_tasks:
+        gaps.lacks(
+            f"trust in ecs-tasks.amazonaws.com in {purpose} {name}",
+            f"`aws iam update-assume-role-policy --role-name {plain} --policy-document"
+            f" '{TASKS_TRUST}'`",
+        )
 
 
-def _secret_arn(config: Config, key: str, told: SecretInfo | Denied | None, gaps: Gaps) -> str:
+def attach_execution_policy(role: str, region: str) -> str:
+    """Give the command that lets a role start tasks: pull images and write logs."""
+    return (
+        f"aws iam attach-role-policy --role-name {role} --policy-arn"
+        f" arn:{partition_of(region).name}:iam::aws:policy/service-role/"
+        "AmazonECSTaskExecutionRolePolicy"
+    )
+
+
+def secret_arn(config: Config, key: str, told: SecretInfo | Denied | None, gaps: Gaps) -> str:
+    """Give the ARN of a secret; what is missing of it goes to `gaps`.
+
+    Raises:
+        AccessDeniedError: it is needed, and may not be read.
+    """
     name, given = config.secret_name(key), config.secrets[key].arn
     match told:
         case Denied():
@@ -94,6 +114,8 @@ def _secret_arn(config: Config, key: str, told: SecretInfo | Denied | None, gaps
             gaps.lacks_for(f"secret {name}", f"secrets set {key}")
             return ""
         case SecretInfo(deleted_at=None):
+            if not told.has_value:
+                gaps.lacks_for(f"a value of secret {name}", f"secrets set {key}")
             return told.arn
         case SecretInfo():
             gaps.lacks_for(

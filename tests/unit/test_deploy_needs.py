@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schoolctl.errors import AccessDeniedError, MissingThingsError
-from schoolctl.model import SecretInfo, SecurityGroup, Subnet, TargetGroup
+from schoolctl.model import Role, SecretInfo, SecurityGroup, Subnet, TargetGroup
 from schoolctl.plan.needs import Denied, Gaps
 from schoolctl.plan.service_needs import Places, ServiceNeeds, resolve_service
 from schoolctl.plan.task_needs import TaskNeeds, resolve_task
@@ -23,7 +23,7 @@ AROUND = ServiceNeeds(PARAMETERS, True, GROUP, SUBNETS, GROUPS, True)
 TASK = TaskNeeds(
     "us-east-1",
     None,
-    NAMES.role_arns,
+    {name: Role(arn) for name, arn in NAMES.role_arns.items()},
     {"db_password": SecretInfo("schoolapp/dev/db_password", SECRET_ARN, NOW)},
 )
 
@@ -67,6 +67,11 @@ MISSING: dict[str, tuple[dict[str, Any], str, str]] = {
         {"target_group": replace(GROUP, target_type="instance")},
         "target group schoolapp-tg of type `ip`",
         "make another target group",
+    ),
+    "a target group in this VPC": (
+        {"target_group": replace(GROUP, vpc_id="vpc-9")},
+        "target group schoolapp-tg in vpc-1 (it is in vpc-9)",
+        "correct `service.subnets`",
     ),
     "a listener": (
         {"target_group": replace(GROUP, load_balancer_arns=())},
@@ -117,6 +122,39 @@ def test_a_listener_is_only_a_warning_once_the_service_is_there() -> None:
     _, gaps = around(creating=False, target_group=replace(GROUP, load_balancer_arns=()))
     assert gaps.missing == []
     assert len(gaps.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "cure"),
+    [
+        ({"health_path": "/"}, "--health-check-path /healthz"),
+        ({"health_port": "8080"}, "--health-check-port traffic-port"),
+    ],
+)
+def test_a_health_check_that_no_task_answers_is_warned_of(
+    changes: dict[str, Any], cure: str
+) -> None:
+    _, gaps = around(target_group=replace(GROUP, **changes))
+    assert gaps.missing == []
+    [warning] = gaps.warnings
+    assert warning.startswith("target group schoolapp-tg asks ")
+    assert cure in warning
+
+
+def test_a_role_that_trusts_others_is_named_with_its_cure() -> None:
+    gaps = task(roles={"schoolapp-execution": Role("arn:aws:iam::1:role/x", trusts_tasks=False)})
+    [line] = gaps.missing
+    assert line.startswith(
+        "trust in ecs-tasks.amazonaws.com in execution role schoolapp-execution: `aws iam"
+        " update-assume-role-policy --role-name schoolapp-execution --policy-document '{"
+    )
+
+
+def test_a_secret_without_a_value_is_named_with_its_cure() -> None:
+    empty = SecretInfo("schoolapp/dev/db_password", SECRET_ARN, NOW, has_value=False)
+    assert task(secrets={"db_password": empty}).missing == [
+        "a value of secret schoolapp/dev/db_password: `schoolctl secrets set db_password -e dev`"
+    ]
 
 
 def test_everything_is_named_at_once() -> None:
