@@ -18,7 +18,7 @@ from docker import errors as docker_errors
 from docker.credentials.errors import StoreError
 
 from schoolctl.builder import BuilderChoice, BuilderKind, build_with_cli, find_builder
-from schoolctl.engine import LocalImage, PushResult, without_docker_config
+from schoolctl.engine import EngineInfo, LocalImage, PushResult, without_docker_config
 from schoolctl.engine_errors import build_error, connection_error, innermost, registry_error
 from schoolctl.errors import EngineError
 from schoolctl.model import Digest, fits_platform
@@ -45,6 +45,14 @@ class DockerEngine:
         self._client = client
         self._host = host
         self._environ = environ
+
+    def info(self) -> EngineInfo:
+        """Give what the engine tells of itself."""
+        with self._failures("ask the engine about itself"):
+            told = self._client.info()
+        return EngineInfo(
+            str(told.get("ServerVersion", "")), self._host, str(told.get("DockerRootDir", ""))
+        )
 
     def image(self, reference: str) -> LocalImage | None:
         """Give an image by name or id; None where the engine has none."""

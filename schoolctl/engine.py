@@ -51,6 +51,21 @@ class LocalImage:
 
 
 @dataclass(frozen=True)
+class EngineInfo:
+    """What an engine tells of itself.
+
+    Attributes:
+        version: such as `28.5.1`.
+        host: where it was found.
+        folder: where it keeps its images, on its own machine.
+    """
+
+    version: str
+    host: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class BuildRequest:
     """What is to be built.
 
@@ -88,6 +103,10 @@ class PushResult:
 
 class Engine(Protocol):
     """What the product asks of a Docker engine. Every failure is an `EngineError`."""
+
+    def info(self) -> EngineInfo:
+        """Give what the engine tells of itself."""
+        ...
 
     def image(self, reference: str) -> LocalImage | None:
         """Give an image by name or id; None where the engine has none."""
@@ -148,7 +167,10 @@ def connect_docker(environ: Mapping[str, str]) -> tuple[DockerClient, str]:
         return _client(where), host
     except DockerException as error:
         said = str(error) if "paramiko" in str(error) else innermost(error)
-        raise connection_error(host, said) from error
+        cause = connection_error(host, said)
+        if environ.get("DOCKER_HOST"):
+            cause.hint += "; `unset DOCKER_HOST` leads to this machine's own"
+        raise cause from error
 
 
 def _client(where: Mapping[str, Any]) -> DockerClient:

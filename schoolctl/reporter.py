@@ -118,7 +118,7 @@ class Reporter:
         lines = aligned(
             [columns, *rows],
             right=[column in right for column in columns],
-            width=self._console(self.stdout).width if self.stdout.isatty() else None,
+            width=self.width,
         )
         self._write(self.stdout, next(lines), "bold")
         # In one go: a repository may have ten thousand images.
@@ -133,6 +133,11 @@ class Reporter:
         else:
             self._write(self.stdout, line, style)
         self.stdout.flush()
+
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal that results go to; None where they go to none."""
+        return self._console(self.stdout).width if self.stdout.isatty() else None
 
     # What the user should know
 

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from schoolctl.model import NoSource, Source
+from schoolctl.model import Ignored, NoSource, Source
 from schoolctl.text import without_user_info
 
 if TYPE_CHECKING:
@@ -61,6 +61,23 @@ def is_on_branch(
     except (OSError, subprocess.SubprocessError) as error:
         return NoSource(_reason(error))
     return branch in {_BRANCH.sub("", each) for each in told.splitlines()}
+
+
+def is_ignored(directory: Path, name: str, environ: Mapping[str, str]) -> Ignored:
+    """Say what git does with a folder in `directory`, whether it is there or not."""
+    git = _Git(directory, environ)
+    try:
+        git("rev-parse", "--is-inside-work-tree")
+        if git("ls-files", "--", name):
+            return Ignored.TRACKED
+    except (OSError, subprocess.SubprocessError):
+        return Ignored.NO_GIT
+    try:
+        # Of a file in it, for the folder may ignore itself; it need not be there.
+        git("check-ignore", "--quiet", "--", f"{name}/any.yaml")
+    except (OSError, subprocess.SubprocessError):
+        return Ignored.NOT_IGNORED
+    return Ignored.IGNORED
 
 
 class _Git:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from schoolctl.builder import Builder, BuilderChoice, BuilderKind
-from schoolctl.engine import BuildRequest, LocalImage, PushResult
+from schoolctl.engine import BuildRequest, EngineInfo, LocalImage, PushResult
 from schoolctl.engine_errors import build_error, registry_error
 from schoolctl.model import Digest
 from tests.registry import digest_of
@@ -44,6 +44,9 @@ class FakeEngine:
     pushes: list[ImageRef] = field(default_factory=list)
     _images: dict[str, LocalImage] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
+
+    def info(self) -> EngineInfo:
+        return EngineInfo("28.0.0", "unix:///var/run/fake.sock", "/var/lib/docker")
 
     def image(self, reference: str) -> LocalImage | None:
         return self._images.get(reference)

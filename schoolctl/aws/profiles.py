@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore import session as botocore_session
 from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
 
 from schoolctl.aws.errors import translated
 from schoolctl.aws.service_models import service_models
@@ -16,6 +19,7 @@ from schoolctl.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from botocore.session import Session
 
@@ -130,6 +134,28 @@ def _settings_of(name: str | None) -> Mapping[str, str]:
         except ProfileNotFound as error:
             raise unknown_profile(str(name), _profiles(session)) from error
     return found
+
+
+def sign_in_ends(profile: str) -> datetime | None:
+    """Give when somebody has to sign in again for a profile of IAM Identity Center.
+
+    None where the token is renewed by itself, or none is there.
+
+    Source: the cache of `aws sso login`, as botocore reads it.
+    """
+    session = open_session(profile)
+    settings = session.get_scoped_config()
+    name = settings.get("sso_session")
+    sessions = session.full_config.get("sso_sessions", {})
+    start_url = sessions.get(name, settings).get("sso_start_url", "")
+    try:
+        token = SSOTokenLoader(JSONFileCache(str(Path("~/.aws/sso/cache").expanduser())))(
+            start_url, name
+        )
+        ends_at = parse_timestamp(token["expiresAt"])
+    except (BotoCoreError, KeyError, ValueError):
+        return None
+    return None if token.get("refreshToken") else ends_at.astimezone(UTC)
 
 
 def list_profiles() -> tuple[Profile, ...]:

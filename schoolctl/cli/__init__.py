@@ -81,6 +81,12 @@ COMMANDS = (
     Entry("secrets", "secrets", SEED, "Secrets of the service in Secrets Manager."),
     Entry("init", "init", SETUP, "Write a commented schoolctl.yaml."),
     Entry("config", "config", SETUP, "Show and check the configuration."),
+    Entry(
+        "doctor",
+        "doctor",
+        SETUP,
+        "Check what builds, deployments and tasks need, each finding with its cure.",
+    ),
     Entry("profile", "profile", SETUP, "AWS profiles, and whose credentials are used."),
     Entry("login", "auth", SETUP, "Log Docker in to ECR, for pushes by hand."),
     Entry("repo", "repo", SETUP, "Create and show the ECR repository."),

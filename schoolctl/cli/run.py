@@ -58,6 +58,8 @@ _ADVISED = re.compile(
     r"`schoolctl (?!-|sandbox\b|init\b|profile list\b|config schema\b)((?:(?! -e | --env )[^`])+)`"
 )
 """A command in a text that works on an environment and does not name one."""
+_INNER = re.compile(r"\$\(schoolctl (?!-)")
+"""One whose output is a part of another command."""
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,7 @@ class Run:
             "config_file" in self.__dict__ and self.config_file.default_environment == chosen
         ):
             return text
+        text = _INNER.sub(f"$(schoolctl -e {chosen} ", text)
         return _ADVISED.sub(rf"`schoolctl -e {chosen} \1`", text)
 
     def first_cause(self, error: SchoolctlError) -> SchoolctlError:

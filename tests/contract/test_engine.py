@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ def _forget(name: str) -> None:
         if repository.endswith(f"/{name}"):
             reference = f"{repository}@{digest}" if tag == "<none>" else f"{repository}:{tag}"
             subprocess.run(["docker", "rmi", reference], check=False, capture_output=True)
+
+
+def test_an_engine_tells_its_version_and_where_it_keeps_images(bench: Bench) -> None:
+    told = bench.engine.info()
+    assert re.match(r"\d+\.\d+", told.version)
+    assert told.folder.startswith("/")
+    assert "://" in told.host
 
 
 def test_an_image_nobody_built_is_not_there(bench: Bench) -> None:

@@ -96,6 +96,7 @@ CASES = {
     "config show": Case("config show"),
     "config check": Case("config check"),
     "config schema": Case("config schema"),
+    "doctor": Case("doctor", codes=(0, 1)),
     "profile list": Case("profile list"),
     "profile show": Case("profile show"),
     "profile use": Case("profile use school"),

@@ -1,0 +1,376 @@
+"""The checks of `doctor`: a row for each, and how they are carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from schoolctl.errors import CredentialsError, SchoolctlError
+from schoolctl.plan.doctor import account, image, machine, permissions, service
+from schoolctl.plan.doctor.verdict import (
+    Finding,
+    Group,
+    Verdict,
+    blocked,
+    of_error,
+    ok,
+    skip,
+)
+from schoolctl.plan.task_needs import attach_execution_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from schoolctl.cli.looking import Look
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: one or two words, each name once.
+        group: what it is about.
+        needs: the checks without which it cannot tell anything; they stand before it.
+        start: begins what it looks at; its errors are findings as those of `judge` are.
+        judge: waits for that, and judges.
+    """
+
+    name: str
+    group: Group
+    needs: tuple[str, ...]
+    start: Callable[[Look], object]
+    judge: Callable[[Look], Verdict]
+
+
+def _check(
+    name: str,
+    group: Group,
+    needs: tuple[str, ...],
+    see: Callable[[Look], Future[T]],
+    judge: Callable[[Look, T], Verdict],
+) -> Check:
+    """Give a check that judges one observation."""
+    return Check(name, group, needs, see, lambda look: judge(look, see(look).result()))
+
+
+def _nothing(look: Look) -> None:
+    """Begin nothing: the check judges settings."""
+    del look
+
+
+def _configuration(look: Look) -> Verdict:
+    return machine.judge_config(look.config, look.run.config_file.path.name)
+
+
+def _profile(look: Look) -> Verdict:
+    try:
+        return account.judge_profile(look.connection)
+    except CredentialsError:
+        raise
+    except SchoolctlError:
+        return ok("as far as it was looked at")  # the region's own check tells
+
+
+def _execution_cure(look: Look) -> str:
+    config = look.config
+    if config.task.overrides:
+        return ""  # what is injected, or another log driver, may need more than AWS's own policy
+    role = config.task.execution_role.rpartition("/")[2]
+    return f"`{attach_execution_policy(role, look.clients.region)}`"
+
+
+_MACHINE, _ACCOUNT, _IMAGE = Group.MACHINE, Group.ACCOUNT, Group.IMAGE
+_PARAMETERS, _SERVICE, _MAY = Group.PARAMETERS, Group.SERVICE, Group.PERMISSIONS
+_AWS = ("configuration", "account")
+
+CHECKS = (
+    Check("configuration", _MACHINE, (), _nothing, _configuration),
+    _check(
+        "docker engine",
+        _MACHINE,
+        (),
+        lambda look: look.engine_info,
+        lambda _, seen: machine.judge_engine(seen.version, seen.host),
+    ),
+    _check(
+        "builder",
+        _MACHINE,
+        ("configuration", "docker engine"),
+        lambda look: look.builder,
+        lambda _, seen: machine.judge_builder(*seen),
+    ),
+    _check(
+        "disk space",
+        _MACHINE,
+        ("docker engine",),
+        lambda look: look.disk,
+        lambda _, seen: machine.judge_disk(seen),
+    ),
+    _check(
+        "build context",
+        _MACHINE,
+        ("configuration",),
+        lambda look: look.context,
+        lambda _, seen: machine.judge_context(seen.findings, seen.size_bytes, len(seen.entries)),
+    ),
+    _check(
+        "lock files",
+        _MACHINE,
+        ("configuration", "build context"),
+        lambda look: look.stale_locks,
+        lambda _, seen: machine.judge_lock_files(seen),
+    ),
+    _check(
+        "git rules",
+        _MACHINE,
+        ("configuration",),
+        lambda look: look.source,
+        lambda look, seen: machine.judge_git(look.config, seen),
+    ),
+    _check(
+        ".schoolctl/",
+        _MACHINE,
+        ("configuration",),
+        lambda look: look.overlay,
+        lambda _, seen: machine.judge_overlay(seen),
+    ),
+    Check("profile", _ACCOUNT, ("configuration",), _nothing, _profile),
+    Check(
+        "region",
+        _ACCOUNT,
+        ("configuration", "profile"),
+        _nothing,
+        lambda look: account.judge_region(look.connection),
+    ),
+    _check(
+        "endpoint",
+        _ACCOUNT,
+        ("configuration", "region"),
+        lambda look: look.caller,
+        lambda look, seen: account.judge_endpoint(
+            look.config, look.connection, look.overrides, seen
+        ),
+    ),
+    _check(
+        "clock",
+        _ACCOUNT,
+        ("endpoint",),
+        lambda look: look.caller,
+        lambda _, seen: account.judge_clock(seen),
+    ),
+    _check(
+        "credentials",
+        _ACCOUNT,
+        ("endpoint",),
+        lambda look: look.caller,
+        lambda _, seen: account.judge_credentials(seen),
+    ),
+    _check(
+        "account",
+        _ACCOUNT,
+        ("credentials",),
+        lambda look: look.caller,
+        lambda look, seen: account.judge_account(look.config, seen),
+    ),
+    _check(
+        "repository",
+        _IMAGE,
+        _AWS,
+        lambda look: look.repository,
+        lambda look, seen: image.judge_repository(look.config, seen),
+    ),
+    _check(
+        "tag rule",
+        _IMAGE,
+        ("repository",),
+        lambda look: look.repository,
+        lambda _, seen: image.judge_tag_rule(seen),
+    ),
+    _check(
+        "scanning",
+        _IMAGE,
+        ("repository",),
+        lambda look: look.repository,
+        lambda _, seen: image.judge_scanning(seen),
+    ),
+    _check(
+        "images",
+        _IMAGE,
+        ("repository",),
+        lambda look: look.newest,
+        lambda _, seen: image.judge_newest(seen),
+    ),
+    _check(
+        "parameters",
+        _PARAMETERS,
+        _AWS,
+        lambda look: look.parameters,
+        lambda look, seen: service.judge_parameters(look.config, seen),
+    ),
+    _check(
+        "secrets",
+        _PARAMETERS,
+        _AWS,
+        lambda look: look.secrets,
+        lambda look, seen: service.judge_secrets(look.config, seen),
+    ),
+    _check(
+        "execution role",
+        _SERVICE,
+        _AWS,
+        lambda look: look.execution_role,
+        lambda look, seen: service.judge_role(
+            look.config, look.config.task.execution_role, seen, look.clients.region
+        ),
+    ),
+    _check(
+        "task role",
+        _SERVICE,
+        _AWS,
+        lambda look: look.task_role,
+        lambda look, seen: service.judge_role(
+            look.config, look.config.task.task_role, seen, look.clients.region
+        ),
+    ),
+    _check(
+        "cluster",
+        _SERVICE,
+        _AWS,
+        lambda look: look.present,
+        lambda look, seen: service.judge_cluster(look.config, exists=seen[0]),
+    ),
+    _check(
+        "service",
+        _SERVICE,
+        ("cluster",),
+        lambda look: look.present,
+        lambda look, seen: service.judge_service(look.config, seen[1].service),
+    ),
+    _check(
+        "log group",
+        _SERVICE,
+        _AWS,
+        lambda look: look.log_group,
+        lambda look, seen: service.judge_log_group(
+            look.config, exists=seen, used=look.present.result()[1].service is not None
+        ),
+    ),
+    _check(
+        "subnets",
+        _SERVICE,
+        _AWS,
+        lambda look: look.subnets,
+        lambda look, seen: service.judge_subnets(look.config, seen),
+    ),
+    _check(
+        "security groups",
+        _SERVICE,
+        ("subnets",),
+        lambda look: look.groups,
+        lambda look, seen: service.judge_security_groups(look.config, seen, look.subnets.result()),
+    ),
+    _check(
+        "target group",
+        _SERVICE,
+        ("subnets",),
+        lambda look: look.target_group,
+        lambda look, seen: service.judge_target_group(look.config, seen, look.subnets.result()),
+    ),
+    _check(
+        "listener",
+        _SERVICE,
+        ("target group",),
+        lambda look: look.listening,
+        lambda look, seen: service.judge_listener(look.config, *seen),
+    ),
+    _check(
+        "running image",
+        _SERVICE,
+        ("repository", "service"),
+        lambda look: look.running_image,
+        lambda _, seen: image.judge_running_image(seen[0], seen[1], exists=seen[2]),
+    ),
+    _check(
+        "deploy lock",
+        _SERVICE,
+        _AWS,
+        lambda look: look.lock,
+        lambda _, seen: service.judge_lock(seen[0], ended=seen[1]),
+    ),
+    _check(
+        "execution role may",
+        _MAY,
+        ("execution role", "secrets"),
+        lambda look: look.execution_may,
+        lambda look, seen: permissions.judge_role_may(
+            *seen, "execution-role", cure=_execution_cure(look)
+        ),
+    ),
+    _check(
+        "task role may",
+        _MAY,
+        ("task role", "secrets"),
+        lambda look: look.task_may,
+        lambda _, seen: permissions.judge_role_may(*seen, "task-role"),
+    ),
+    _check(
+        "you may push",
+        _MAY,
+        ("account",),
+        lambda look: look.may_push,
+        lambda _, seen: permissions.judge_caller(seen[0], "push", *seen[1:]),
+    ),
+    _check(
+        "you may deploy",
+        _MAY,
+        ("account",),
+        lambda look: look.may_deploy,
+        lambda _, seen: permissions.judge_caller(seen[0], "deploy", *seen[1:]),
+    ),
+)
+
+
+def carry_out(look: Look, only: Group | None = None) -> list[Finding]:
+    """Start all checks side by side, and judge them in the order of the table.
+
+    Args:
+        look: what they look at.
+        only: of which group; what those need is looked at, too, and left out of the answer.
+    """
+    wanted = _wanted(only)
+    _begin(look, wanted)
+    found: list[Finding] = []
+    for check in wanted:
+        by = blocked(check.needs, found)
+        verdict = skip(f"{by} failed") if by is not None else _verdict(look, check)
+        found.append(Finding(check.name, check.group, verdict))
+    return [each for each in found if only in {None, each.group}]
+
+
+def _begin(look: Look, wanted: Sequence[Check]) -> None:
+    for check in wanted:
+        try:
+            check.start(look)
+        except SchoolctlError:
+            continue  # it is found again by the check that is about it
+
+
+def _wanted(only: Group | None) -> list[Check]:
+    if only is None:
+        return list(CHECKS)
+    names = {check.name for check in CHECKS if check.group is only}
+    for check in reversed(CHECKS):  # what a check needs stands before it
+        if check.name in names:
+            names |= set(check.needs)
+    return [check for check in CHECKS if check.name in names]
+
+
+def _verdict(look: Look, check: Check) -> Verdict:
+    try:
+        return check.judge(look)
+    except SchoolctlError as error:
+        return of_error(look.run.first_cause(error))

@@ -1,0 +1,51 @@
+"""`schoolctl doctor`: is everything there that a build, a deployment and a task need?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from schoolctl.cli.options import Command
+from schoolctl.cli.run import Run
+from schoolctl.errors import ExitCode
+from schoolctl.plan.doctor.verdict import Group
+
+app = typer.Typer(rich_markup_mode=None)
+
+Only = Annotated[
+    Group | None, typer.Option("--only", help="Check one group, with what its checks need.")
+]
+
+
+@app.command("doctor", cls=Command)
+def doctor(
+    context: typer.Context,
+    only: Only = None,
+) -> int:
+    """Check what builds, deployments and tasks need, each finding with its cure.
+
+    Nothing is changed. FAIL is what makes a build, a deployment or a task fail, WARN what may not
+    be meant or could not be verified, SKIP what cannot be told while another check fails. With a
+    FAIL, the exit code is 1.
+    """
+    from dataclasses import replace
+
+    from schoolctl.cli.checks import carry_out
+    from schoolctl.cli.looking import Look
+    from schoolctl.plan.doctor.verdict import Level, counts, lines
+
+    run = Run.of(context)
+    found = [
+        replace(each, verdict=replace(each.verdict, cure=run.for_environment(each.verdict.cure)))
+        for each in carry_out(Look(run), only)
+    ]
+    number = counts(found)
+    run.reporter.result(
+        {
+            "counts": {level.value: number[level] for level in Level},
+            "checks": [each.document() for each in found],
+        },
+        lines(found, run.reporter.width),
+    )
+    return ExitCode.FAILED if number[Level.FAIL] else ExitCode.DONE

@@ -1,0 +1,172 @@
+"""What a check of `doctor` finds, and how findings depend on each other and are told. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from schoolctl.plan.needs import Denied, Gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from schoolctl.errors import SchoolctlError
+
+
+class Level(StrEnum):
+    """How a check ended. SKIP is for one that could tell nothing, as another had failed."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+class Group(StrEnum):
+    """What checks are about; `--only` takes one."""
+
+    MACHINE = "machine"
+    ACCOUNT = "account"
+    IMAGE = "image"
+    PARAMETERS = "parameters"
+    SERVICE = "service"
+    PERMISSIONS = "permissions"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.
+
+    Attributes:
+        level: how bad it is.
+        what: what was found, one line.
+        cure: what to do about it; empty where all is well.
+    """
+
+    level: Level
+    what: str
+    cure: str = ""
+
+
+def ok(what: str) -> Verdict:
+    """Give the verdict of a check that found all well."""
+    return Verdict(Level.OK, what)
+
+
+def warn(what: str, cure: str) -> Verdict:
+    """Give the verdict for what works, and may not be meant."""
+    return Verdict(Level.WARN, what, cure)
+
+
+def fail(what: str, cure: str) -> Verdict:
+    """Give the verdict for what makes a build, push, deployment or task fail."""
+    return Verdict(Level.FAIL, what, cure)
+
+
+def skip(what: str) -> Verdict:
+    """Give the verdict of a check that could not tell anything."""
+    return Verdict(Level.SKIP, what)
+
+
+def of_gaps(look: Callable[[Gaps], object], well: str) -> Verdict:
+    """Give the verdict of what `deploy` checks, too: what is missing is a failure.
+
+    Args:
+        look: notes in the gaps what is missing.
+        well: what to say where nothing is.
+    """
+    gaps = Gaps()
+    refused = look(gaps)
+    if gaps.cures:
+        what = "; ".join(what for what, _ in gaps.cures)
+        return fail(f"missing: {what}", "; ".join(dict.fromkeys(cure for _, cure in gaps.cures)))
+    if isinstance(refused, Denied):
+        return of_error(refused.error)
+    if gaps.warnings:
+        return warn("; ".join(gaps.warnings), MAY_READ)
+    return ok(well)
+
+
+MAY_READ = "let a policy of yours allow it: `schoolctl iam policy --for doctor`"
+
+
+def not_verified(action: str | None) -> Verdict:
+    """Give the verdict of a check whose read AWS refused."""
+    return warn(f"not verified: {action or 'the read'} is denied", MAY_READ)
+
+
+def of_error(error: SchoolctlError) -> Verdict:
+    """Give the verdict of a check that ended in an error: of a denial, only that it was one."""
+    from schoolctl.errors import AccessDeniedError, UnavailableError, UnknownOperationError
+
+    match error:
+        case AccessDeniedError():
+            return not_verified(error.action)
+        case UnavailableError() | UnknownOperationError():
+            return warn(f"not verified: {_told(error)}", error.hint or "run it again")
+        case _:
+            return fail(_told(error), error.hint or "see what it says")
+
+
+def _told(error: SchoolctlError) -> str:
+    why = error.why.partition("\n")[0]
+    return f"{error.what} ({why})" if why else error.what
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict of one check."""
+
+    name: str
+    group: Group
+    verdict: Verdict
+
+    def document(self) -> dict[str, object]:
+        """Give the finding for `--json`."""
+        return {
+            "name": self.name,
+            "group": self.group.value,
+            "level": self.verdict.level.value,
+            "what": self.verdict.what,
+            "cure": self.verdict.cure or None,
+        }
+
+
+def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
+    """Give the check that keeps another from telling anything; None where none does."""
+    levels = {each.name: each.verdict.level for each in found}
+    return next((need for need in needs if levels.get(need) in {Level.FAIL, Level.SKIP}), None)
+
+
+def counts(found: Sequence[Finding]) -> dict[Level, int]:
+    """Give how many checks ended in which way."""
+    return {level: sum(each.verdict.level is level for each in found) for level in Level}
+
+
+def lines(found: Sequence[Finding], width: int | None = None) -> list[str]:
+    """Give the findings as lines: by group, each cure below what it cures, the counts at the end.
+
+    A cure is not folded, so that a command can be copied.
+
+    Args:
+        found: in the order of the table.
+        width: of the terminal; None is without end.
+    """
+    from schoolctl.columns import aligned
+
+    told: list[str] = []
+    rows = [(each.verdict.level.value, each.name, each.verdict.what) for each in found]
+    # Aligned over all groups: the columns are those of one table.
+    names = max((len(each.name) for each in found), default=0)
+    for group in dict.fromkeys(each.group for each in found):
+        told.append(group.value)
+        for each, (level, name, what) in zip(found, rows, strict=True):
+            if each.group is not group:
+                continue
+            cells = (f"  {level:<4}", name.ljust(names), what)
+            told += aligned([cells], right=(False, False, False), width=width)
+            told += [f"        cure: {line}" for line in each.verdict.cure.splitlines()]
+    number = counts(found)
+    told += ["", ", ".join(f"{number[level]} {level.value}" for level in Level)]
+    return told
