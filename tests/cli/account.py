@@ -67,6 +67,7 @@ class Account:
             Port=3000,
             TargetType="ip",
             VpcId=subnets[0]["VpcId"],
+            HealthCheckPath="/healthz",
         )["TargetGroups"][0]["TargetGroupArn"]
         elb.create_listener(
             LoadBalancerArn=balancer["LoadBalancerArn"],
