@@ -76,6 +76,11 @@ def _with_many_images(world: Guarded) -> None:
     _with_old_revisions(world)
     for number in range(3):
         world.account.push(f"0.{number}")
+    _with_index(world)
+
+
+def _with_index(world: Guarded) -> None:
+    """Leave an image that is made of others."""
     child = world.account.push("0.5-child")
     world.account.ecr.put_image(
         repositoryName=NAME,
@@ -89,6 +94,16 @@ def _with_many_images(world: Guarded) -> None:
         imageManifestMediaType="application/vnd.oci.image.index.v1+json",
         imageTag="0.4-index",
     )
+
+
+def _with_nothing_forwarding(world: Guarded) -> None:
+    """Have the load balancer answer by itself."""
+    _with_index(world)
+    elb = world.aws.client("elbv2")
+    [balancer] = elb.describe_load_balancers()["LoadBalancers"]
+    [listener] = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+    elb.modify_listener(ListenerArn=listener["ListenerArn"], DefaultActions=[answer])
 
 
 def _scanning(world: Guarded) -> None:
@@ -207,6 +222,8 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(("deploy", "--tag", "2.0", "--fail-fast", "1"), _with_crashes, code=3),
     ),
     "diff": (_looking("diff", "--tag", "2.0"),),
+    # Its clock is a fake, and so not that of AWS.
+    "doctor": (Scene(("doctor",), _with_nothing_forwarding, code=1, changes=False),),
     "events": (_looking("events"),),
     "exec": (Scene(("exec", "--", "ls"), _with_exec),),
     "history": (Scene(("history",), _with_two, changes=False),),
