@@ -347,7 +347,7 @@ def carry_out(look: Look, only: Group | None = None) -> list[Finding]:
     for check in wanted:
         by = blocked(check.needs, found)
         verdict = skip(f"{by} failed") if by is not None else _verdict(look, check)
-        found.append(Finding(check.name, check.group, verdict))
+        found.append(Finding(check.name, check.group, verdict, by or ""))
     return [each for each in found if only in {None, each.group}]
 
 

@@ -51,7 +51,8 @@ class Gaps:
             raise MissingThingsError(
                 f"cannot {doing}: {count(len(self.missing), 'thing')} missing; nothing was changed",
                 self.missing,
-                hint="make what is missing, then run it again",
+                hint="make what is missing, then run it again; `schoolctl doctor` looks further, at"
+                " what the roles may, too",
             )
 
 

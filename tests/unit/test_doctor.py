@@ -293,14 +293,14 @@ def test_callers_are_told_apart(arn: str, kind: str, name: str) -> None:
 # All together
 
 
-def test_what_a_failure_needs_is_skipped_and_so_is_what_needs_that() -> None:
+def test_a_check_is_kept_from_telling_by_what_failed_first() -> None:
     found = [
         Finding("a", Group.MACHINE, Verdict(FAIL, "x", "y")),
-        Finding("b", Group.MACHINE, Verdict(SKIP, "a failed")),
+        Finding("b", Group.MACHINE, Verdict(SKIP, "a failed"), cause="a"),
         Finding("c", Group.MACHINE, Verdict(WARN, "x", "y")),
     ]
     assert blocked(["a"], found) == "a"
-    assert blocked(["c", "b"], found) == "b"
+    assert blocked(["c", "b"], found) == "a"
     assert blocked(["c"], found) is None
 
 

@@ -116,11 +116,12 @@ def _told(error: SchoolctlError) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict of one check."""
+    """The verdict of one check; `cause` is the failed check that kept it from telling anything."""
 
     name: str
     group: Group
     verdict: Verdict
+    cause: str = ""
 
     def document(self) -> dict[str, object]:
         """Give the finding for `--json`."""
@@ -134,9 +135,13 @@ class Finding:
 
 
 def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
-    """Give the check that keeps another from telling anything; None where none does."""
-    levels = {each.name: each.verdict.level for each in found}
-    return next((need for need in needs if levels.get(need) in {Level.FAIL, Level.SKIP}), None)
+    """Give the first check that failed on the way to another; None where nothing is in its way."""
+    by_name = {each.name: each for each in found}
+    for need in needs:
+        there = by_name[need]
+        if there.verdict.level in {Level.FAIL, Level.SKIP}:
+            return there.cause or there.name
+    return None
 
 
 def counts(found: Sequence[Finding]) -> dict[Level, int]:
