@@ -9,7 +9,7 @@ import typer
 
 from schoolctl.cli.options import Command
 from schoolctl.cli.run import Run
-from schoolctl.errors import UsageError
+from schoolctl.errors import ConfigMissingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def policy(
     )
     if trust and not wanted.role:
         raise UsageError("only a role has a trust policy", hint="leave out --trust")
-    scope = _scope(run)
+    scope = _scope(run, wanted)
     made = make_policy(wanted, scope)
     policies = documents(made.statements)
     if made.warning:
@@ -87,16 +87,40 @@ def policy(
     _print(run, wanted, made, policies, part)
 
 
-def _scope(run: Run) -> Scope:
+def _scope(run: Run, wanted: Wanted) -> Scope:
     """Give where the policy is for; AWS is asked only for an account that is not pinned."""
     from schoolctl.plan.policy import Scope
 
-    config = run.config
+    try:
+        config = run.config
+    except ConfigMissingError:
+        if wanted.commands != ("init",):
+            raise
+        return _scope_of_init(run)
     region = run.options.region or config.region or run.connection.region.value or ""
     account = config.account or run.identity().account
     every = [each.config for each in run.config_file.all().values()]
     sharing = [each for each in every if _shares(each, config, region, account)]
     return Scope(config, region, account, tuple(sharing))
+
+
+def _scope_of_init(run: Run) -> Scope:
+    """Give where `init --from-service` reads, which names nothing of a configuration's."""
+    from contextlib import closing
+
+    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.sts import get_identity
+    from schoolctl.cli.init import render_template
+    from schoolctl.config import parse_config
+    from schoolctl.plan.policy import Scope
+
+    connection = run.connect(None)
+    region = connection.region.value or ""
+    with closing(Clients(connection)) as clients:
+        account = get_identity(clients).account
+    path = run.services.directory / "schoolctl.yaml"
+    text = render_template(path, "app", region=region, profile=None)
+    return Scope(parse_config(text, path=path).resolve(None).config, region, account)
 
 
 def _shares(other: Config, config: Config, region: str, account: str) -> bool:

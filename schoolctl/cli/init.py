@@ -59,7 +59,7 @@ def init(
         _init_from_service(run, path, from_service, name)
         return
     chosen = name if name is not None else _app_name(path.parent)
-    text = _render(path, chosen, region=_region(run), profile=run.options.profile)
+    text = render_template(path, chosen, region=_region(run), profile=run.options.profile)
     written = _write(path, text)
     run.reporter.result(
         {"app": chosen, "file": str(path), "written": [str(each) for each in written]},
@@ -151,7 +151,7 @@ def _region(run: Run) -> str:
     return given or _DEFAULT_REGION
 
 
-def _render(path: Path, name: str, *, region: str, profile: str | None) -> str:
+def render_template(path: Path, name: str, *, region: str, profile: str | None) -> str:
     """Fill in the template, and make sure that what comes out is a configuration.
 
     Raises:

@@ -34,6 +34,9 @@ class On(Enum):
     TASKS = auto()
     SESSIONS = auto()
     """The cluster and its tasks: what a session of ECS Exec is opened in."""
+    EVERY_PARAMETER = auto()
+    EVERY_REPOSITORY = auto()
+    EVERY_SECRET = auto()
     EVERY_SERVICE = auto()
     EVERY_TASK = auto()
     FAMILY = auto()
@@ -345,13 +348,22 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_when(Case.DEREGISTER, *_DEREGISTER),
     ),
     "images show": _LOOK_AT_IMAGES,
+    # Which service it is, and what that uses, nobody knows before.
     "init": _when(
         Case.FROM_SERVICE,
-        *_SERVICE,
+        *_on(On.EVERY_SERVICE, "ecs:DescribeServices"),
         *_REVISION,
-        *_spare("what the file says of them may have to be completed", *_REPOSITORY, *_IMAGES),
-        *_spare("the parameters' types are not known", *_PARAMETERS),
-        *_spare("the secrets' names are not known", *_SECRETS),
+        *_spare(
+            "whether the image is in a repository of the account is not known",
+            *_on(On.EVERY_REPOSITORY, "ecr:DescribeRepositories", "ecr:DescribeImages"),
+        ),
+        *_spare(
+            "the parameters' types are not known", *_on(On.EVERY_PARAMETER, "ssm:GetParameters")
+        ),
+        *_spare(
+            "the secrets' names are not known",
+            *_on(On.EVERY_SECRET, "secretsmanager:DescribeSecret"),
+        ),
         *_spare(
             "the security groups' names are not known",
             *_on(On.ANYTHING, "ec2:DescribeSecurityGroups"),

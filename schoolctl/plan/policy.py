@@ -107,6 +107,9 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     ),
     On.TASKS: (("ecs", "task/{cluster}/*"),),
     On.SESSIONS: (("ecs", "cluster/{cluster}"), ("ecs", "task/{cluster}/*")),
+    On.EVERY_PARAMETER: (("ssm", "parameter/*"),),
+    On.EVERY_REPOSITORY: (("ecr", "repository/*"),),
+    On.EVERY_SECRET: (("secretsmanager", "secret:*"),),
     On.EVERY_SERVICE: (("ecs", "service/*"),),
     On.EVERY_TASK: (("ecs", "task/*"),),
     On.FAMILY: (("ecs", "task-definition/{family}:*"),),
@@ -213,9 +216,12 @@ def to_simulate(permissions: Iterable[Permission], scope: Scope) -> tuple[Checke
 
 _WIDER = {
     On.CLUSTER_ONLY: On.ANYTHING,
+    On.LOCK: On.LOCKS,
+    On.PARAMETERS: On.EVERY_PARAMETER,
+    On.REPOSITORY: On.EVERY_REPOSITORY,
+    On.SECRETS: On.EVERY_SECRET,
     On.SERVICE: On.EVERY_SERVICE,
     On.TASKS: On.EVERY_TASK,
-    On.LOCK: On.LOCKS,
 }
 """Kinds of resource that another one has in it."""
 

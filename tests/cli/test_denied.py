@@ -138,6 +138,35 @@ class Scene:
         return STOPS
 
 
+def test_a_read_that_can_be_spared_is_a_warning_with_the_cure(
+    project: Project, faults: Faults, aws: Aws
+) -> None:
+    del aws
+    faults.deny("DescribeParameters", "ssm:DescribeParameters")
+    done = project.invoke("params", "list", "-e", "prod")
+    assert done.exit_code == ExitCode.DONE
+    assert done.stderr.startswith("warning: who changed them was not read: AWS denied ssm:Descr")
+    assert done.stderr.endswith(
+        "; `schoolctl -e prod iam policy --for 'params list'` prints a policy that allows it\n"
+    )
+
+
+def test_what_no_policy_allows_is_told_without_one(
+    project: Project, faults: Faults, aws: Aws
+) -> None:
+    del aws
+    faults.answer(
+        "DescribeRepositories",
+        "AccessDeniedException",
+        "User: arn:aws:iam::123456789012:user/ann is not authorized to perform:"
+        " ecr:DescribeRepositories with an explicit deny in a service control policy",
+    )
+    done = project.invoke("repo", "show")
+    assert done.exit_code == ExitCode.FAILED
+    assert "ecr:DescribeRepositories" in done.stderr
+    assert "iam policy" not in done.stderr
+
+
 @pytest.fixture
 def simple(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")

@@ -10,6 +10,8 @@ from schoolctl.plan.policy import LONGEST, length
 from tests.cli.account import edit
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.conftest import Aws, Project
     from tests.faults import Faults
 
@@ -61,6 +63,17 @@ def test_the_document_has_the_policy_and_what_it_comes_from(project: Project) ->
             "without": None,
         }
     ]
+
+
+def test_the_policy_of_init_needs_no_configuration(
+    project: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.directory / "schoolctl.yaml").unlink()
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    done = project.invoke("iam", "policy", "--for", "init")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert f"arn:aws:ecs:eu-west-1:{aws.account}:service/*" in done.stdout
+    assert project.invoke("iam", "policy", "--for", "push").exit_code == ExitCode.USAGE
 
 
 def test_a_command_that_needs_nothing_has_no_policy(project: Project) -> None:
