@@ -27,6 +27,8 @@ def with_policies(run: Run, text: str) -> str:
 def add_policies(run: Run, error: SchoolctlError) -> None:
     """Add to an error's hint the commands that print a policy for the denied actions in it."""
     lines = [line for line in dict.fromkeys(_advice(run, _text(error))) if line not in error.hint]
+    if lines and error.done and "run it again" not in error.hint:
+        lines[-1] += "; then run it again: what is done is not done twice"
     error.hint = "\n".join(filter(None, (error.hint, *lines)))
 
 

@@ -86,17 +86,26 @@ class Permission:
         without: what is not verified or not told where it is denied, as a sentence; empty where
             the command cannot do without.
         when: the case that needs it; None where every run may.
+        needed_when: the case in which the command cannot do without after all.
     """
 
     action: str
     on: On
     without: str = ""
     when: Case | None = None
+    needed_when: Case | None = None
 
     @property
     def is_optional(self) -> bool:
         """Whether the command goes on without it, and says what was left out."""
         return bool(self.without)
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether a policy may lack it: a read that is always spared, and frees no lock."""
+        reads = self.action.partition(":")[2].startswith(("BatchGet", "Describe", "Get", "List"))
+        on_lock = self.on in {On.LOCK, On.LOCKS}
+        return self.is_optional and reads and not on_lock and self.needed_when is None
 
 
 Permissions = tuple[Permission, ...]
@@ -109,6 +118,10 @@ def _on(on: On, *actions: str) -> Permissions:
 def _spare(without: str, *permissions: Permission) -> Permissions:
     """Give permissions that a command can do without, with what it then leaves out."""
     return tuple(replace(each, without=without) for each in permissions)
+
+
+def _but_needed(case: Case, *permissions: Permission) -> Permissions:
+    return tuple(replace(each, needed_when=case) for each in permissions)
 
 
 def _when(case: Case, *permissions: Permission) -> Permissions:
@@ -156,7 +169,8 @@ _MARK = _spare("that the revision completed is not noted on it", *_on(On.FAMILY,
 _DEREGISTER = _on(On.ANYTHING, "ecs:DeregisterTaskDefinition")
 _RUN_TASK = (
     *_on(On.FAMILY_IN_CLUSTER, "ecs:RunTask"),
-    *_on(On.TASKS, "ecs:DescribeTasks", "ecs:StopTask"),
+    *_on(On.TASKS, "ecs:DescribeTasks"),
+    *_spare("a task that takes too long is not stopped", *_on(On.TASKS, "ecs:StopTask")),
     *_PASS_ROLES,
 )
 _EVERYWHERE = (
@@ -174,17 +188,26 @@ _USES = (
 
 # What is around the service
 
-_LOCK = _on(On.LOCK, "ssm:PutParameter", "ssm:GetParameter", "ssm:DeleteParameter")
+_LOCK = (
+    *_on(On.LOCK, "ssm:PutParameter"),
+    *_spare(
+        "the deploy lock stays until its lease runs out",
+        *_on(On.LOCK, "ssm:GetParameter", "ssm:DeleteParameter"),
+    ),
+)
 _LOCKS = tuple(replace(each, on=On.LOCKS) for each in _LOCK)
 _ROLES = _spare("that the roles exist is not verified", *_on(On.ROLES, "iam:GetRole"))
 _SECRETS = _on(On.SECRETS, "secretsmanager:DescribeSecret")
 _PARAMETERS = _on(On.PARAMETERS, "ssm:GetParameters")
 _LOOK_AT_PARAMETERS = _spare("that the parameters exist is not verified", *_PARAMETERS)
-_PLACES = (
+_AROUND = (
     *_on(On.ANYTHING, "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"),
-    *_when(
-        Case.TARGET_GROUP,
-        *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups"),
+    *_when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups")),
+)
+_PLACES = (
+    *_but_needed(
+        Case.CREATION,
+        *_spare("that the service's network and load balancer are right is not verified", *_AROUND),
     ),
     *_spare(
         "whether the log group exists is not verified", *_on(On.ANYTHING, "logs:DescribeLogGroups")
@@ -230,7 +253,8 @@ _DEPLOY = (
     *_EXPLAIN,
     *_STOP_ROLLOUT,
 )
-_RELEASE = _when(Case.RELEASE_COMMAND, *_RUN_TASK, *_TASK_LOG)
+_OUTPUT = _spare("what the task writes is not shown", *_TASK_LOG)
+_RELEASE = _when(Case.RELEASE_COMMAND, *_RUN_TASK, *_OUTPUT)
 _PUSH = (
     *_REPOSITORY,
     *_TOKEN,
@@ -407,6 +431,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "restart": (*_LOCK, *_REVISION, *_UPDATE, *_MARK, *_FOLLOW, *_EXPLAIN),
     "rollback": (
         *_LOCK,
+        *_on(On.LOCK, "ssm:GetParameter"),
         *_FIND_IMAGE,
         *_REVISION,
         *_REVISIONS,
@@ -422,7 +447,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_REVISION,
         *_when(Case.TAG, *_FIND_IMAGE, *_REVISIONS),
         *_RUN_TASK,
-        *_TASK_LOG,
+        *_OUTPUT,
     ),
     "scale": (
         *_LOCK,

@@ -149,7 +149,7 @@ def make_policy(wanted: Wanted, scope: Scope) -> MadePolicy:
     permissions = tuple(
         each
         for each in needed(scope.config, *wanted.commands)
-        if not (wanted.needed_only and each.is_optional)
+        if not (wanted.needed_only and each.can_be_left_out)
     )
     made = statements(permissions, scope)
     if made:

@@ -236,6 +236,8 @@ class Guarded(World):
         implied = JUDGED_HERE.get(operation, ())
         if operation == "UpdateService" and b'"taskDefinition"' not in exchange.body:
             implied = ()  # no role is handed to anybody
+        if operation == "UpdateService" and self.story == GOES_ON:
+            self.story = ""  # what was in progress is replaced
         own = {f"{service}:{operation}"} if service else set()
         self.judged_by |= {*own, *implied} - {FREE}
         refused = next((each for each in implied if each in self._refused), None)

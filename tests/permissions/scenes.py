@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.permissions import Case
 from tests.cli.account import NAME, edit
 from tests.matrix.scenes import something_to_build
 from tests.permissions.guarded import CRASHES, FAILS, GOES_ON
@@ -35,6 +36,7 @@ class Scene:
         stdin: what it reads from a pipe.
         code: how it ends when everything is allowed.
         changes: whether it changes something, so that it needs a new world for each run.
+        case: what it is a case of, where that decides what the command can do without.
     """
 
     words: tuple[str, ...]
@@ -42,6 +44,7 @@ class Scene:
     stdin: str = ""
     code: int = 0
     changes: bool = True
+    case: Case | None = None
 
 
 def running(world: Guarded) -> None:
@@ -217,7 +220,7 @@ def _with_agents(content: bytes) -> bytes:
 SCENES: dict[str, tuple[Scene, ...]] = {
     "deploy": (
         Scene(("deploy", "--tag", "2.0")),
-        Scene(("deploy", "--tag", "2.0"), _with_nothing_deployed),
+        Scene(("deploy", "--tag", "2.0"), _with_nothing_deployed, case=Case.CREATION),
         Scene(("deploy", "--tag", "2.0"), _with_endless_release, code=3),
         Scene(("deploy", "--tag", "2.0", "--fail-fast", "1"), _with_crashes, code=3),
     ),
