@@ -237,8 +237,9 @@ class Run:
             profile_region=profile_region,
             profile_endpoints=profile_endpoints,
         )
-        # What is read there is what a pull reads.
-        clients = self.clients_for(connection, self.note_denials(environment, "pull"))
+        # What a push reads there is what a pull reads.
+        command = "pull" if self.command == "push" else self.command
+        clients = self.clients_for(connection, self.note_denials(environment, command))
         if config.account is not None:
             self.need_account(config, get_identity(clients), connection)
         return config, clients

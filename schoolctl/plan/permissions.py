@@ -12,103 +12,15 @@ Source: Service Authorization Reference; ECS guide, "Identity-based policy examp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum, StrEnum, auto
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from schoolctl.plan.permission import Case, On, Permission, Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-
-class On(Enum):
-    """What an action is allowed on; `plan/policy.py` knows the ARNs of a configuration."""
-
-    ANYTHING = auto()
-    """`*`: AWS knows no resource for the action."""
-    CLUSTER_ONLY = auto()
-    """`*`, where the request names the service's cluster."""
-    REPOSITORY = auto()
-    SERVICE = auto()
-    SERVICE_DEPLOYMENTS = auto()
-    SERVICE_REVISIONS = auto()
-    TASKS = auto()
-    SESSIONS = auto()
-    """The cluster and its tasks: what a session of ECS Exec is opened in."""
-    EVERY_PARAMETER = auto()
-    EVERY_REPOSITORY = auto()
-    EVERY_SECRET = auto()
-    EVERY_SERVICE = auto()
-    EVERY_TASK = auto()
-    FAMILY = auto()
-    FAMILY_IN_CLUSTER = auto()
-    """The revisions of the family, run in the service's cluster."""
-    ROLES = auto()
-    PASSED_ROLES = auto()
-    """The roles, handed to ECS's tasks and to nothing else."""
-    LOG_GROUP = auto()
-    LOG_STREAMS = auto()
-    PARAMETERS = auto()
-    SECRETS = auto()
-    INSTANCES = auto()
-    """Every RDS instance: which one is meant, only the command line says."""
-    CLUSTERS = auto()
-    """Every Aurora cluster."""
-    LOCK = auto()
-    LOCKS = auto()
-    """The locks of every environment that shares the repository."""
-
-
-class Case(StrEnum):
-    """What some runs need a permission for; the first two are decided by the configuration."""
-
-    TARGET_GROUP = "there is a target group"
-    RELEASE_COMMAND = "there is a release command"
-    CREATION = "the service or its log group does not exist yet"
-    CREATE_REPOSITORY = "--create-repo"
-    DEREGISTER = "--deregister"
-    ENDED_ROLLOUT = "a rollout in progress is ended"
-    FROM_RDS = "--from-rds"
-    FROM_SERVICE = "--from-service"
-    REFUSED = "the registry refuses the push"
-    RESTORE = "--restore"
-    SCAN = "the repository scans on push"
-    TAG_TAKEN = "the tag is there already"
-    TAG = "--tag"
-
-
-@dataclass(frozen=True)
-class Permission:
-    """An action that a command needs.
-
-    Attributes:
-        action: such as `ecr:PutImage`.
-        on: what it is allowed on.
-        without: what is not verified or not told where it is denied, as a sentence; empty where
-            the command cannot do without.
-        when: the case that needs it; None where every run may.
-        needed_when: the case in which the command cannot do without after all.
-    """
-
-    action: str
-    on: On
-    without: str = ""
-    when: Case | None = None
-    needed_when: Case | None = None
-
-    @property
-    def is_optional(self) -> bool:
-        """Whether the command goes on without it, and says what was left out."""
-        return bool(self.without)
-
-    @property
-    def can_be_left_out(self) -> bool:
-        """Whether a policy may lack it: a read that is always spared, and frees no lock."""
-        reads = self.action.partition(":")[2].startswith(("BatchGet", "Describe", "Get", "List"))
-        on_lock = self.on in {On.LOCK, On.LOCKS}
-        return self.is_optional and reads and not on_lock and self.needed_when is None
-
-
-Permissions = tuple[Permission, ...]
+__all__ = ["LOCAL", "Case", "On", "Permission", "Permissions", "commands", "permissions_of"]
 
 
 def _on(on: On, *actions: str) -> Permissions:
@@ -271,6 +183,14 @@ _PUSH = (
         *_when(Case.REFUSED, *_on(On.REPOSITORY, "ecr:GetRepositoryPolicy")),
     ),
 )
+_USE = _spare(
+    "whether the running tasks have the newest values is not known", *_SERVICE, *_TASKS, *_REVISION
+)
+_FROM_RDS = _when(
+    Case.FROM_RDS,
+    *_on(On.EVERY_DATABASE, "rds:DescribeDBInstances"),
+    *_on(On.EVERY_DATABASE_CLUSTER, "rds:DescribeDBClusters"),
+)
 _SET_VALUES = (
     *_spare("values that are there are not compared, and written in any case", *_PARAMETERS),
     *_on(On.PARAMETERS, "ssm:PutParameter"),
@@ -283,16 +203,6 @@ _SET_SECRETS = (
     ),
     *_on(On.SECRETS, "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue"),
 )
-_DATABASE = _when(
-    Case.FROM_RDS,
-    *_on(On.INSTANCES, "rds:DescribeDBInstances"),
-    *_spare(
-        "an Aurora cluster is not found by its name",
-        *_on(On.CLUSTERS, "rds:DescribeDBClusters"),
-    ),
-)
-_READERS = (*_SERVICE, *_TASKS, *_REVISION)
-"""What the service runs, and so which parameters it reads."""
 _LOOK_AT_IMAGES = (
     *_FIND_IMAGE,
     *_spare("what stands inside the images is not shown", *_INSIDE),
@@ -325,28 +235,6 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_PLACES,
         *_SERVICE,
         *_spare("which values changed after the tasks started is not known", *_TASKS),
-    ),
-    "doctor": _spare(
-        "what it is about is not verified",
-        *_FIND_IMAGE,
-        *_MANIFESTS,
-        *_PARAMETERS,
-        *_SECRETS,
-        *_ROLES,
-        *_SERVICE,
-        *_REVISION,
-        *_PLACES,
-        *_when(
-            Case.TARGET_GROUP,
-            *_on(
-                On.ANYTHING,
-                "elasticloadbalancing:DescribeListeners",
-                "elasticloadbalancing:DescribeRules",
-                "elasticloadbalancing:DescribeLoadBalancers",
-            ),
-        ),
-        *_on(On.LOCK, "ssm:GetParameter"),
-        *_on(On.ANYTHING, "iam:SimulatePrincipalPolicy"),
     ),
     "events": _SERVICE,
     "exec": (
@@ -406,13 +294,16 @@ _OF_COMMANDS: dict[str, Permissions] = {
     ),
     "params delete": (
         *_PARAMETERS,
-        *_READERS,
         *_on(On.PARAMETERS, "ssm:DeleteParameter"),
+        *_USE,
     ),
     "params diff": (
-        *_spare("parameters are not compared", *_PARAMETERS),
         *_SECRETS,
-        *_spare("secrets are not compared", *_on(On.SECRETS, "secretsmanager:GetSecretValue")),
+        *_spare(
+            "values that may not be read are not compared",
+            *_PARAMETERS,
+            *_on(On.SECRETS, "secretsmanager:GetSecretValue"),
+        ),
     ),
     "params export": _PARAMETERS,
     "params get": _PARAMETERS,
@@ -420,10 +311,10 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "params import": (*_SET_VALUES, *_SET_SECRETS),
     "params list": (
         *_PARAMETERS,
-        *_spare("whether they are in use is not told", *_READERS),
         *_spare("who changed them is not told", *_on(On.ANYTHING, "ssm:DescribeParameters")),
+        *_USE,
     ),
-    "params set": (*_SET_VALUES, *_SET_SECRETS, *_DATABASE),
+    "params set": (*_SET_VALUES, *_SET_SECRETS, *_FROM_RDS),
     "pull": (*_FIND_IMAGE, *_INSIDE),
     "push": _PUSH,
     "repo create": (*_REPOSITORY, *_CREATE_REPOSITORY),
@@ -460,7 +351,27 @@ _OF_COMMANDS: dict[str, Permissions] = {
             *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
         ),
     ),
-    "secrets list": _SECRETS,
+    "secrets list": (
+        *_SECRETS,
+        *_spare("whether the running tasks need a restart is not known", *_TASKS, *_REVISION),
+    ),
+    "secrets rotate": (
+        *_LOCK,
+        *_on(On.LOCK, "ssm:GetParameter"),
+        *_SECRETS,
+        *_on(
+            On.SECRETS,
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ),
+        *_when(Case.MANAGED, *_on(On.SECRETS, "secretsmanager:RotateSecret")),
+        *_SERVICE,
+        *_TASKS,
+        *_RUN_TASK,
+        *_OUTPUT,
+        *_REVISION,
+    ),
     "secrets set": (
         *_SET_SECRETS,
         *_when(Case.RESTORE, *_on(On.SECRETS, "secretsmanager:RestoreSecret")),

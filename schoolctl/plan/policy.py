@@ -107,6 +107,8 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     ),
     On.TASKS: (("ecs", "task/{cluster}/*"),),
     On.SESSIONS: (("ecs", "cluster/{cluster}"), ("ecs", "task/{cluster}/*")),
+    On.EVERY_DATABASE: (("rds", "db:*"),),
+    On.EVERY_DATABASE_CLUSTER: (("rds", "cluster:*"),),
     On.EVERY_PARAMETER: (("ssm", "parameter/*"),),
     On.EVERY_REPOSITORY: (("ecr", "repository/*"),),
     On.EVERY_SECRET: (("secretsmanager", "secret:*"),),

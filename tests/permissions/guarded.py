@@ -80,6 +80,8 @@ _ON_ANYTHING = {
     "ecs:RegisterTaskDefinition",
     "ecs:StopServiceDeployment",
     "ecs:TagResource",
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBInstances",
     "ssm:GetParameters",
 }
 """What the emulator asks for on `*`, whatever the request names."""

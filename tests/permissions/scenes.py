@@ -205,6 +205,15 @@ def _with_exec(world: Guarded) -> None:
     world.faults.rewrite("DescribeTasks", _with_agents)
 
 
+def _with_rotation(world: Guarded) -> None:
+    edit(world.directory, "{env: DB_SECRET_ARN,", "{env: DB_SECRET_ARN, rotate_command: [rotate],")
+
+
+def _endless_rotation(world: Guarded) -> None:
+    _with_rotation(world)
+    _never_ending(world)
+
+
 def _with_agents(content: bytes) -> bytes:
     answer = json.loads(content)
     for task in answer.get("tasks", ()):
@@ -217,6 +226,10 @@ def _with_agents(content: bytes) -> bytes:
     return json.dumps(answer).encode()
 
 
+UNSEEN = {
+    "secrets rotate": {"secretsmanager:RotateSecret": "the emulator has no rotation of its own"},
+}
+"""What no scene calls for, and why."""
 SCENES: dict[str, tuple[Scene, ...]] = {
     "deploy": (
         Scene(("deploy", "--tag", "2.0")),
@@ -238,11 +251,20 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "logs": (_looking("logs"),),
     "lock release": (Scene(("lock", "release", "--id", "gone", "--yes"), _with_lock),),
     "lock show": (_looking("lock", "show"),),
+    "params delete": (Scene(("params", "delete", "db_host", "--yes", "--force")),),
+    "params diff": (_looking("params", "diff", "--from-file", "values.env"),),
+    "params export": (_looking("params", "export", "--reveal"),),
+    "params history": (_looking("params", "history", "db_host"),),
+    "params import": (
+        Scene(("params", "import", "values.env")),
+        Scene(("params", "import", "values.env"), _without_secret),
+    ),
     "params get": (_looking("params", "get", "db_host"),),
     "params list": (_looking("params", "list"),),
     "params set": (
         Scene(("params", "set", "--from-file", "values.env")),
         Scene(("params", "set", "--from-file", "values.env"), _without_secret),
+        Scene(("params", "set", "--from-rds", "nowhere"), code=1, changes=False),
     ),
     "pull": (Scene(("pull", "--tag", "2.0")),),
     "push": (
@@ -274,6 +296,10 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(("scale", "3", "--timeout", "5"), _with_failing, code=7),
     ),
     "secrets list": (_looking("secrets", "list"),),
+    "secrets rotate": (
+        Scene(("secrets", "rotate", "db_password"), _with_rotation),
+        Scene(("secrets", "rotate", "db_password", "--timeout", "5"), _endless_rotation, code=3),
+    ),
     "secrets set": (
         Scene(("secrets", "set", "db_password", "--stdin"), stdin="a-new-one"),
         Scene(("secrets", "set", "db_password", "--stdin"), _without_secret, "a-new-one"),

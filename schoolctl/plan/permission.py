@@ -1,0 +1,96 @@
+"""A permission: an IAM action, what it is allowed on, and what is left out without it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+
+class On(Enum):
+    """What an action is allowed on; `plan/policy.py` knows the ARNs of a configuration."""
+
+    ANYTHING = auto()
+    """`*`: AWS knows no resource for the action."""
+    CLUSTER_ONLY = auto()
+    """`*`, where the request names the service's cluster."""
+    REPOSITORY = auto()
+    SERVICE = auto()
+    SERVICE_DEPLOYMENTS = auto()
+    SERVICE_REVISIONS = auto()
+    TASKS = auto()
+    SESSIONS = auto()
+    """The cluster and its tasks: what a session of ECS Exec is opened in."""
+    EVERY_DATABASE = auto()
+    EVERY_DATABASE_CLUSTER = auto()
+    EVERY_PARAMETER = auto()
+    EVERY_REPOSITORY = auto()
+    EVERY_SECRET = auto()
+    EVERY_SERVICE = auto()
+    EVERY_TASK = auto()
+    FAMILY = auto()
+    FAMILY_IN_CLUSTER = auto()
+    """The revisions of the family, run in the service's cluster."""
+    ROLES = auto()
+    PASSED_ROLES = auto()
+    """The roles, handed to ECS's tasks and to nothing else."""
+    LOG_GROUP = auto()
+    LOG_STREAMS = auto()
+    PARAMETERS = auto()
+    SECRETS = auto()
+    LOCK = auto()
+    LOCKS = auto()
+    """The locks of every environment that shares the repository."""
+
+
+class Case(StrEnum):
+    """What some runs need a permission for; the first two are decided by the configuration."""
+
+    TARGET_GROUP = "there is a target group"
+    RELEASE_COMMAND = "there is a release command"
+    CREATION = "the service or its log group does not exist yet"
+    CREATE_REPOSITORY = "--create-repo"
+    DEREGISTER = "--deregister"
+    ENDED_ROLLOUT = "a rollout in progress is ended"
+    FROM_RDS = "--from-rds"
+    FROM_SERVICE = "--from-service"
+    MANAGED = "Secrets Manager rotates the secret"
+    REFUSED = "the registry refuses the push"
+    RESTORE = "--restore"
+    SCAN = "the repository scans on push"
+    TAG_TAKEN = "the tag is there already"
+    TAG = "--tag"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An action that a command needs.
+
+    Attributes:
+        action: such as `ecr:PutImage`.
+        on: what it is allowed on.
+        without: what is not verified or not told where it is denied, as a sentence; empty where
+            the command cannot do without.
+        when: the case that needs it; None where every run may.
+        needed_when: the case in which the command cannot do without after all.
+    """
+
+    action: str
+    on: On
+    without: str = ""
+    when: Case | None = None
+    needed_when: Case | None = None
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the command goes on without it, and says what was left out."""
+        return bool(self.without)
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether a policy may lack it: a read that is always spared, and frees no lock."""
+        reads = self.action.partition(":")[2].startswith(("BatchGet", "Describe", "Get", "List"))
+        on_lock = self.on in {On.LOCK, On.LOCKS}
+        return self.is_optional and reads and not on_lock and self.needed_when is None
+
+
+Permissions = tuple[Permission, ...]
