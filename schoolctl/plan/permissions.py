@@ -367,7 +367,10 @@ _OF_COMMANDS: dict[str, Permissions] = {
         ),
         *_when(Case.MANAGED, *_on(On.SECRETS, "secretsmanager:RotateSecret")),
         *_SERVICE,
-        *_TASKS,
+        *_spare(
+            "whether an earlier rotation is still going on is not verified",
+            *_on(On.CLUSTER_ONLY, "ecs:ListTasks"),
+        ),
         *_RUN_TASK,
         *_OUTPUT,
         *_REVISION,

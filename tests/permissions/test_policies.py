@@ -7,6 +7,7 @@ it, and everything in it is called for in some scene.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -115,8 +116,9 @@ def complaints(
     ):
         if done.exit_code != scene.code:
             yield f"it can do without, and ended with {done.exit_code}"
-        warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-        warned = any(action in line and cure in line for line in warnings)
+        # A warning may go over several lines, and ends with its cure.
+        warning = rf"^warning: [^\n]*{re.escape(action)}.*?{re.escape(cure)}"
+        warned = re.search(warning, done.stderr, re.DOTALL | re.MULTILINE) is not None
         # What a rollout failed for has a report, which names what was not looked at.
         reported = scene.code != ExitCode.DONE and action in done.stderr and cure in done.stderr
         if not (warned or reported):
