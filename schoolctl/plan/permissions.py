@@ -236,6 +236,28 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_SERVICE,
         *_spare("which values changed after the tasks started is not known", *_TASKS),
     ),
+    "doctor": _spare(
+        "what it is about is not verified",
+        *_FIND_IMAGE,
+        *_MANIFESTS,
+        *_PARAMETERS,
+        *_SECRETS,
+        *_ROLES,
+        *_SERVICE,
+        *_REVISION,
+        *_PLACES,
+        *_when(
+            Case.TARGET_GROUP,
+            *_on(
+                On.ANYTHING,
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeLoadBalancers",
+            ),
+        ),
+        *_on(On.LOCK, "ssm:GetParameter"),
+        *_on(On.ANYTHING, "iam:SimulatePrincipalPolicy"),
+    ),
     "events": _SERVICE,
     "exec": (
         *_SERVICE,

@@ -120,8 +120,6 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.LOG_GROUP: (("logs", "log-group:{log_group}"), ("logs", "log-group:{log_group}:*")),
     On.LOG_STREAMS: (("logs", "log-group:{log_group}:log-stream:*"),),
     On.PARAMETERS: (("ssm", "parameter/{app}/{environment}/*"),),
-    On.INSTANCES: (("rds", "db:*"),),
-    On.CLUSTERS: (("rds", "cluster:*"),),
     On.LOCK: (("ssm", "parameter{lock}"),),
 }
 """The services and what their ARNs end with, for what a configuration names itself."""
