@@ -91,13 +91,13 @@ class Crowd:
             thread.join(max(0, deadline - time.monotonic()))
             assert not thread.is_alive(), f"a client waits still: {self.statuses()}"
 
-    def wait_for(self, taken: int, timeout_seconds: float = 60) -> None:
+    def wait_for(self, taken: int, timeout_seconds: float = 120) -> None:
         """Wait until so many people are registered in all."""
         with self._changed:
             done = self._changed.wait_for(lambda: self._taken >= taken, timeout_seconds)
         assert done, f"{self._taken} of {taken} were registered: {self.statuses()}"
 
-    def wait_for_more(self, people: int, timeout_seconds: float = 60) -> None:
+    def wait_for_more(self, people: int, timeout_seconds: float = 120) -> None:
         """Wait until so many more people are registered."""
         self.wait_for(self._taken + people, timeout_seconds)
 
