@@ -57,15 +57,14 @@ class Connection:
     keys: StaticKeys | None = None
     notes: tuple[str, ...] = ()
     """A line for each setting of the process's environment that was overruled."""
+    botocore_finds_endpoint: bool = False
+    """Whether the endpoint is one that the process's environment or a profile sets: botocore knows
+    of one for each service, too, and which of them is the stronger."""
 
     @property
     def configured_endpoint(self) -> str | None:
-        """The endpoint that schoolctl.yaml names; botocore finds all others by itself.
-
-        It knows of one for each service, too, and which of them is the stronger.
-        """
-        from_file = self.endpoint_url.origin.startswith("environment ")
-        return self.endpoint_url.value if from_file else None
+        """The endpoint that clients are told; None where botocore is to find it by itself."""
+        return None if self.botocore_finds_endpoint else self.endpoint_url.value
 
     @property
     def profile(self) -> str | None:
@@ -125,6 +124,7 @@ def resolve_connection(
         endpoint_url=_endpoint(config, environ, lambda: profile_endpoints(credentials.value)),
         keys=keys,
         notes=tuple(_overruled(credentials, region, environ)),
+        botocore_finds_endpoint=config is None or not config.endpoint_url,
     )
 
 

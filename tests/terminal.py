@@ -53,8 +53,10 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._fd], [], [], _PATIENCE_SECONDS)
-        if not ready:
+        # Not select(): it takes no file descriptor above 1023, and a long test run has such.
+        waiting = select.poll()
+        waiting.register(self._fd, select.POLLIN)
+        if not waiting.poll(_PATIENCE_SECONDS * 1000):
             raise AssertionError(f"nothing more was shown: {self.shown!r}")
         try:
             data = os.read(self._fd, 65_536)

@@ -54,15 +54,21 @@ def sign_in(find: Callable[[], Credentials | None]) -> Credentials | None:
     """
     try:
         with translated("find AWS credentials"):
-            found = find()
-            if found is not None:
-                found.get_frozen_credentials()
+            found = _found(find)
     except EOFError as error:
         raise CredentialsError(
             "could not find AWS credentials",
             why="the profile wants a code of an MFA device, and nobody gave one",
             hint="run `schoolctl profile show --profile NAME` on a terminal first",
         ) from error
+    return found
+
+
+def _found(find: Callable[[], Credentials | None]) -> Credentials | None:
+    try:
+        found = find()
+        if found is not None:
+            found.get_frozen_credentials()
     except (OSError, ValueError) as error:
         raise _nothing_found(error) from error
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from schoolctl.errors import CredentialsError, SchoolctlError
+from schoolctl.errors import CredentialsError, SchoolctlError, WrongTargetError
 from schoolctl.plan.doctor import account, image, machine, permissions, service
 from schoolctl.plan.doctor.verdict import (
     Finding,
@@ -73,6 +73,13 @@ def _profile(look: Look) -> Verdict:
         raise
     except SchoolctlError:
         return ok("as far as it was looked at")  # the region's own check tells
+
+
+def _region(look: Look) -> Verdict:
+    try:
+        return account.judge_region(look.connection)
+    except WrongTargetError:
+        return ok("as far as it was looked at")  # the endpoint's own check tells
 
 
 def _execution_cure(look: Look) -> str:
@@ -144,7 +151,7 @@ CHECKS = (
         _ACCOUNT,
         ("configuration", "profile"),
         _nothing,
-        lambda look: account.judge_region(look.connection),
+        _region,
     ),
     _check(
         "endpoint",

@@ -165,7 +165,7 @@ CASES = {
         ExitCode.CREDENTIALS,
         environ={**NO_KEYS, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/token"},
     ),
-    "an expired token": _answer("ExpiredToken", "it is expired", "renew the credentials"),
+    "an expired token": _answer("ExpiredToken", "it is expired", "renew what AWS_ACCESS_KEY_ID"),
     "an unknown key": _answer("InvalidClientTokenId", "not known", "`schoolctl profile show`"),
     "a wrong secret key": _answer("SignatureDoesNotMatch", "no", "`schoolctl profile show`"),
     "a wrong clock": _answer(

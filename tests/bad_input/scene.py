@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.conftest import CONFIG, lead_to_aws
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,6 +46,8 @@ class Scene:
             config.unlink()
         else:
             put_file(config, case.config)
+            if case.config == CONFIG:
+                lead_to_aws(self.directory)
         for name, content in case.files.items():
             self.write(name, content)
         for name, content in case.home.items():

@@ -62,8 +62,9 @@ def test_another_image_is_named_with_tag_and_digest(project: Project, account: A
 
 def test_nothing_is_changed_by_looking(project: Project, account: Account, faults: Faults) -> None:
     account.push("1.1")
+    before = len(faults.calls)
     project.invoke("diff")
-    writes = [name for name in faults.calls if not name.startswith(READS)]
+    writes = [name for name in faults.calls[before:] if not name.startswith(READS)]
     assert writes == []
 
 

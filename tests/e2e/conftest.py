@@ -9,11 +9,12 @@ import site
 import subprocess
 import sys
 import venv
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 
 from tests.engine.sandbox.project import free_port
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 _PASSED_ON = ("PATH", "LANG", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "DOCKER_HOST")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist asks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here as end-to-end; one worker runs a file, whose tests share a sandbox."""
     for item in items:
@@ -127,15 +129,26 @@ def make_sandbox(command: Path, folder: Path) -> Sandbox:
 @contextmanager
 def deployed_sandbox(command: Path, folder: Path) -> Iterator[Sandbox]:
     """Bring up a sandbox with the service deployed as 1.0; taken down at the end."""
-    made = make_sandbox(command, folder)
+    made, port = make_sandbox(command, folder), free_port()
     try:
-        made.run("sandbox", "up", "--port", str(free_port()))
+        made.run("sandbox", "up", "--port", str(port))
         made.run("push", "--tag", "1.0", "--create-repo")
         made.run("params", "set", "--from-file", ".schoolctl/sandbox.env")
         made.run("deploy", "--tag", "1.0")
         yield made
     finally:
-        made.run("sandbox", "down", "--images", code=None)
+        take_down(made, port)
+
+
+def take_down(sandbox: Sandbox, port: int) -> None:
+    """Remove a sandbox and what was pushed to it on `port`.
+
+    Not with --images: the next one builds on the same base images, which take a minute to make.
+    """
+    sandbox.run("sandbox", "down", code=None)
+    with closing(docker.from_env()) as engine:
+        for image in engine.images.list(filters={"reference": f"127.0.0.1:{port}/*"}):
+            engine.images.remove(str(image.id), force=True)
 
 
 @pytest.fixture(scope="session")

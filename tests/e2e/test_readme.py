@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.e2e.conftest import Sandbox, make_sandbox
+from tests.e2e.conftest import Sandbox, make_sandbox, take_down
 from tests.engine.sandbox.project import free_port
 
 if TYPE_CHECKING:
@@ -20,15 +20,20 @@ _BLOCK = re.compile(r"run these five commands -->\n```console\n(.*?)```", re.DOT
 
 
 @pytest.fixture
-def newcomer(installed: Path, tmp_path: Path) -> Iterator[Sandbox]:
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def newcomer(installed: Path, tmp_path: Path, port: int) -> Iterator[Sandbox]:
     """A directory with a service and its Dockerfile, and nothing of schoolctl's yet."""
     made = make_sandbox(installed, tmp_path)
     (made.directory / "schoolctl.yaml").unlink()
     yield made
-    made.run("sandbox", "down", "--images", code=None)
+    take_down(made, port)
 
 
-def test_first_deployment_goes_as_the_readme_says(newcomer: Sandbox) -> None:
+def test_first_deployment_goes_as_the_readme_says(newcomer: Sandbox, port: int) -> None:
     found = _BLOCK.search((_ROOT / "README.md").read_text())
     assert found is not None
     commands = [line.removeprefix("$ schoolctl ") for line in found[1].splitlines()]
@@ -37,7 +42,7 @@ def test_first_deployment_goes_as_the_readme_says(newcomer: Sandbox) -> None:
     newcomer.run(*commands[0].split())
     config = newcomer.directory / "schoolctl.yaml"
     config.write_text(config.read_text().replace("# release_command:", "release_command:"))
-    newcomer.run("sandbox", "up", "--port", str(free_port()))
+    newcomer.run("sandbox", "up", "--port", str(port))
 
     newcomer.run(*commands[1].split())
     _type_values(newcomer, commands[2].split())
