@@ -151,8 +151,10 @@ class Clients:
         return future
 
     def close(self) -> None:
-        """Begin no further call; those under way are not waited for."""
+        """Begin no further call, and give back the connections; no call is waited for."""
         self._closed = True
+        for client in list(self._made.values()):
+            client.close()
 
     @property
     def sts(self) -> STSClient:
