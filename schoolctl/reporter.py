@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from schoolctl.plan.steps import Plan
 
+_PAGE = 80
 _WIDE = 1_000_000
-"""Columns where a stream is no terminal: nothing is wrapped there."""
+"""Columns where a stream is no terminal: nothing is wrapped there, but for drawings."""
 
 
 class Transfer(Protocol):
@@ -124,6 +125,16 @@ class Reporter:
         # In one go: a repository may have ten thousand images.
         if text := "\n".join(lines):
             self._write(self.stdout, text)
+
+    @property
+    def columns(self) -> int:
+        """How wide a drawing may be: as the terminal is, and 80 columns where there is none."""
+        return self._console(self.stdout).width if self.stdout.isatty() else _PAGE
+
+    @property
+    def draws_lines(self) -> bool:
+        """Whether a drawing may have lines of Unicode."""
+        return "utf" in (getattr(self.stdout, "encoding", None) or "").lower()
 
     def record(self, document: Mapping[str, object], line: str, *, style: str = "") -> None:
         """Give one item of a stream at once: a JSON line, or a line of text."""

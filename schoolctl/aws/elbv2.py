@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import is_code, translated
 from schoolctl.model import TargetGroup
+from schoolctl.model.network import LoadBalancer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,7 @@ def find_target_group(clients: Clients, name_or_arn: str) -> TargetGroup | None:
             health_path=found.get("HealthCheckPath", ""),
             port=found.get("Port"),
             health_port=found.get("HealthCheckPort", "traffic-port"),
+            protocol=found.get("Protocol", ""),
         )
     return None
 
@@ -98,3 +100,33 @@ def only_load_balancer(clients: Clients, vpc_id: str) -> str | None:
             if each.get("VpcId") == vpc_id and each.get("Type", "application") == "application"
         ]
     return found[0] if len(found) == 1 else None
+
+
+def find_load_balancers(clients: Clients, arns: Sequence[str]) -> tuple[LoadBalancer, ...]:
+    """Give load balancers; those that do not exist any more are absent.
+
+    Source: elasticloadbalancing DescribeLoadBalancers.
+    """
+    if not arns:
+        return ()
+    with translated("look at the load balancer"):
+        try:
+            answer = clients.elbv2.describe_load_balancers(LoadBalancerArns=list(arns))
+        except ClientError as error:
+            if is_code(error, "LoadBalancerNotFound", "LoadBalancerNotFoundException"):
+                return ()
+            raise
+    return tuple(
+        LoadBalancer(
+            arn=each.get("LoadBalancerArn", ""),
+            name=each.get("LoadBalancerName", ""),
+            type=each.get("Type", ""),
+            scheme=each.get("Scheme", ""),
+            vpc_id=each.get("VpcId", ""),
+            address_type=each.get("IpAddressType", ""),
+            security_groups=tuple(each.get("SecurityGroups", ())),
+            subnets=tuple(zone.get("SubnetId", "") for zone in each.get("AvailabilityZones", ())),
+            zones=tuple(zone.get("ZoneName", "") for zone in each.get("AvailabilityZones", ())),
+        )
+        for each in answer["LoadBalancers"]
+    )

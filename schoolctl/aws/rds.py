@@ -76,6 +76,8 @@ def _instance(found: Mapping[str, Any]) -> Database:
         user=found.get("MasterUsername", ""),
         secret_arn=found.get("MasterUserSecret", {}).get("SecretArn", ""),
         cluster=found.get("DBClusterIdentifier", ""),
+        security_groups=_groups(found),
+        vpc_id=found.get("DBSubnetGroup", {}).get("VpcId", ""),
     )
 
 
@@ -89,12 +91,36 @@ def _cluster(found: Mapping[str, Any]) -> Database:
         database=found.get("DatabaseName", ""),
         user=found.get("MasterUsername", ""),
         secret_arn=found.get("MasterUserSecret", {}).get("SecretArn", ""),
+        security_groups=_groups(found),
     )
+
+
+def _groups(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the security groups; one that is being taken off counts no more."""
+    return tuple(
+        each["VpcSecurityGroupId"]
+        for each in found.get("VpcSecurityGroups", ())
+        if each.get("Status") != "removing"
+    )
+
+
+def list_databases(clients: Clients) -> tuple[Database, ...]:
+    """Give all instances and Aurora clusters of the account and region, instances first.
+
+    Source: RDS DescribeDBInstances, DescribeDBClusters, all pages, side by side.
+    """
+    clusters = clients.start(_all, clients, "describe_db_clusters", "DBClusters")
+    instances = _all(clients, "describe_db_instances", "DBInstances")
+    return (*map(_instance, instances), *map(_cluster, clusters.result()))
 
 
 def _names(clients: Clients, operation: str, key: str) -> list[str]:
     """Give the names of all instances or clusters."""
     field = f"{key.removesuffix('s')}Identifier"
+    return [each[field] for each in _all(clients, operation, key)]
+
+
+def _all(clients: Clients, operation: str, key: str) -> list[Mapping[str, Any]]:
     with translated("list the RDS instances and clusters"):
         pages = clients.rds.get_paginator(operation).paginate()  # type: ignore[call-overload]  # the name is a variable
-        return [each[field] for page in pages for each in page[key]]
+        return [each for page in pages for each in page[key]]

@@ -1,4 +1,4 @@
-"""What ECS does not see yet because it was created a moment ago, told apart from what is wrong."""
+"""What AWS does not see yet because it was created a moment ago, told apart from what is wrong."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from schoolctl.errors import SchoolctlError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAY_BE_EARLY = ("InvalidParameterException", "ClientException", "TargetGroupNotFoundException")
+_MAY_BE_EARLY = (
+    "InvalidParameterException",
+    "ClientException",
+    "TargetGroupNotFoundException",
+    "InvalidGroup.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+)
 
 
 class NotVisibleYetError(SchoolctlError):
-    """ECS does not see something yet that was created a moment ago; or it is truly wrong."""
+    """AWS does not see something yet that was created a moment ago; or it is truly wrong."""
 
 
 @contextmanager

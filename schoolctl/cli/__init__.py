@@ -90,6 +90,7 @@ COMMANDS = (
     Entry("profile", "profile", SETUP, "AWS profiles, and whose credentials are used."),
     Entry("login", "auth", SETUP, "Log Docker in to ECR, for pushes by hand."),
     Entry("repo", "repo", SETUP, "Create and show the ECR repository."),
+    Entry("network", "network", SETUP, "The security groups from the internet to the database."),
     Entry("iam", "iam", SETUP, "IAM policies for commands, roles and a pipeline."),
     Entry("sandbox", "sandbox", SETUP, "A local AWS to try everything on."),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import interruption
 from schoolctl.errors import ExitCode, SchoolctlError, interrupted
-from schoolctl.plan import rotation_steps, steps
+from schoolctl.plan import network_steps, rotation_steps, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +122,8 @@ class Outcome:
     """What a batch did not do, with AWS's reason, such as DeleteImages' `failures`."""
     deleted: tuple[Digest, ...] = ()
     """The images that DeleteImages deleted."""
+    created_groups: dict[str, str] = field(default_factory=dict)
+    """The ids of the security groups that CreateSecurityGroup made, by name."""
 
     def revision(self, wanted: TaskDefinitionRef | Registered) -> TaskDefinitionRef:
         """Fill in a placeholder: the revision itself, or the one registered on the way."""
@@ -317,5 +319,14 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import lock
 
             return lock.free_lock(step, tools)
+        case (
+            network_steps.CreateSecurityGroup()
+            | network_steps.AuthorizeIngress()
+            | network_steps.AuthorizeEgress()
+            | network_steps.RevokeIngress()
+        ):
+            from schoolctl.execute import network
+
+            return network.change(step, tools, outcome)
         case _:
             assert_never(step)

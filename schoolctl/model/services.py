@@ -162,6 +162,7 @@ class TargetGroup:
     port: int | None = None
     health_port: str = "traffic-port"
     """Where the load balancer asks; `traffic-port` is the one that a target is registered with."""
+    protocol: str = ""
 
 
 @dataclass(frozen=True)

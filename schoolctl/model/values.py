@@ -78,6 +78,9 @@ class Database:
     """The secret in which RDS keeps the password that it manages."""
     cluster: str = ""
     """The cluster that an instance is a member of."""
+    security_groups: tuple[str, ...] = ()
+    vpc_id: str = ""
+    """Empty for a cluster: its instances tell."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

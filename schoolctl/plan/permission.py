@@ -38,6 +38,12 @@ class On(Enum):
     PARAMETERS = auto()
     SECRETS = auto()
     LOCK = auto()
+    SECURITY_GROUPS = auto()
+    """The app's security groups, by their tag."""
+    NEW_SECURITY_GROUPS = auto()
+    """Security groups that are created, and the VPC that they are created in."""
+    TAGS_OF_NEW_GROUPS = auto()
+    """The tags of a security group, while it is created."""
     LOCKS = auto()
     """The locks of every environment that shares the repository."""
 
@@ -51,6 +57,7 @@ class Case(StrEnum):
     CREATE_REPOSITORY = "--create-repo"
     DEREGISTER = "--deregister"
     ENDED_ROLLOUT = "a rollout in progress is ended"
+    FIX = "--fix"
     FROM_RDS = "--from-rds"
     FROM_SERVICE = "--from-service"
     MANAGED = "Secrets Manager rotates the secret"

@@ -209,6 +209,41 @@ _LOOK_AT_IMAGES = (
     *_spare("what uses the images is not known", *_USES),
 )
 
+_NETWORK = (
+    *_on(
+        On.ANYTHING,
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+    ),
+    *_spare("what the service uses is not known", *_SERVICE),
+    *_when(
+        Case.TARGET_GROUP,
+        *_spare(
+            "the target group and the load balancer's groups are not known",
+            *_on(
+                On.ANYTHING,
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeTargetGroups",
+            ),
+        ),
+    ),
+    *_spare(
+        "what the database uses is not known",
+        *_on(On.EVERY_DATABASE, "rds:DescribeDBInstances"),
+        *_on(On.EVERY_DATABASE_CLUSTER, "rds:DescribeDBClusters"),
+        *_PARAMETERS,
+    ),
+    *_spare(
+        "the ways to AWS's own APIs are not verified",
+        *_on(On.ANYTHING, "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"),
+    ),
+    *_spare(
+        "who else has the security groups is not known",
+        *_on(On.ANYTHING, "ec2:DescribeNetworkInterfaces"),
+    ),
+)
+
 LOCAL = frozenset(
     {
         "build",
@@ -314,6 +349,19 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_spare("where the service logs to is taken from schoolctl.yaml", *_SERVICE, *_REVISION),
         *_LOGS,
     ),
+    "network apply": (
+        *_LOCK,
+        *_NETWORK,
+        *_on(On.NEW_SECURITY_GROUPS, "ec2:CreateSecurityGroup"),
+        *_on(On.TAGS_OF_NEW_GROUPS, "ec2:CreateTags"),
+        *_on(
+            On.SECURITY_GROUPS,
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+        ),
+        *_when(Case.FIX, *_on(On.SECURITY_GROUPS, "ec2:RevokeSecurityGroupIngress")),
+    ),
+    "network check": _NETWORK,
     "params delete": (
         *_PARAMETERS,
         *_on(On.PARAMETERS, "ssm:DeleteParameter"),

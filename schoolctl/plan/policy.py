@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from schoolctl.partitions import partition_of
 from schoolctl.plan.lock import lock_name
+from schoolctl.plan.network_steps import APP_TAG
 from schoolctl.plan.permissions import Case, On, permissions_of
 from schoolctl.plan.task_definition import named_roles
 
@@ -121,6 +122,9 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.LOG_STREAMS: (("logs", "log-group:{log_group}:log-stream:*"),),
     On.PARAMETERS: (("ssm", "parameter/{app}/{environment}/*"),),
     On.LOCK: (("ssm", "parameter{lock}"),),
+    On.SECURITY_GROUPS: (("ec2", "security-group/*"),),
+    On.NEW_SECURITY_GROUPS: (("ec2", "security-group/*"), ("ec2", "vpc/*")),
+    On.TAGS_OF_NEW_GROUPS: (("ec2", "security-group/*"),),
 }
 """The services and what their ARNs end with, for what a configuration names itself."""
 
@@ -162,6 +166,10 @@ def condition(on: On, scope: Scope) -> Condition:
             return {"ArnEquals": {"ecs:cluster": scope.cluster_arn}}
         case On.PASSED_ROLES:
             return {"StringEquals": {"iam:PassedToService": TASKS_SERVICE}}
+        case On.SECURITY_GROUPS:
+            return {"StringEquals": {f"aws:ResourceTag/{APP_TAG}": scope.config.app}}
+        case On.TAGS_OF_NEW_GROUPS:
+            return {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}
         case _:
             return {}
 

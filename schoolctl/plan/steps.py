@@ -11,6 +11,12 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.network_steps import (
+    AuthorizeEgress,
+    AuthorizeIngress,
+    CreateSecurityGroup,
+    RevokeIngress,
+)
 from schoolctl.plan.rotation_steps import (
     AwaitRotation,
     EndRotation,
@@ -497,6 +503,10 @@ Step = (
     | WaitForCount
     | MarkCompleted
     | FreeLock
+    | CreateSecurityGroup
+    | AuthorizeIngress
+    | AuthorizeEgress
+    | RevokeIngress
 )
 
 

@@ -104,6 +104,8 @@ CASES = {
     "lock show": Case("lock show"),
     "lock release": Case("lock release --id nobodys --yes"),
     "iam policy": Case("iam policy --for all"),
+    "network check": Case("network check", codes=(10,)),
+    "network apply": Case("network apply --fix --yes"),
     "repo create": Case("repo create"),
     "repo show": Case("repo show"),
     # There is no engine here for these: the other side of them is in tests/engine/sandbox.

@@ -1,0 +1,19 @@
+"""What the tests of the network get: a project that names the groups, and the network on moto."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.network.laid import Network, name_groups
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, Project
+
+
+@pytest.fixture
+def network(aws: Aws, project: Project) -> Network:
+    """Give the documented network; schoolctl.yaml names its groups and subnets."""
+    name_groups(project.directory)
+    return Network(aws)
