@@ -120,7 +120,7 @@ def list_interfaces(clients: Clients, group_ids: Sequence[str]) -> tuple[Network
 
 
 def list_subnets(clients: Clients, vpc_id: str) -> tuple[SubnetPlace, ...]:
-    """Give the subnets of a VPC, by id.
+    """Give the subnets of a VPC, by zone.
 
     Source: EC2 DescribeSubnets, all pages.
     """
@@ -136,7 +136,7 @@ def list_subnets(clients: Clients, vpc_id: str) -> tuple[SubnetPlace, ...]:
             for page in pages.paginate(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
             for each in page["Subnets"]
         ]
-    return tuple(sorted(found, key=lambda subnet: subnet.id))
+    return tuple(sorted(found, key=lambda subnet: (subnet.zone, subnet.id)))
 
 
 def list_route_tables(clients: Clients, vpc_id: str) -> tuple[RouteTable, ...]:

@@ -21,7 +21,7 @@ from schoolctl.plan.steps import Plan
 from schoolctl.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from schoolctl.config import Config
     from schoolctl.plan.network.rules import Judged
@@ -55,7 +55,7 @@ def plan_network(config: Config, state: NetworkState, *, fix: bool) -> Plan:
     steps, notes = (*adding, *removing), notes_of(config, state)
     app = f"{config.app} in {config.environment}"
     return Plan(
-        f"lay the network of {app}: {_sum(len(adding), len(removing))}.",
+        f"lay the network of {app}: {_sum(adding, removing)}.",
         steps,
         nothing=f"nothing to do: the groups of {app} are as documented"
         if not judged.extra or fix
@@ -71,9 +71,13 @@ def plan_network(config: Config, state: NetworkState, *, fix: bool) -> Plan:
     )
 
 
-def _sum(added: int, removed: int) -> str:
-    said = [f"{count(added, 'thing')} added"] if added else []
-    return ", ".join([*said, *([f"{count(removed, 'rule')} removed"] if removed else [])])
+def _sum(adding: Sequence[Step], removing: Sequence[Step]) -> str:
+    groups = sum(isinstance(each, CreateSecurityGroup) for each in adding)
+    rules = len(adding) - groups
+    added = [count(groups, "group")] if groups else []
+    added += [count(rules, "rule")] if rules else []
+    said = [f"{' and '.join(added)} added"] if added else []
+    return ", ".join([*said, *([f"{count(len(removing), 'rule')} removed"] if removing else [])])
 
 
 def _refuse_gaps(state: NetworkState, parts: Parts) -> None:

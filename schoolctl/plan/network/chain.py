@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.model.network import ANYWHERE, ANYWHERE_V6, SourceKind
 from schoolctl.plan.network.finding import APPLY, FIX, Finding, Kind, Severity
-from schoolctl.plan.network.rules import Status, rule_text, traffic_text
+from schoolctl.plan.network.rules import Status, opens, rule_text, traffic_text
 from schoolctl.plan.network.state import Role
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _missing(found: EdgeState, judged: Judged, state: NetworkState, parts: Parts
     group = part.main
     if group is None:
         raise AssertionError("an edge without a group is told with the group")
-    instead = _instead(edge, judged, parts)
+    instead = _instead(edge, judged, state, parts)
     return Finding(
         Kind.MISSING,
         f"{edge.text} is not allowed{f' ({instead})' if instead else ''}",
@@ -117,15 +117,18 @@ def _is_here(edge: Edge, parts: Parts, state: NetworkState) -> bool:
     return all(each is not None and each.vpc_id in {"", state.vpc_id} for each in ends)
 
 
-def _instead(edge: Edge, judged: Judged, parts: Parts) -> str:
+def _instead(edge: Edge, judged: Judged, state: NetworkState, parts: Parts) -> str:
     """Say what is allowed in place of an edge: another port, or the other kind of address."""
     sources = parts[edge.source].ids if edge.source else {edge.cidr}
-    rules = judged.extra_of(edge.target)
-    ports = [traffic_text(each) for each in rules if each.source.value in sources]
+    extra = judged.extra_of(edge.target)
+    ports = [traffic_text(each) for each in extra if each.source.value in sources]
     if ports:
         return f"{', '.join(ports)} is"
-    kinds = {each.source.value for each in rules if each.ports == (edge.port, edge.port)}
-    return "it is over IPv6" if ANYWHERE_V6 in kinds else ""
+    rules = state.rules_of(parts[edge.target].ids)
+    over_ipv6 = any(
+        each.ports == (edge.port, edge.port) and each.source.value == ANYWHERE_V6 for each in rules
+    )
+    return "it is over IPv6 alone" if over_ipv6 else ""
 
 
 def authorize_command(edge: Edge, parts: Parts) -> str:
@@ -173,23 +176,30 @@ def _extra(role: Role, rule: Rule, judged: Judged, state: NetworkState, parts: P
 
 def _why_too_many(role: Role, rule: Rule, judged: Judged, parts: Parts) -> str:
     edges = [each.edge for each in judged.state_of(role)]
-    needed = " and ".join(map(str, dict.fromkeys(each.port for each in edges)))
     upstream = _UPSTREAM[role]
-    source = rule.source
-    anywhere = source.value in {ANYWHERE, ANYWHERE_V6}
-    wanted = anywhere if role is Role.ALB else source.value in parts[Role(upstream)].ids
-    if wanted and role is not Role.ALB:
-        return f"the {upstream} needs port {needed} alone: what else listens there is open to it"
+    anywhere = rule.source.value in {ANYWHERE, ANYWHERE_V6}
+    ports = dict.fromkeys(each.port for each in edges)
+    if role is not Role.ALB and rule.source.value in parts[Role(upstream)].ids:
+        needed = " and ".join(map(str, ports))
+        return f"the {upstream} needs port {needed} alone: what else listens is open to it, too"
+    whoever = _whoever(rule, anywhere=anywhere)
+    if not any(opens(rule, port) for port in ports):
+        return f"nothing documented listens there: whatever does, is open to {whoever}"
     if anywhere or role is Role.ALB:
         return _ANYBODY[role]
-    match source.kind:
+    return f"the {role} is open to {whoever}, and only the {upstream} is to reach it"
+
+
+def _whoever(rule: Rule, *, anywhere: bool) -> str:
+    match rule.source.kind:
+        case _ if anywhere:
+            return "anybody"
         case SourceKind.GROUP:
-            whoever = "whatever has that group"
+            return "whatever has that group"
         case SourceKind.PREFIX_LIST:
-            whoever = "every address of the list, which others may lengthen,"
+            return "every address of the list, which others may lengthen"
         case _:
-            whoever = "whatever has an address in that range"
-    return f"{whoever} reaches the {role}; only the {upstream} is to"
+            return "every address of that range"
 
 
 def _closed(role: Role, part: Part, state: NetworkState) -> Finding:

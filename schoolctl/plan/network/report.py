@@ -60,14 +60,18 @@ class Report:
         if not self.findings:
             return ""
         said = []
-        for command in (APPLY, FIX):
-            number = sum(each.fixed_by == command for each in self.findings)
-            if number:
-                said.append(f"`schoolctl {command}` repairs {number}")
+        adds, fixes = (
+            sum(each.fixed_by == command for each in self.findings) for command in (APPLY, FIX)
+        )
+        if fixes:
+            without = f", {adds} of them without --fix" if adds else ""
+            said.append(f"`schoolctl {FIX}` repairs {adds + fixes}{without}")
+        elif adds:
+            said.append(f"`schoolctl {APPLY}` repairs {adds}")
         left = sum(not each.fixed_by for each in self.findings)
         if left:
             said.append(f"{left} {'is' if left == 1 else 'are'} to be repaired by hand")
-        return f"{count(len(self.findings), 'difference')}: {', '.join(said)}"
+        return f"{count(len(self.findings), 'difference')}: {'; '.join(said)}"
 
     def document(self) -> dict[str, object]:
         """Give the check for `--json`."""

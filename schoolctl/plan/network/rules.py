@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from schoolctl.config import Config
     from schoolctl.model.network import Rule, Source
-    from schoolctl.plan.network.state import NetworkState, Part, Parts
+    from schoolctl.plan.network.state import NetworkState, Parts
 
 _EVERY_PORT = (0, 65535)
 _ICMP = {"icmp": "icmp", "icmpv6": "icmpv6", "1": "icmp", "58": "icmpv6"}
@@ -131,16 +131,19 @@ def _is_source(source: Source, edge: Edge, parts: Parts) -> bool:
 
 def carries(rule: Rule, edge: Edge, parts: Parts, state: NetworkState) -> bool:
     """Say whether a rule allows an edge, whatever else it allows."""
-    if rule.protocol not in {"tcp", EVERY_PROTOCOL}:
-        return False
-    low, high = rule.ports or _EVERY_PORT
-    if not low <= edge.port <= high:
+    if not opens(rule, edge.port):
         return False
     if _is_source(rule.source, edge, parts):
         return True
     if edge.source is None or rule.source.kind is not SourceKind.IPV4:
         return False
     return _contains(rule.source.value, _addresses(edge.source, state))
+
+
+def opens(rule: Rule, port: int) -> bool:
+    """Say whether a rule is for a tcp port, whatever else it is for."""
+    low, high = rule.ports or _EVERY_PORT
+    return rule.protocol in {"tcp", EVERY_PROTOCOL} and low <= port <= high
 
 
 def _addresses(role: Role, state: NetworkState) -> list[str]:
@@ -172,8 +175,7 @@ def is_open_egress(rule: Rule) -> bool:
 def covers_port(rules: Iterable[Rule], port: int, sources: frozenset[str], cidr: str) -> bool:
     """Say whether rules let one of some groups, or every address of a range, in on a tcp port."""
     for rule in rules:
-        low, high = rule.ports or _EVERY_PORT
-        if rule.egress or rule.protocol not in {"tcp", EVERY_PROTOCOL} or not low <= port <= high:
+        if rule.egress or not opens(rule, port):
             continue
         if rule.source.kind is SourceKind.GROUP and rule.source.value in sources:
             return True
@@ -196,7 +198,7 @@ def traffic_text(rule: Rule) -> str:
         return "all traffic"
     name = _ICMP.get(rule.protocol, rule.protocol)
     if rule.ports is None:
-        return name if name.isalpha() else f"protocol {name}"
+        return f"protocol {name}" if name.isdecimal() else name
     low, high = rule.ports
     if rule.ports == _EVERY_PORT:
         return f"{name}, every port,"
@@ -225,8 +227,3 @@ def source_text(rule: Rule, state: NetworkState) -> str:
 def repeated(judged: Judged) -> list[tuple[Edge, tuple[Rule, ...]]]:
     """Give the edges that more than one rule allows exactly; the others change nothing."""
     return [(each.edge, each.exact) for each in judged.edges if len(each.exact) > 1]
-
-
-def added_part(edge: Edge, parts: Parts) -> Part | None:
-    """Give the part whose group a missing edge names as its source; None for the internet."""
-    return parts[edge.source] if edge.source is not None else None

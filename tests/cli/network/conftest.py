@@ -17,3 +17,10 @@ def network(aws: Aws, project: Project) -> Network:
     """Give the documented network; schoolctl.yaml names its groups and subnets."""
     name_groups(project.directory)
     return Network(aws)
+
+
+@pytest.fixture
+def network_names(aws: Aws, project: Project) -> None:
+    """Let schoolctl.yaml name the groups of an empty account."""
+    del aws
+    name_groups(project.directory)

@@ -114,7 +114,7 @@ class Network:
     def _serve(self) -> None:
         self.ecs.create_cluster(clusterName="schoolapp")
         self.ecs.register_task_definition(
-            family=NAME, containerDefinitions=[{"name": "web", "image": "web"}]
+            family=NAME, containerDefinitions=[{"name": "web", "image": "web", "memory": 512}]
         )
         self.ecs.create_service(
             cluster="schoolapp",
@@ -141,7 +141,7 @@ class Network:
         made = self.ec2.create_security_group(
             GroupName=name, Description="made by a test", VpcId=vpc or self.vpc
         )["GroupId"]
-        known = {each: short for each, short in zip(_GROUPS, ("ALB", "ECS", "RDS"), strict=True)}
+        known = dict(zip(_GROUPS, ("ALB", "ECS", "RDS"), strict=True))
         self.ids[made] = f"SG-{known.get(name, name.upper())}"
         return str(made)
 
