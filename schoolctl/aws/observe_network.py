@@ -128,7 +128,7 @@ class _Spared:
         try:
             return call.result()
         except AccessDeniedError as error:
-            self.said.append(f"{what} was not verified: {error.action or 'the read'} is denied")
+            self.said.append(f"not verified: {what} ({error.action or 'the read'} is denied)")
             return instead
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from schoolctl.aws.clients import Clients
 from schoolctl.aws.errors import is_code, translated
+from schoolctl.aws.network import list_route_tables
 from schoolctl.connection import Connection, Setting, StaticKeys
 from schoolctl.model import SecretValue
 
@@ -140,7 +141,24 @@ def _default_network(clients: Clients) -> tuple[str, list[str]]:
     networks = clients.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
     network = networks["Vpcs"][0]["VpcId"]
     subnets = clients.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [network]}])
+    _open_network(clients, network)
     return network, sorted(each["SubnetId"] for each in subnets["Subnets"])
+
+
+def _open_network(clients: Clients, network: str) -> None:
+    """Make the route to the internet, which AWS's default VPC has and the emulator's lacks."""
+    tables = list_route_tables(clients, network)
+    gateways = clients.ec2.describe_internet_gateways()["InternetGateways"]
+    ours = [
+        each["InternetGatewayId"]
+        for each in gateways
+        if any(attached.get("VpcId") == network for attached in each.get("Attachments", ()))
+    ]
+    for table in tables:
+        if ours and not any(each.destination == _ANYWHERE for each in table.routes):
+            clients.ec2.create_route(
+                RouteTableId=table.id, DestinationCidrBlock=_ANYWHERE, GatewayId=ours[0]
+            )
 
 
 def _groups(

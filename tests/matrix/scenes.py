@@ -87,6 +87,26 @@ def _many_images(world: World) -> None:
     world.account.push("1.1")
 
 
+def _network_half_laid(world: World) -> None:
+    """Leave a group of the three, with a rule too many and its own missing."""
+    edit(
+        world.directory,
+        "service:\n",
+        "network: {service_group: schoolApp-ecs-sg}\nservice:\n",
+    )
+    world.aws.client("ec2").authorize_security_group_ingress(
+        GroupId=world.account.group_id,
+        IpPermissions=[
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 3000,
+                "ToPort": 3010,
+                "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+            }
+        ],
+    )
+
+
 def something_to_build(world: World) -> None:
     """Leave a project whose image is made in a moment."""
     world.take_pushes()
@@ -114,6 +134,7 @@ SCENES = {
     "rollback": Scene(
         ("rollback",), _two_deployed, over_with="DeleteParameter", changes_with="update service"
     ),
+    "network apply": Scene(("network", "apply", "--fix", "--yes"), _network_half_laid),
     "images prune": Scene(
         ("images", "prune", "--yes"),
         _many_images,

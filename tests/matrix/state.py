@@ -55,6 +55,7 @@ def dump(world: World) -> State:
             each["logGroupName"]
             for each in world.aws.client("logs").describe_log_groups()["logGroups"]
         ),
+        "security_groups": _security_groups(world),
         "home": _files(world, "home"),
         "project": _files(world, "project"),
     }
@@ -181,6 +182,32 @@ def _revisions(world: World) -> list[State]:
 def _content(world: World, arn: str) -> State:
     definition = world.account.definition(arn)
     return {key: value for key, value in definition.items() if key not in _OF_ITS_OWN}
+
+
+def _security_groups(world: World) -> dict[str, Any]:
+    """Give the rules of each group, other groups by their names."""
+    ec2 = world.aws.client("ec2")
+    groups = ec2.describe_security_groups()["SecurityGroups"]
+    names = {each["GroupId"]: each["GroupName"] for each in groups}
+    rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
+    return {
+        each["GroupName"]: {
+            "tags": sorted((tag["Key"], tag["Value"]) for tag in each.get("Tags", ())),
+            "rules": sorted(
+                [
+                    str(rule["IsEgress"]),
+                    rule["IpProtocol"],
+                    str(rule.get("FromPort")),
+                    str(rule.get("ToPort")),
+                    rule.get("CidrIpv4", ""),
+                    names.get(rule.get("ReferencedGroupInfo", {}).get("GroupId"), ""),
+                ]
+                for rule in rules
+                if rule["GroupId"] == each["GroupId"]
+            ),
+        }
+        for each in groups
+    }
 
 
 def _files(world: World, folder: str) -> dict[str, str]:

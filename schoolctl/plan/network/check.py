@@ -51,15 +51,16 @@ def notes_of(config: Config, state: NetworkState) -> tuple[str, ...]:
 
 def _about(part: Part, state: NetworkState) -> list[str]:
     lines = []
+    has = ", ".join(state.label(each.id) for each in part.groups)
+    # Without a service, its groups are those that a deploy is going to give it.
+    user = part.user or ("service.security_groups" if part.role is Role.SERVICE else "")
     if part.unused is not None:
-        has = ", ".join(state.label(each.id) for each in part.groups)
         lines.append(
-            f"{part.user} does not have {state.label(part.unused.id)}, which {part.key} names:"
+            f"{user} does not have {state.label(part.unused.id)}, which {part.key} names:"
             f" it has {has}"
         )
-    elif part.user and not any(map(part.is_named, part.groups)):
-        has = ", ".join(state.label(each.id) for each in part.groups)
-        lines.append(f"{part.user} has {has}; {part.key} names {part.wanted}, which is not there")
+    elif user and part.groups and not any(map(part.is_named, part.groups)):
+        lines.append(f"{user} has {has}; {part.key} names {part.wanted}, which is not there")
     for group in part.groups:
         if group.name == DEFAULT_GROUP:
             lines.append(

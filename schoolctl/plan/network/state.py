@@ -174,7 +174,7 @@ def parts_of(config: Config, state: NetworkState) -> Parts:
             state,
             Role.SERVICE,
             (network.service_group, "network.service_group"),
-            f"service {config.service.name}",
+            f"service {config.service.name}" if state.service_groups else "",
             state.service_groups or _planned(config, state),
         ),
         Role.DATABASE: _part(

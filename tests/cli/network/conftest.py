@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.account import edit
 from tests.cli.network.laid import Network, name_groups
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 def network(aws: Aws, project: Project) -> Network:
     """Give the documented network; schoolctl.yaml names its groups and subnets."""
     name_groups(project.directory)
-    return Network(aws)
+    made = Network(aws)
+    edit(project.directory, "service:\n", f"service:\n  subnets: [{', '.join(made.subnets)}]\n")
+    return made
 
 
 @pytest.fixture
