@@ -155,5 +155,6 @@ def is_limit(code: str) -> bool:
 
 def limit_hint(operation: str) -> str:
     """Give the cure for a limit of the account that a call met."""
-    code = "ssm" if "Parameter" in operation else "ecs"
+    of = {"Parameter": "ssm", "SecurityGroup": "vpc"}
+    code = next((code for part, code in of.items() if part in operation), "ecs")
     return _QUOTAS.format(code=code)

@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 from schoolctl.aws.clients import Clients
 from schoolctl.aws.errors import is_code, translated
 from schoolctl.aws.network import list_route_tables
+from schoolctl.aws.network_changes import authorize_ingress
 from schoolctl.connection import Connection, Setting, StaticKeys
 from schoolctl.model import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
     from schoolctl.sandbox.names import AccountNames
@@ -187,7 +187,7 @@ def _groups(
     )
     for name, port, source in wanted:
         if not _allows(clients, ids[name], port, source):
-            _allow(clients, ids[name], port, source)
+            authorize_ingress(clients, ids[name], port, source or _ANYWHERE)
             made.append(f"rule of {name} for port {port}")
     return ids, made
 
@@ -215,15 +215,6 @@ def _allows(clients: Clients, group: str, port: int, source: str | None) -> bool
         if any(each.get("GroupId") == source for each in rule.get("UserIdGroupPairs", [])):
             return True
     return False
-
-
-def _allow(clients: Clients, group: str, port: int, source: str | None) -> None:
-    rule: IpPermissionTypeDef = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
-    if source is None:
-        rule["IpRanges"] = [{"CidrIp": _ANYWHERE}]
-    else:
-        rule["UserIdGroupPairs"] = [{"GroupId": source}]
-    clients.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
 
 def _load_balancer(

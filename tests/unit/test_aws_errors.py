@@ -390,6 +390,13 @@ def test_a_role_that_cannot_be_taken_is_an_error_of_credentials(operation: str, 
             "--service-code ssm",
         ),
         (
+            "AuthorizeSecurityGroupIngress",
+            "RulesPerSecurityGroupLimitExceeded",
+            "The maximum number of rules per security group has been reached.",
+            SchoolctlError,
+            "--service-code vpc",
+        ),
+        (
             "DescribeServices",
             "OptInRequired",
             "The AWS Access Key Id needs a subscription for the service",

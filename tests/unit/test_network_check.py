@@ -196,6 +196,7 @@ def private(*endpoints: str) -> NetworkState:
         route_tables=(table(),),
         endpoints=tuple(map(endpoint, endpoints)),
         rules=rules,
+        load_balancers=(),
     )
 
 
@@ -230,7 +231,9 @@ def test_what_the_service_does_not_read_needs_no_endpoint() -> None:
     ],
 )
 def test_the_way_to_the_internet_is_followed(route: Route, public: bool, way: str) -> None:  # noqa: FBT001  # a table
-    found = told(state(route_tables=(table(route),), public_ip=public))
+    inside = balancer(scheme="internal")
+    network = state(route_tables=(table(route),), public_ip=public, load_balancers=(inside,))
+    found = [each for each in told(network) if each.startswith("tasks")]
     assert len(found) == bool(way)
     assert all(way in each for each in found)
 
@@ -284,6 +287,20 @@ def test_tasks_in_one_zone_alone_are_told() -> None:
 def test_an_internal_load_balancer_is_told() -> None:
     found = told(state(load_balancers=(balancer(scheme="internal"),)))
     assert found == ["load balancer school is internal"]
+
+
+def test_a_load_balancer_of_another_type_is_told() -> None:
+    found = told(state(load_balancers=(balancer(type="network"),)))
+    assert found == ["load balancer school is of type network, not application"]
+
+
+def test_a_load_balancer_in_a_private_subnet_is_told() -> None:
+    found = told(state(route_tables=(table(Route(ANYWHERE, "nat-1")),)))
+    assert found == [
+        f"load balancer school faces the internet, and its subnet subnet-{each} has no route to an"
+        " internet gateway"
+        for each in "ab"
+    ]
 
 
 def test_a_load_balancer_in_another_vpc_is_told() -> None:

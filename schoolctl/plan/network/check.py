@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.plan.network.chain import group_findings, rule_findings
-from schoolctl.plan.network.routes import route_findings
+from schoolctl.plan.network.routes import entry_findings, route_findings
 from schoolctl.plan.network.rules import judge, repeated
 from schoolctl.plan.network.state import DEFAULT_GROUP, Role, parts_of
 from schoolctl.plan.network.targets import target_findings, zone_findings
@@ -29,6 +29,7 @@ def check_network(config: Config, state: NetworkState) -> tuple[Finding, ...]:
         *rule_findings(judged, state, parts),
         *target_findings(config, state),
         *zone_findings(state),
+        *entry_findings(state),
         *route_findings(config, state, parts[Role.SERVICE]),
     )
 
@@ -39,7 +40,7 @@ def notes_of(config: Config, state: NetworkState) -> tuple[str, ...]:
     judged = judge(config, state, parts)
     lines = [line for part in parts.values() for line in _about(part, state)]
     lines += _shared(state, parts)
-    if parts[Role.DATABASE].groups and state.database is None:
+    if parts[Role.DATABASE].groups and state.database is None and not state.unverified:
         lines.append(
             "no RDS database was found to be the service's: its group is known by its name alone"
         )

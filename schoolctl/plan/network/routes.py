@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from schoolctl.config import Config
-    from schoolctl.model.network import Endpoint, RouteTable, SubnetPlace
+    from schoolctl.model.network import Endpoint, LoadBalancer, RouteTable, SubnetPlace
     from schoolctl.plan.network.state import NetworkState, Part
 
 _HTTPS = 443
@@ -81,6 +81,44 @@ class _Closed:
     table: str
     way: str
     lacking: tuple[_Api, ...]
+
+
+def entry_findings(state: NetworkState) -> Iterator[Finding]:
+    """Find subnets of an internet-facing load balancer that the internet does not reach."""
+    if state.route_tables is None:
+        return
+    for balancer in state.load_balancers:
+        if balancer.scheme != "internet-facing":
+            continue
+        for subnet in (each.id for each in state.subnets if each.id in balancer.subnets):
+            table = route_table(state.route_tables, subnet)
+            if not _has_gateway(table):
+                yield _closed_entry(balancer, subnet, table)
+
+
+def _has_gateway(table: RouteTable | None) -> bool:
+    return table is not None and any(
+        each.destination == ANYWHERE and each.target.startswith(_GATEWAY) and each.is_active
+        for each in table.routes
+    )
+
+
+def _closed_entry(balancer: LoadBalancer, subnet: str, table: RouteTable | None) -> Finding:
+    named = table.id if table is not None else "TABLE"
+    return Finding(
+        Kind.ROUTE,
+        f"load balancer {balancer.name} faces the internet, and its subnet {subnet} has no route"
+        " to an internet gateway",
+        f"{subnet}, {named}",
+        "requests that come to its address there are never answered",
+        (
+            (
+                f"aws ec2 create-route --route-table-id {named} --destination-cidr-block {ANYWHERE}"
+                " --gateway-id IGW"
+            ),
+            "or give it public subnets: `aws elbv2 set-subnets`",
+        ),
+    )
 
 
 def _needed(config: Config) -> tuple[_Api, ...]:

@@ -137,6 +137,15 @@ def _balancer(state: NetworkState, found: LoadBalancer) -> Iterator[Finding]:
             (f"make a load balancer in {state.vpc_id}, or choose subnets in {found.vpc_id}",),
         )
         return
+    if found.type not in {"", "application"}:
+        yield Finding(
+            Kind.WRONG,
+            f"load balancer {found.name} is of type {found.type}, not application",
+            found.arn,
+            "it speaks no HTTP: it sees neither paths nor errors, and cannot redirect to HTTPS",
+            ("make one with `--type application`: the type cannot be changed",),
+            severity=Severity.WARN,
+        )
     if found.scheme == "internal":
         yield Finding(
             Kind.WRONG,

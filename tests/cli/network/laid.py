@@ -72,7 +72,10 @@ class Network:
 
     def _balance(self) -> str:
         made = self.elb.create_load_balancer(
-            Name="school", Subnets=self.subnets, SecurityGroups=[self.alb]
+            Name="school",
+            Scheme="internet-facing",
+            Subnets=self.subnets,
+            SecurityGroups=[self.alb],
         )
         return str(made["LoadBalancers"][0]["LoadBalancerArn"])
 
