@@ -87,7 +87,7 @@ def _many_images(world: World) -> None:
     world.account.push("1.1")
 
 
-def _network_half_laid(world: World) -> None:
+def network_half_laid(world: World) -> None:
     """Leave a group of the three, with a rule too many and its own missing."""
     edit(
         world.directory,
@@ -134,7 +134,7 @@ SCENES = {
     "rollback": Scene(
         ("rollback",), _two_deployed, over_with="DeleteParameter", changes_with="update service"
     ),
-    "network apply": Scene(("network", "apply", "--fix", "--yes"), _network_half_laid),
+    "network apply": Scene(("network", "apply", "--fix", "--yes"), network_half_laid),
     "images prune": Scene(
         ("images", "prune", "--yes"),
         _many_images,

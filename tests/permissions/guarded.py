@@ -4,7 +4,7 @@ What the emulator judges otherwise than AWS is evened out here, and in no policy
 
 - It asks for other resources: the cluster for whatever names one, `*` for operations that name
   several parameters or repositories. `for_emulator` adds exactly those.
-- It does not know the key `ecs:cluster`; conditions on it are left out.
+- It knows neither the key `ecs:cluster` nor the tags of resources; conditions on them are left out.
 - It does not authorise passing a role, tagging at creation, auto scaling, and the registry's own
   requests. The proxy does: `JUDGED_HERE`.
 - It has no record of deployments and no agents of ECS Exec; the proxy answers for them once the
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 IMPLIED = {
     "CreateRepository": ("ecr:TagResource",),
+    "CreateSecurityGroup": ("ec2:CreateTags",),
     "CreateService": ("iam:PassRole",),
     "RegisterTaskDefinition": ("iam:PassRole", "ecs:TagResource"),
     "RunTask": ("iam:PassRole",),
@@ -85,6 +86,7 @@ _ON_ANYTHING = {
     "ssm:GetParameters",
 }
 """What the emulator asks for on `*`, whatever the request names."""
+_OF_TAGS = "aws:ResourceTag/"
 _USER = "ann"
 _NOTHING = wrapped([{"Effect": "Allow", "Action": [FREE], "Resource": "*"}])
 
@@ -96,7 +98,7 @@ def for_emulator(document: dict[str, Any], account: str) -> dict[str, Any]:
         condition = {
             operator: keys
             for operator, keys in each.get("Condition", {}).items()
-            if "ecs:cluster" not in keys
+            if "ecs:cluster" not in keys and not any(each.startswith(_OF_TAGS) for each in keys)
         }
         kept = {key: value for key, value in each.items() if key != "Condition"}
         made.append({**kept, "Condition": condition} if condition else kept)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.plan.permissions import Case
 from tests.cli.account import NAME, edit
-from tests.matrix.scenes import something_to_build
+from tests.matrix.scenes import network_half_laid, something_to_build
 from tests.permissions.guarded import CRASHES, FAILS, GOES_ON
 
 if TYPE_CHECKING:
@@ -226,6 +226,19 @@ def _with_agents(content: bytes) -> bytes:
     return json.dumps(answer).encode()
 
 
+def _network_half_laid(world: Guarded) -> None:
+    """Leave a group whose egress is closed, with the app's tag and a rule too many."""
+    network_half_laid(world)
+    ec2 = world.aws.client("ec2")
+    ec2.create_tags(
+        Resources=[world.account.group_id], Tags=[{"Key": "schoolctl", "Value": "schoolapp"}]
+    )
+    ec2.revoke_security_group_egress(
+        GroupId=world.account.group_id,
+        IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    )
+
+
 UNSEEN = {
     "secrets rotate": {"secretsmanager:RotateSecret": "the emulator has no rotation of its own"},
 }
@@ -251,6 +264,8 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "logs": (_looking("logs"),),
     "lock release": (Scene(("lock", "release", "--id", "gone", "--yes"), _with_lock),),
     "lock show": (_looking("lock", "show"),),
+    "network apply": (Scene(("network", "apply", "--fix", "--yes"), _network_half_laid),),
+    "network check": (Scene(("network", "check"), code=10, changes=False),),
     "params delete": (Scene(("params", "delete", "db_host", "--yes", "--force")),),
     "params diff": (_looking("params", "diff", "--from-file", "values.env"),),
     "params export": (_looking("params", "export", "--reveal"),),
