@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from schoolctl.plan.steps import Plan
 
-_PAGE = 80
 _WIDE = 1_000_000
-"""Columns where a stream is no terminal: nothing is wrapped there, but for drawings."""
+"""Columns where a stream is no terminal: nothing is wrapped there."""
 
 
 class Transfer(Protocol):
@@ -125,11 +124,6 @@ class Reporter:
         # In one go: a repository may have ten thousand images.
         if text := "\n".join(lines):
             self._write(self.stdout, text)
-
-    @property
-    def columns(self) -> int:
-        """How wide a drawing may be: as the terminal is, and 80 columns where there is none."""
-        return self._console(self.stdout).width if self.stdout.isatty() else _PAGE
 
     @property
     def draws_lines(self) -> bool:

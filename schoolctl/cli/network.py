@@ -20,6 +20,10 @@ app = typer.Typer(
 )
 
 
+_PAGE = 80
+"""How wide the drawing is where there is no terminal."""
+
+
 @app.command("check", cls=Command)
 def check(context: typer.Context) -> int:
     """Compare the network with what the service needs; exit with 10 where it differs.
@@ -75,6 +79,6 @@ def _show(run: Run, shown: Report) -> None:
     for line in shown.notes:
         run.reporter.note(line)
     pen = UNICODE if run.reporter.draws_lines else ASCII
-    run.reporter.result(shown.document(), shown.lines(pen, run.reporter.columns))
+    run.reporter.result(shown.document(), shown.lines(pen, run.reporter.width or _PAGE))
     advice = shown.advice()
     run.reporter.note(advice or "the network is as documented")

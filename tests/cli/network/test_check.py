@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.errors import ExitCode
+from tests.cli.account import edit
 from tests.cli.network.wrong import RIGHT, WRONG
 from tests.snapshots import check_snapshot
 
@@ -40,6 +41,56 @@ def test_a_network_that_lets_in_the_same_is_right(
     done = project.invoke("network", "check")
     assert done.exit_code == ExitCode.DONE, done.output
     assert "the network is as documented" in done.stderr
+
+
+def test_groups_may_be_named_by_their_ids(project: Project, network: Network) -> None:
+    for name, group in (("alb", network.alb), ("ecs", network.service), ("rds", network.database)):
+        edit(project.directory, f"_group: schoolApp-{name}-sg", f"_group: {group}")
+    done = project.invoke("network", "check")
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert network.readable(done.stderr) == "the network is as documented\n"
+
+
+def test_a_name_may_hold_the_environment(project: Project, network: Network) -> None:
+    edit(project.directory, "alb_group: schoolApp-alb-sg", 'alb_group: "web-{environment}"')
+    done = project.invoke("network", "check")
+    assert (
+        "load balancer school has SG-ALB (schoolApp-alb-sg); network.alb_group names web-dev,"
+        " which is not there\n"
+    ) in network.readable(done.stderr)
+
+
+def test_a_service_without_a_target_group_is_judged_by_its_groups(
+    project: Project, network: Network
+) -> None:
+    del network
+    edit(project.directory, "target_group: schoolapp-tg", "target_group: null")
+    done = project.invoke("network", "check", "--json")
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert json.loads(done.stdout)["groups"]["alb"]["used_by"] is None
+
+
+def test_the_groups_of_an_aurora_cluster_count(project: Project, network: Network) -> None:
+    other = network.group("aurora")
+    made = network.rds.create_db_cluster(
+        DBClusterIdentifier="aurora-1",
+        Engine="aurora-mysql",
+        MasterUsername="admin",
+        MasterUserPassword="canary-password",
+        VpcSecurityGroupIds=[other],
+    )["DBCluster"]
+    network.aws.client("ssm").put_parameter(
+        Name="/schoolapp/dev/db_host",
+        Value=made["Endpoint"],
+        Type="SecureString",
+        Overwrite=True,
+    )
+    done = project.invoke("network", "check", "--json")
+    document = json.loads(network.readable(done.stdout))
+    assert document["groups"]["database"]["used_by"] == "RDS cluster aurora-1"
+    assert [each["what"] for each in document["findings"]] == [
+        "service -> database: port 3306 is not allowed"
+    ]
 
 
 def test_an_empty_account_lacks_everything(project: Project, network_names: None) -> None:
