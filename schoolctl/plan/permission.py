@@ -30,6 +30,8 @@ class On(Enum):
     FAMILY = auto()
     FAMILY_IN_CLUSTER = auto()
     """The revisions of the family, run in the service's cluster."""
+    PRINCIPALS = auto()
+    """Every role and user of the account: who it is that calls, only the call tells."""
     ROLES = auto()
     PASSED_ROLES = auto()
     """The roles, handed to ECS's tasks and to nothing else."""

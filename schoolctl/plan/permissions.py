@@ -291,7 +291,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
             ),
         ),
         *_on(On.LOCK, "ssm:GetParameter"),
-        *_on(On.ANYTHING, "iam:SimulatePrincipalPolicy"),
+        *_on(On.PRINCIPALS, "iam:SimulatePrincipalPolicy"),
     ),
     "events": _SERVICE,
     "exec": (

@@ -135,6 +135,10 @@ def resources(on: On, scope: Scope) -> tuple[str, ...]:
     match on:
         case On.ANYTHING | On.CLUSTER_ONLY:
             return ("*",)
+        case On.PRINCIPALS:
+            return tuple(
+                f"arn:{scope.partition}:iam::{scope.account}:{kind}/*" for kind in ("role", "user")
+            )
         case On.ROLES | On.PASSED_ROLES:
             return tuple(dict.fromkeys(map(scope.role_arn, named_roles(config))))
         case On.PARAMETERS if not config.parameters:

@@ -81,6 +81,7 @@ _ON_ANYTHING = {
     "ecs:RegisterTaskDefinition",
     "ecs:StopServiceDeployment",
     "ecs:TagResource",
+    "iam:SimulatePrincipalPolicy",
     "rds:DescribeDBClusters",
     "rds:DescribeDBInstances",
     "ssm:GetParameters",
