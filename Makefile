@@ -5,7 +5,7 @@ CODE := schoolctl service tests benchmarks scripts
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-faults test-soak test-thorough check bench docs lock clean
+.PHONY: help setup demo test test-fast test-faults test-soak test-thorough check check-stack bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: setup ## lint, format and types
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
+
+check-stack: setup ## the stack's template before checkov, in an environment of its own
+	@$(BIN)/python -m scripts.check_stack
 
 bench: setup ## the benchmarks, as ratios
 	@scripts/engine.sh

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.credentials import Credentials
     from botocore.model import OperationModel
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
@@ -214,6 +215,12 @@ class Clients:
     def rds(self) -> RDSClient:
         """The rds client."""
         client: RDSClient = self._client("rds")
+        return client
+
+    @property
+    def cloudformation(self) -> CloudFormationClient:
+        """The cloudformation client."""
+        client: CloudFormationClient = self._client("cloudformation")
         return client
 
     @property

@@ -91,6 +91,7 @@ COMMANDS = (
     Entry("login", "auth", SETUP, "Log Docker in to ECR, for pushes by hand."),
     Entry("repo", "repo", SETUP, "Create and show the ECR repository."),
     Entry("network", "network", SETUP, "The security groups from the internet to the database."),
+    Entry("infra", "infra", SETUP, "The CloudFormation stack of an environment's infrastructure."),
     Entry("iam", "iam", SETUP, "IAM policies for commands, roles and a pipeline."),
     Entry("sandbox", "sandbox", SETUP, "A local AWS to try everything on."),
 )

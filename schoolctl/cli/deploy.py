@@ -61,6 +61,7 @@ def deploy(  # noqa: PLR0917  # one argument for each option
     named before anything is changed.
     """
     from schoolctl.cli.planning import plan_choice
+    from schoolctl.cli.stack_values import StackValues
     from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.target import parse_choice
 
@@ -76,7 +77,9 @@ def deploy(  # noqa: PLR0917  # one argument for each option
     counting = desired_count is not None and not choice.is_made
     if not counting:
         _need_choice(run, choice)
+    values = StackValues(run)
     with run.locked():
+        values.settle()
         if counting:
             choice = _choose_running(run)
             _need_choice(run, choice)

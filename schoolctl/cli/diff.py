@@ -41,11 +41,13 @@ def diff(
     compared, as deploy would take it.
     """
     from schoolctl.cli.planning import plan_choice
+    from schoolctl.cli.stack_values import settle
     from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.target import parse_choice
 
     run = Run.of(context)
     choice = parse_choice(tag, digest, revision)
+    settle(run)
     found = plan_choice(run, choice, DeployOptions(only_look=True))
     config = run.config
     run.check_account()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from schoolctl.model import SecretValue
+    from schoolctl.model.stacks import StackState
     from schoolctl.plan.params import Entry
     from schoolctl.plan.steps import Plan
 
@@ -66,9 +67,11 @@ def set_values(
     An equal value is not written again. A value may stand on the command line where schoolctl.yaml
     declares `hidden: false`; any other is asked for, or comes from a pipe, a file or RDS.
     """
+    from schoolctl.cli.stack_values import settle_secrets
     from schoolctl.plan.params import declared
 
     run = Run.of(context)
+    stack = settle_secrets(run)
     entries = declared(run.config)
     if database is not None:
         if stdin or file is not None:
@@ -82,7 +85,7 @@ def set_values(
         given = _gather(run, entries, words or [], stdin=stdin, file=file, as_is=as_is)
         plan = _plan_given(run, given)
     else:
-        given, plan = _plan_missing(run, entries, as_is=as_is)
+        given, plan = _plan_missing(run, entries, stack, as_is=as_is)
     if run.carry_out(plan) is not None:
         report_set(run, given, plan)
 
@@ -97,9 +100,11 @@ def import_values(
 
     What `params export` wrote comes back as it was: then there is nothing to do.
     """
+    from schoolctl.cli.stack_values import settle_secrets
     from schoolctl.plan.params import declared
 
     run = Run.of(context)
+    settle_secrets(run)
     given = _gather(run, declared(run.config), [], stdin=False, file=file, as_is=as_is)
     plan = _plan_given(run, given)
     if run.carry_out(plan) is not None:
@@ -199,11 +204,12 @@ def _plan_given(run: Run, given: Mapping[Entry, SecretValue]) -> Plan:
 
 
 def _plan_missing(
-    run: Run, entries: Sequence[Entry], *, as_is: bool
+    run: Run, entries: Sequence[Entry], stack: StackState | None, *, as_is: bool
 ) -> tuple[dict[Entry, SecretValue], Plan]:
-    """Ask for what does not exist yet, and plan to write it."""
+    """Ask for what does not exist yet, and plan to write it, and what the stack tells."""
     from schoolctl.aws.stored import observe_existing
     from schoolctl.cli.given import from_questions
+    from schoolctl.cli.stack_values import values_from_stack
     from schoolctl.plan.params import describe_entries, plan_values, refuse_unwritable
     from schoolctl.plan.steps import Plan
 
@@ -221,7 +227,9 @@ def _plan_missing(
         return {}, Plan(summary="", steps=(), nothing=nothing)
     # Before a password is typed, not after.
     run.check_account()
-    given = from_questions(run, missing, as_is=as_is)
+    known = values_from_stack(run, stack, missing)
+    asked = [each for each in missing if each not in known]
+    given = {**known, **from_questions(run, asked, as_is=as_is)}
     return given, plan_values(given, stored, environment)
 
 

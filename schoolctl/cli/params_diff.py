@@ -9,6 +9,7 @@ import typer
 
 from schoolctl.cli.options import ExitWith10  # noqa: TC001  # Typer reads the annotations
 from schoolctl.cli.run import Run
+from schoolctl.cli.stack_values import settle_secrets
 from schoolctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def diff_values(
     from schoolctl.plan.value_diff import any_difference, compare_values
 
     run = Run.of(context)
+    settle_secrets(run)
     if (file is None) == (other is None):
         raise UsageError(
             "params diff compares with one thing: --from-file FILE or --with ENV",

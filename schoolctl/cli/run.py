@@ -149,6 +149,10 @@ class Run:
         """The configuration of the chosen environment."""
         return self.resolved.config
 
+    def settle(self, resolved: ResolvedConfig) -> None:
+        """Go on with a configuration that has what only AWS could tell."""
+        self.__dict__["resolved"] = resolved
+
     def path(self, relative: str) -> Path:
         """Give the path that a relative one in schoolctl.yaml means."""
         return self.config_file.directory / relative

@@ -42,6 +42,7 @@ def set_secret(
     from schoolctl.aws.stored import observe_stored
     from schoolctl.cli.given import from_questions, from_stdin
     from schoolctl.cli.params import report_set
+    from schoolctl.cli.stack_values import settle_secrets
     from schoolctl.errors import UsageError
     from schoolctl.plan.params import declared_secrets, find_entry, plan_values, refuse_unwritable
     from schoolctl.plan.secret_shape import shape_secret
@@ -56,6 +57,7 @@ def set_secret(
         )
     if username is not None and plain:
         raise UsageError("--username makes the secret JSON, --plain makes it plain text")
+    settle_secrets(run)
     entry = find_entry(declared_secrets(run.config), key)
     value = from_stdin(run) if stdin else None
     if value is not None:
@@ -92,8 +94,11 @@ def rotate_secret(
     """
     from schoolctl.cli.limits import parse_timeout
     from schoolctl.cli.rotation import rotate
+    from schoolctl.cli.stack_values import settle_secrets
 
-    rotate(Run.of(context), key, parse_timeout(timeout))
+    run = Run.of(context)
+    settle_secrets(run)
+    rotate(run, key, parse_timeout(timeout))
 
 
 @app.command("list", cls=Command)
@@ -103,5 +108,8 @@ def list_secrets(context: typer.Context) -> None:
     No value is read.
     """
     from schoolctl.cli.secret_list import list_secrets
+    from schoolctl.cli.stack_values import settle_secrets
 
-    list_secrets(Run.of(context))
+    run = Run.of(context)
+    settle_secrets(run)
+    list_secrets(run)

@@ -14,8 +14,10 @@ app = typer.Typer(rich_markup_mode=None)
 def status(context: typer.Context) -> None:
     """Show what runs, since when, from which image, how healthy."""
     from schoolctl.aws.observe_status import observe_status
+    from schoolctl.cli.stack_values import settle_secrets
 
     run = Run.of(context)
+    settle_secrets(run)
     found = observe_status(run.clients, run.config, run.clock, run.reporter.warn)
     run.check_account()
     lines = found.lines(run.clock.now())

@@ -142,9 +142,11 @@ def _target(
     """Observe, and refuse to go on where anything is missing."""
     from schoolctl.aws.observe_task import TaskObservation
     from schoolctl.cli.observe import new_gaps, target_of_image
+    from schoolctl.cli.stack_values import settle_secrets
     from schoolctl.plan.target import parse_choice
 
     choice = parse_choice(tag, digest, None)
+    settle_secrets(run)
     seen = TaskObservation(run.clients, run.config, choice)
     gaps = new_gaps(run)
     image = seen.image(gaps, keep=seen.newest())

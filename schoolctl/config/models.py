@@ -11,8 +11,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     GetPydanticSchema,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
+from schoolctl.config.infra import DATABASE_PATH, VPC_PATH, InfraConfig, stack_name
 from schoolctl.config.names import (
     AccountId,
     AppName,
@@ -42,6 +41,7 @@ from schoolctl.config.names import (
     TargetGroupName,
     VariableName,
 )
+from schoolctl.config.section import Section, Text, Texts
 from schoolctl.model import SecretValue
 
 FARGATE_MEMORY_MIB: Final[dict[int, tuple[int, ...]]] = {
@@ -60,7 +60,8 @@ Source: ECS RegisterTaskDefinition, member `memory`.
 
 
 SUBNETS_PATH: Final = ("service", "subnets")
-"""The one value of several forms: pydantic adds the form's tag to the path of its errors."""
+FORMS: Final = (SUBNETS_PATH, VPC_PATH, DATABASE_PATH)
+"""The values of several forms: pydantic adds the form's tag to the path of its errors."""
 
 
 class ParameterType(StrEnum):
@@ -106,8 +107,6 @@ def _subnets_tag(value: object) -> str | None:
             return None
 
 
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
-Texts: TypeAlias = Annotated[tuple[Text, ...], Field(strict=False)]
 HiddenText: TypeAlias = Annotated[
     SecretValue,
     GetPydanticSchema(
@@ -134,12 +133,6 @@ Subnets: TypeAlias = Annotated[
     ),
 ]
 Overrides: TypeAlias = dict[str, Any]
-
-
-class Section(BaseModel):
-    """A mapping of the file: frozen, strict, without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", validate_default=True)
 
 
 class ImageConfig(Section):
@@ -330,6 +323,9 @@ class Settings(Section):
     images: ImagesConfig = Field(
         default_factory=ImagesConfig, description="what `images prune` keeps"
     )
+    infra: InfraConfig = Field(
+        default_factory=InfraConfig, description="the CloudFormation stack, if schoolctl lays it"
+    )
     profile: Text | None = Field(None, description="AWS profile")
     region: RegionName | None = Field(None, description="AWS region")
     account: AccountId | None = Field(
@@ -354,6 +350,11 @@ class Config(Settings):
     """One environment, with everything filled in."""
 
     environment: str = Field(description="name of the environment")
+
+    @property
+    def stack_name(self) -> str:
+        """The name of the environment's stack, whether there is one or not."""
+        return stack_name(self.app, self.environment)
 
     def parameter_name(self, key: str) -> str:
         """Give the SSM name of the parameter that the file calls `key`."""

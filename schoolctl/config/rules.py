@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from schoolctl.config.infra import DatabaseConfig, is_name
 from schoolctl.config.models import FARGATE_MEMORY_MIB
 from schoolctl.config.tree import dotted
 
@@ -37,6 +38,7 @@ def find_contradictions(config: Config) -> Iterator[Contradiction]:
     yield from _variables(config)
     yield from _parameter_levels(config)
     yield from _secret_names(config)
+    yield from _stack(config)
 
 
 def _fargate_size(config: Config) -> Iterator[Contradiction]:
@@ -131,4 +133,38 @@ def _secret_names(config: Config) -> Iterator[Contradiction]:
                 (("secrets", key),),
                 f"ends with {suffix[0]}: the ARNs of Secrets Manager end with a hyphen and six"
                 " characters too, and the two are confused; choose another ending",
+            )
+
+
+def _stack(config: Config) -> Iterator[Contradiction]:
+    """Yield what an environment's own stack cannot make, or cannot be told."""
+    infra = config.infra
+    database = infra.database
+    if isinstance(database, DatabaseConfig) and database.max_storage < database.storage:
+        section: Path_ = ("infra", "database")
+        yield Contradiction(
+            ((*section, "max_storage"), (*section, "storage")),
+            f"max_storage {database.max_storage} is less than storage {database.storage}",
+        )
+    if len(infra.subnets) == 1:
+        yield Contradiction(
+            (("infra", "subnets"),), "a load balancer needs subnets in two zones or more"
+        )
+    if infra.subnets and not isinstance(infra.vpc, str):
+        yield Contradiction(
+            (("infra", "subnets"), ("infra", "vpc")), "a new VPC has subnets of its own"
+        )
+    if not infra.stack:
+        return
+    made: dict[Path_, str | None] = {
+        ("service", "target_group"): config.service.target_group,
+        ("network", "alb_group"): config.network.alb_group,
+        ("network", "service_group"): config.network.service_group,
+        ("network", "database_group"): config.network.database_group,
+    }
+    for path, name in made.items():
+        if not is_name(name):
+            yield Contradiction(
+                (path, ("infra", "stack")),
+                f"the stack makes it: give it a name instead of {name}, or leave it out",
             )

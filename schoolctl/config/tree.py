@@ -25,6 +25,8 @@ class Layer(StrEnum):
     """The layers that are merged, the later over the earlier."""
 
     DEFAULT = "default"
+    STACK = "stack"
+    """What follows from the environment having a stack of its own."""
     BASE = "base"
     ENVIRONMENT = "environment"
     OVERLAY = "overlay"
@@ -53,6 +55,8 @@ class Origin:
     def __str__(self) -> str:
         if self.layer is Layer.DEFAULT:
             return "default"
+        if self.layer is Layer.STACK:
+            return f"stack {self.file.name}"
         return f"{self.shown_file}:{self.line}"
 
 

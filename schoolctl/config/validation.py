@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 from schoolctl.config.keys import FILE_KEYS, FREE_FORM, sibling_keys, suggest, suggest_elsewhere
 from schoolctl.config.merge import merge
 from schoolctl.config.messages import describe_fault
-from schoolctl.config.models import SUBNETS_PATH, Config, Settings
+from schoolctl.config.models import FORMS, Config, Settings
 from schoolctl.config.problems import Problem
 from schoolctl.config.rules import find_contradictions
+from schoolctl.config.stack_names import with_stack_names
 from schoolctl.config.tree import (
     Layer,
     MapNode,
@@ -93,6 +94,7 @@ def check_environment(name: str, layers: tuple[MapNode, ...]) -> Checked:
     for layer in layers:
         empty += _empty_entries(tree, layer, name)
         tree = cast("MapNode", merge(tree, layer))
+    tree = with_stack_names(tree, name)
     settled = cast("MapNode", _drop_unset(tree, ()))
     names = _names(settled, name)
     plain = {**cast("dict[str, object]", to_plain(settled)), "environment": name}
@@ -140,9 +142,9 @@ def _fault(detail: ErrorDetails, tree: MapNode, *, file_level: bool) -> _Fault:
 
 def _path(location: Path_, tree: MapNode) -> tuple[Path_, bool]:
     """Give the path in the file of an error's location, and whether it is about a key."""
-    form = len(SUBNETS_PATH)
-    if location[:form] == SUBNETS_PATH:
-        location = location[:form] + location[form + 1 :]
+    for form in FORMS:
+        if location[: len(form)] == form:
+            location = location[: len(form)] + location[len(form) + 1 :]
     # A key may itself be called `[key]`; then there is a value at that path.
     at_key = location[-1] == "[key]" and node_at(tree, location) is None
     return (location[:-1] if at_key else location), at_key

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from schoolctl import interruption
 from schoolctl.errors import ExitCode, SchoolctlError, interrupted
 from schoolctl.plan import network_steps, rotation_steps, steps
+from schoolctl.plan.stack.steps import StackStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,6 +199,10 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
 
     Each arm imports its own handlers, so that a command loads only the libraries it needs.
     """
+    if isinstance(step, StackStep):
+        from schoolctl.execute import stack
+
+        return stack.apply_to_stack(step, tools)
     match step:
         case steps.CreateRepository():
             from schoolctl.execute import images

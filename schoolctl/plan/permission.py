@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
 
@@ -48,15 +48,29 @@ class On(Enum):
     """The tags of a security group, while it is created."""
     LOCKS = auto()
     """The locks of every environment that shares the repository."""
+    STACK = auto()
+    THROUGH_STACK = auto()
+    """`*`, where CloudFormation asks in the caller's name."""
+    ROLES_OF_STACK = auto()
+    """The roles that the stack makes, where CloudFormation asks in the caller's name."""
+    DATABASES = auto()
+    """The databases that the stack makes."""
+    IDENTITY_PROVIDER = auto()
+    SERVICE_LINKED_ROLES = auto()
+    """The roles that AWS's services make for themselves, where an account first uses them."""
 
 
 class Case(StrEnum):
-    """What some runs need a permission for; the first two are decided by the configuration."""
+    """What some runs need a permission for; the first five are decided by the configuration."""
 
+    STACK = "the environment has a stack of its own"
+    DATABASE = "the stack has a database"
+    PIPELINE = "the stack has a role for a pipeline"
     TARGET_GROUP = "there is a target group"
     RELEASE_COMMAND = "there is a release command"
     CREATION = "the service or its log group does not exist yet"
     CREATE_REPOSITORY = "--create-repo"
+    DELETE_DATA = "--delete-data"
     DEREGISTER = "--deregister"
     ENDED_ROLLOUT = "a rollout in progress is ended"
     FIX = "--fix"
@@ -103,3 +117,18 @@ class Permission:
 
 
 Permissions = tuple[Permission, ...]
+
+
+def on(where: On, *actions: str) -> Permissions:
+    """Give permissions for actions on one kind of resource."""
+    return tuple(Permission(action, where) for action in actions)
+
+
+def spare(without: str, *permissions: Permission) -> Permissions:
+    """Give permissions that a command can do without, with what it then leaves out."""
+    return tuple(replace(each, without=without) for each in permissions)
+
+
+def when(case: Case, *permissions: Permission) -> Permissions:
+    """Give permissions that are needed in one case alone."""
+    return tuple(replace(each, when=case) for each in permissions)

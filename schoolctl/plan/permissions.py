@@ -15,7 +15,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from schoolctl.plan import stack_permissions
 from schoolctl.plan.permission import Case, On, Permission, Permissions
+from schoolctl.plan.permission import on as _on
+from schoolctl.plan.permission import spare as _spare
+from schoolctl.plan.permission import when as _when
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,21 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL", "Case", "On", "Permission", "Permissions", "commands", "permissions_of"]
 
 
-def _on(on: On, *actions: str) -> Permissions:
-    return tuple(Permission(action, on) for action in actions)
-
-
-def _spare(without: str, *permissions: Permission) -> Permissions:
-    """Give permissions that a command can do without, with what it then leaves out."""
-    return tuple(replace(each, without=without) for each in permissions)
-
-
 def _but_needed(case: Case, *permissions: Permission) -> Permissions:
     return tuple(replace(each, needed_when=case) for each in permissions)
-
-
-def _when(case: Case, *permissions: Permission) -> Permissions:
-    return tuple(replace(each, when=case) for each in permissions)
 
 
 # ECR
@@ -151,6 +142,7 @@ _FRESHNESS = _spare(
 
 _DEPLOY = (
     *_LOCK,
+    *stack_permissions.TAKE,
     *_TASK_DEFINITION,
     *_LOOK_AT_PARAMETERS,
     *_PLACES,
@@ -265,6 +257,7 @@ LOCAL = frozenset(
 _OF_COMMANDS: dict[str, Permissions] = {
     "deploy": (*_DEPLOY, *_RELEASE),
     "diff": (
+        *stack_permissions.TAKE,
         *_TASK_DEFINITION,
         *_LOOK_AT_PARAMETERS,
         *_PLACES,
@@ -342,6 +335,11 @@ _OF_COMMANDS: dict[str, Permissions] = {
             *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups"),
         ),
     ),
+    "infra down": (*_LOCK, *stack_permissions.DOWN),
+    "infra outputs": stack_permissions.LOOK,
+    "infra plan": (*_REPOSITORY, *stack_permissions.PLAN),
+    "infra status": stack_permissions.STATUS,
+    "infra up": (*_LOCK, *_REPOSITORY, *_CREATE_REPOSITORY, *stack_permissions.UP),
     "lock release": _on(On.LOCK, "ssm:GetParameter", "ssm:DeleteParameter"),
     "lock show": _on(On.LOCK, "ssm:GetParameter"),
     "login": _TOKEN,
@@ -368,6 +366,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_USE,
     ),
     "params diff": (
+        *stack_permissions.TAKE_SECRET,
         *_SECRETS,
         *_spare(
             "values that may not be read are not compared",
@@ -378,13 +377,19 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "params export": _PARAMETERS,
     "params get": _PARAMETERS,
     "params history": _on(On.PARAMETERS, "ssm:GetParameterHistory"),
-    "params import": (*_SET_VALUES, *_SET_SECRETS),
+    "params import": (*stack_permissions.TAKE_SECRET, *_SET_VALUES, *_SET_SECRETS),
     "params list": (
         *_PARAMETERS,
         *_spare("who changed them is not told", *_on(On.ANYTHING, "ssm:DescribeParameters")),
         *_USE,
     ),
-    "params set": (*_SET_VALUES, *_SET_SECRETS, *_FROM_RDS),
+    "params set": (
+        *stack_permissions.TAKE_SECRET,
+        *stack_permissions.TAKE_DATABASE,
+        *_SET_VALUES,
+        *_SET_SECRETS,
+        *_FROM_RDS,
+    ),
     "pull": (*_FIND_IMAGE, *_INSIDE),
     "push": _PUSH,
     "repo create": (*_REPOSITORY, *_CREATE_REPOSITORY),
@@ -422,10 +427,12 @@ _OF_COMMANDS: dict[str, Permissions] = {
         ),
     ),
     "secrets list": (
+        *stack_permissions.TAKE_SECRET,
         *_SECRETS,
         *_spare("whether the running tasks need a restart is not known", *_TASKS, *_REVISION),
     ),
     "secrets rotate": (
+        *stack_permissions.TAKE_SECRET,
         *_LOCK,
         *_on(On.LOCK, "ssm:GetParameter"),
         *_SECRETS,
@@ -446,10 +453,12 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_REVISION,
     ),
     "secrets set": (
+        *stack_permissions.TAKE_SECRET,
         *_SET_SECRETS,
         *_when(Case.RESTORE, *_on(On.SECRETS, "secretsmanager:RestoreSecret")),
     ),
     "status": (
+        *stack_permissions.TAKE_SECRET,
         *_SERVICE,
         *_spare("the image is not known", *_REVISION),
         *_spare("the tasks are not known", *_TASKS),
@@ -460,10 +469,10 @@ _OF_COMMANDS: dict[str, Permissions] = {
         ),
     ),
     "taskdef deregister": (*_LOCK, *_EVERYWHERE, *_REVISION, *_DEREGISTER),
-    "taskdef diff": (*_TASK_DEFINITION, *_SERVICE),
+    "taskdef diff": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION, *_SERVICE),
     "taskdef list": (*_REVISIONS, *_REVISION),
-    "taskdef register": (*_TASK_DEFINITION, *_REGISTER),
-    "taskdef render": _TASK_DEFINITION,
+    "taskdef register": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION, *_REGISTER),
+    "taskdef render": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION),
     "tasks": (*_SERVICE, *_TASKS),
     "wait": (
         *_FOLLOW,

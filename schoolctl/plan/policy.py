@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from schoolctl.config.infra import ci_role_name
 from schoolctl.partitions import partition_of
 from schoolctl.plan.lock import lock_name
 from schoolctl.plan.network_steps import APP_TAG
@@ -28,6 +29,9 @@ Document = dict[str, Any]
 LONGEST = 6144
 """How many characters a managed policy may have; white space does not count."""
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
+CLOUDFORMATION_SERVICE = "cloudformation.amazonaws.com"
+GITHUB = "token.actions.githubusercontent.com"
+"""Who vouches for workflows on GitHub."""
 _VERSION = "2012-10-17"
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}")
 _ANY_SUFFIX = "-??????"
@@ -72,6 +76,7 @@ class Scope:
             "family": config.task.family,
             "log_group": config.task.log_group,
             "lock": lock_name(config),
+            "stack": config.stack_name,
         }
 
     @property
@@ -125,15 +130,25 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.SECURITY_GROUPS: (("ec2", "security-group/*"),),
     On.NEW_SECURITY_GROUPS: (("ec2", "security-group/*"), ("ec2", "vpc/*")),
     On.TAGS_OF_NEW_GROUPS: (("ec2", "security-group/*"),),
+    On.STACK: (("cloudformation", "stack/{stack}/*"),),
+    # Their names begin with the stack's, as CloudFormation gives them.
+    On.DATABASES: (("rds", "db:{stack}-*"),),
 }
 """The services and what their ARNs end with, for what a configuration names itself."""
+
+
+_OF_ACCOUNT = {
+    On.IDENTITY_PROVIDER: f"oidc-provider/{GITHUB}",
+    On.SERVICE_LINKED_ROLES: "role/aws-service-role/*",
+}
+"""What IAM has once for an account."""
 
 
 def resources(on: On, scope: Scope) -> tuple[str, ...]:
     """Give the ARNs that a kind of resource stands for; empty where the configuration has none."""
     config = scope.config
     match on:
-        case On.ANYTHING | On.CLUSTER_ONLY:
+        case On.ANYTHING | On.CLUSTER_ONLY | On.THROUGH_STACK:
             return ("*",)
         case On.PRINCIPALS:
             return tuple(
@@ -141,6 +156,11 @@ def resources(on: On, scope: Scope) -> tuple[str, ...]:
             )
         case On.ROLES | On.PASSED_ROLES:
             return tuple(dict.fromkeys(map(scope.role_arn, named_roles(config))))
+        case On.ROLES_OF_STACK:
+            made = (*named_roles(config), ci_role_name(config))
+            return tuple(dict.fromkeys(map(scope.role_arn, made)))
+        case On.IDENTITY_PROVIDER | On.SERVICE_LINKED_ROLES:
+            return (f"arn:{scope.partition}:iam::{scope.account}:{_OF_ACCOUNT[on]}",)
         case On.PARAMETERS if not config.parameters:
             return ()
         case On.SECRETS:
@@ -168,6 +188,8 @@ def condition(on: On, scope: Scope) -> Condition:
     match on:
         case On.CLUSTER_ONLY | On.FAMILY_IN_CLUSTER:
             return {"ArnEquals": {"ecs:cluster": scope.cluster_arn}}
+        case On.THROUGH_STACK | On.ROLES_OF_STACK:
+            return {"ForAnyValue:StringEquals": {"aws:CalledVia": CLOUDFORMATION_SERVICE}}
         case On.PASSED_ROLES:
             return {"StringEquals": {"iam:PassedToService": TASKS_SERVICE}}
         case On.SECURITY_GROUPS:
@@ -186,6 +208,13 @@ def needed(config: Config, *commands: str) -> Permissions:
     """
     service = config.service
     absent = set()
+    infra = config.infra
+    if not infra.stack:
+        absent |= {Case.STACK, Case.DATABASE, Case.PIPELINE}
+    if not infra.database:
+        absent.add(Case.DATABASE)
+    if infra.ci_role is None:
+        absent.add(Case.PIPELINE)
     if service.target_group is None and not service.overrides.get("loadBalancers"):
         absent.add(Case.TARGET_GROUP)
     if service.release_command is None:

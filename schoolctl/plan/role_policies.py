@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.partitions import partition_of
 from schoolctl.plan.exec import SSM_ACTIONS
-from schoolctl.plan.policy import TASKS_SERVICE, statement, wrapped
+from schoolctl.plan.policy import GITHUB, TASKS_SERVICE, statement, wrapped
 from schoolctl.plan.task_definition import Names, render_task_definition
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ CI_COMMANDS = (
     "lock show",
 )
 """What a pipeline does: bring an image out, tell what became of it, and go back."""
-_GITHUB = "token.actions.githubusercontent.com"
 _OUR_ECR = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[^/]+/([^@:]+)")
 _OUR_IMAGE = "{the repository's}"
 _SECRET = re.compile(r"(arn:[^:]+:secretsmanager:[^:]+:[^:]+:secret:[^:]+)")
@@ -216,13 +215,13 @@ def github_trust(scope: Scope, repository: str, branch: str | None) -> Document:
         repository: as `OWNER/REPO`.
         branch: the only branch whose workflows may take it; None for any, pull requests included.
     """
-    provider = f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/{_GITHUB}"
-    exact = {f"{_GITHUB}:aud": f"sts.{partition_of(scope.region).host_suffix}"}
+    provider = f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/{GITHUB}"
+    exact = {f"{GITHUB}:aud": f"sts.{partition_of(scope.region).host_suffix}"}
     condition: dict[str, dict[str, str]] = {"StringEquals": exact}
     if branch is None:
-        condition["StringLike"] = {f"{_GITHUB}:sub": f"repo:{repository}:*"}
+        condition["StringLike"] = {f"{GITHUB}:sub": f"repo:{repository}:*"}
     else:
-        exact[f"{_GITHUB}:sub"] = f"repo:{repository}:ref:refs/heads/{branch}"
+        exact[f"{GITHUB}:sub"] = f"repo:{repository}:ref:refs/heads/{branch}"
     return wrapped(
         [
             {

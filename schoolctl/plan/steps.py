@@ -24,6 +24,7 @@ from schoolctl.plan.rotation_steps import (
     RotateSecret,
     StageSecret,
 )
+from schoolctl.plan.stack.steps import StackStep
 from schoolctl.text import count, size
 
 if TYPE_CHECKING:
@@ -507,6 +508,7 @@ Step = (
     | AuthorizeIngress
     | AuthorizeEgress
     | RevokeIngress
+    | StackStep
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schoolctl.config.stack_names import balancer_name
+
 if TYPE_CHECKING:
     from schoolctl.config import Config
 
@@ -37,7 +39,9 @@ class AccountNames:
 def account_names(config: Config) -> AccountNames:
     """Take the names from `config`; of an ARN, its last part."""
     group = config.service.target_group
-    balancer = f"{config.app}-alb".replace("_", "-")
+    balancer = f"{config.app}-alb".replace("_", "-")[:_BALANCER_LIMIT].strip("-")
+    if config.infra.stack:
+        balancer = balancer_name(config.app, config.environment)
     return AccountNames(
         cluster=_name(config.service.cluster),
         execution_role=_name(config.task.execution_role),
@@ -45,7 +49,7 @@ def account_names(config: Config) -> AccountNames:
         alb_group=config.network.alb_group,
         service_group=config.network.service_group,
         database_group=config.network.database_group,
-        load_balancer=balancer[:_BALANCER_LIMIT].strip("-"),
+        load_balancer=balancer,
         target_group=None if group is None else _target_group_name(group),
         port=config.task.port,
         health_path=config.task.health_path,

@@ -139,6 +139,8 @@ class _Raising:
         )
 
     def _seed(self, state: State) -> None:
+        if self.config.infra.stack:
+            return  # the account is as empty as a new one: `infra up` lays what is to be there
         clients = connect(state, self.region)
         try:
             self.changes += seed_account(clients, self.names)

@@ -55,6 +55,15 @@ class Case:
 
 PAGES = {path.removeprefix("schoolctl").strip(): page for path, page in help_pages()}
 NEW = "canary-new-value"
+WITH_STACK = """\
+app: college
+infra: {stack: true}
+image: {}
+secrets: {db_password: {env: DB_SECRET_ARN}}
+task: {family: college}
+service: {name: college}
+environments: {dev: {region: us-east-1}}
+"""
 CASES = {
     "build": Case("build --tag 2.0"),
     "push": Case("push --tag 2.0"),
@@ -101,6 +110,11 @@ CASES = {
     "profile show": Case("profile show"),
     "profile use": Case("profile use school"),
     "login": Case("login"),
+    "infra plan": Case("infra plan -c stack.yaml"),
+    "infra up": Case("infra up -c stack.yaml"),
+    "infra status": Case("infra status -c stack.yaml", before="infra up -c stack.yaml"),
+    "infra outputs": Case("infra outputs -c stack.yaml", before="infra up -c stack.yaml"),
+    "infra down": Case("infra down -c stack.yaml --yes", before="infra up -c stack.yaml"),
     "lock show": Case("lock show"),
     "lock release": Case("lock release --id nobodys --yes"),
     "iam policy": Case("iam policy --for all"),
@@ -172,6 +186,7 @@ def made_by_hand(world: World) -> None:
         "[school]\naws_access_key_id = AKIA\naws_secret_access_key = canary-secret-key\n"
     )
     world.aws.client("logs").create_log_group(logGroupName="/ecs/schoolapp-backend")
+    world.write("stack.yaml", WITH_STACK)
 
 
 def _canary_token(content: bytes) -> bytes:

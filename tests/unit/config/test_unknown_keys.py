@@ -34,6 +34,9 @@ SECTIONS: tuple[Where, ...] = (
     ("service", "deployment"),
     ("network",),
     ("images",),
+    ("infra",),
+    ("infra", "database"),
+    ("infra", "ci_role"),
     ("git",),
 )
 PLACES = (*SECTIONS, *(("environments", "prod", *section) for section in SECTIONS))
@@ -90,6 +93,8 @@ def test_the_places_above_are_all_there_are() -> None:
     assert set(_sections(Settings, ())) == {
         *(section for section in SECTIONS if section[:1] not in {("parameters",), ("secrets",)}),
         ("credentials",),
+        # A name in the shipped file; a mapping for a new VPC.
+        ("infra", "vpc"),
     }
 
 
