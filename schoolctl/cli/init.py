@@ -38,6 +38,10 @@ def init(
         str | None,
         typer.Option("--app", metavar="NAME", help="Name of the app, else that of the folder."),
     ] = None,
+    stack: Annotated[
+        bool,
+        typer.Option("--stack", help="Have `infra up` lay the infrastructure."),
+    ] = False,
     from_service: Annotated[
         str | None,
         typer.Option(
@@ -53,26 +57,42 @@ def init(
     or to the one that --env names. With --from-service, what the file's own keys cannot say stands
     in `overrides`, and values that look like secrets stay out of it.
     """
+    from schoolctl.cli.init_stack import NEXT_STEPS, with_stack
+
     run = Run.of(context)
     path = run.services.directory / (run.options.config or "schoolctl.yaml")
     if from_service is not None:
+        if stack:
+            raise UsageError(
+                "--stack does not go with --from-service",
+                why="a service that runs stands in an infrastructure already",
+                hint="leave one of them out",
+            )
         _init_from_service(run, path, from_service, name)
         return
     chosen = name if name is not None else _app_name(path.parent)
     text = render_template(path, chosen, region=_region(run), profile=run.options.profile)
+    if stack:
+        text = with_stack(text)
     written = _write(path, text)
     run.reporter.result(
         {"app": chosen, "file": str(path), "written": [str(each) for each in written]},
         [
             *(f"wrote {each}" for each in written),
-            f"the app is called {chosen}; its names are guesses, put yours in their place",
-            "next:",
-            "  schoolctl config check",
-            "  schoolctl push --tag 1.0 --create-repo",
-            "  schoolctl params set",
-            "  schoolctl deploy --tag 1.0",
+            *(NEXT_STEPS if stack else _next_steps(chosen)),
             "or try all of it on a local AWS first: schoolctl sandbox up",
         ],
+    )
+
+
+def _next_steps(app: str) -> tuple[str, ...]:
+    return (
+        f"the app is called {app}; its names are guesses, put yours in their place",
+        "next:",
+        "  schoolctl config check",
+        "  schoolctl push --tag 1.0 --create-repo",
+        "  schoolctl params set",
+        "  schoolctl deploy --tag 1.0",
     )
 
 

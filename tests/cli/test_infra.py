@@ -10,6 +10,7 @@ import pytest
 
 from schoolctl.cli.run import Services
 from schoolctl.errors import ExitCode
+from schoolctl.plan.permissions import permissions_of
 from tests.conftest import Project
 from tests.fakes import FakeClock
 from tests.faults import Faults, lose_reply
@@ -37,7 +38,7 @@ task: {family: college}
 service: {name: college}
 environments:
   dev: {region: us-east-1}
-  prod: {region: us-east-1, protected: true}
+  prod: {region: us-east-1, protected: true, endpoint_url: "HERE"}
   test:
     infra: {stack: false}
     region: us-east-1
@@ -104,8 +105,9 @@ def college(
     """Give a project with a stack, on an empty account."""
     directory = tmp_path / "college"
     directory.mkdir()
-    (directory / "schoolctl.yaml").write_text(CONFIG)
     aws, faults = OwnAws(emulator.url, emulator.new_account()), Faults(emulator.url)
+    config = CONFIG.replace("HERE", faults.endpoint_url)
+    (directory / "schoolctl.yaml").write_text(config)
     monkeypatch.setenv("AWS_ENDPOINT_URL", faults.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.account)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -477,3 +479,52 @@ def _push(college: College) -> None:
         imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
         imageTag="1.0",
     )
+
+
+# What others, and earlier runs, have begun
+
+
+def test_what_a_run_that_ended_began_is_followed_first(laid: College) -> None:
+    laid.faults.rewrite("DescribeStacks", _once(b"CREATE_COMPLETE", b"CREATE_IN_PROGRESS"))
+    said = laid.run("infra", "up")
+    assert "stack college-dev is CREATE_IN_PROGRESS: an earlier run began it" in said.stderr
+    assert "that is through: 10 resources" in said.stderr
+    assert "nothing to do" in said.stderr
+
+
+def test_what_somebody_else_does_is_not_interfered_with(laid: College) -> None:
+    laid.faults.rewrite("DescribeStacks", _once(b"CREATE_COMPLETE", b"UPDATE_IN_PROGRESS"))
+    laid.faults.rewrite(
+        "DescribeStackEvents", lambda content: content.replace(b"schoolctl-", b"console-")
+    )
+    said = laid.run("infra", "up", code=ExitCode.BUSY)
+    assert "stack college-dev is UPDATE_IN_PROGRESS" in said.stderr
+    assert "which schoolctl did not begin" in said.stderr
+
+
+def test_a_stack_that_takes_too_long_is_left_to_cloudformation(college: College) -> None:
+    college.faults.rewrite(
+        "DescribeStacks", lambda content: content.replace(b"CREATE_COMPLETE", b"CREATE_IN_PROGRESS")
+    )
+    said = college.run("infra", "up", "--timeout", "60", code=ExitCode.TIMED_OUT)
+    assert "stack college-dev is still CREATE_IN_PROGRESS after 1 m" in said.stderr
+    assert "CloudFormation goes on" in said.stderr
+
+
+def _once(before: bytes, after: bytes) -> Callable[[bytes], bytes]:
+    """Give a change of the first answer that has `before` in it."""
+    left = [after]
+
+    def change(content: bytes) -> bytes:
+        return content.replace(before, left.pop()) if left and before in content else content
+
+    return change
+
+
+def test_the_table_of_permissions_has_every_call(college: College) -> None:
+    for words in (("plan",), ("up",), ("plan",), ("status",), ("outputs",), ("down", "--yes")):
+        college.faults.calls.clear()
+        college.run("infra", *words)
+        calls = set(college.faults.calls) - {"GetCallerIdentity"}
+        table = permissions_of(f"infra {words[0]}")
+        assert calls - {each.action.partition(":")[2] for each in table} == set(), words

@@ -27,6 +27,27 @@ class Scene:
     """How the step begins after which a run that fails is not run again, but waited for."""
 
 
+WITH_STACK = """\
+app: college
+infra: {stack: true}
+image: {}
+secrets: {db_password: {env: DB_SECRET_ARN}}
+task: {family: college}
+service: {name: college}
+environments: {dev: {region: us-east-1}}
+"""
+
+
+def _no_stack(world: World) -> None:
+    world.write("stack.yaml", WITH_STACK)
+
+
+def _with_stack(world: World) -> None:
+    _no_stack(world)
+    laid = world.run("infra", "up", "-c", "stack.yaml")
+    assert laid.code == 0, laid
+
+
 def _values(world: World) -> None:
     """Leave one parameter and the secret out, so that some are created and others changed."""
     world.aws.client("ssm").delete_parameter(Name="/schoolapp/dev/db_name")
@@ -135,6 +156,8 @@ SCENES = {
         ("rollback",), _two_deployed, over_with="DeleteParameter", changes_with="update service"
     ),
     "network apply": Scene(("network", "apply", "--fix", "--yes"), network_half_laid),
+    "infra up": Scene(("infra", "up", "-c", "stack.yaml"), _no_stack),
+    "infra down": Scene(("infra", "down", "--yes", "-c", "stack.yaml"), _with_stack),
     "images prune": Scene(
         ("images", "prune", "--yes"),
         _many_images,

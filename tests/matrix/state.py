@@ -51,6 +51,7 @@ def dump(world: World) -> State:
         "images": _images(world),
         "services": _services(world),
         "revisions": _revisions(world),
+        "stacks": _stacks(world),
         "log_groups": sorted(
             each["logGroupName"]
             for each in world.aws.client("logs").describe_log_groups()["logGroups"]
@@ -140,6 +141,22 @@ def _images(world: World) -> dict[str, Any]:
             ]
         )
         for repository in ecr.describe_repositories()["repositories"]
+    }
+
+
+def _stacks(world: World) -> dict[str, Any]:
+    client = world.aws.client("cloudformation")
+    return {
+        each["StackName"]: [
+            each["StackStatus"],
+            sorted(
+                resource["LogicalResourceId"]
+                for resource in client.describe_stack_resources(StackName=each["StackName"])[
+                    "StackResources"
+                ]
+            ),
+        ]
+        for each in client.describe_stacks()["Stacks"]
     }
 
 

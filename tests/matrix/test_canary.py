@@ -19,7 +19,7 @@ from tests.conftest import Project
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock
 from tests.faults import quote_request, quote_signed, refuse
-from tests.matrix.scenes import one_deployed, something_to_build
+from tests.matrix.scenes import WITH_STACK, one_deployed, something_to_build
 from tests.matrix.state import dump
 from tests.matrix.world import World
 from tests.wire import Trouble
@@ -55,15 +55,6 @@ class Case:
 
 PAGES = {path.removeprefix("schoolctl").strip(): page for path, page in help_pages()}
 NEW = "canary-new-value"
-WITH_STACK = """\
-app: college
-infra: {stack: true}
-image: {}
-secrets: {db_password: {env: DB_SECRET_ARN}}
-task: {family: college}
-service: {name: college}
-environments: {dev: {region: us-east-1}}
-"""
 CASES = {
     "build": Case("build --tag 2.0"),
     "push": Case("push --tag 2.0"),

@@ -121,3 +121,26 @@ def test_the_stack_makes_what_has_a_name_not_what_has_an_id() -> None:
     arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef"
     found = problems(service=f", target_group: '{arn}'")
     assert "give it a name instead" in found["service.target_group"]
+
+
+def test_a_new_file_leaves_the_names_to_the_stack() -> None:
+    from schoolctl.cli.init import render_template
+    from schoolctl.cli.init_stack import with_stack
+
+    path = Path("/project/schoolctl.yaml")
+    text = with_stack(render_template(path, "college", region="us-east-1", profile=None))
+    file = parse_config(text, path=path)
+    dev, prod = file.resolve("dev"), file.resolve("prod")
+    taken = {key for key, each in dev.origins.items() if str(each) == "stack college-dev"}
+    assert taken >= {
+        "task.execution_role",
+        "task.task_role",
+        "task.log_group",
+        "service.cluster",
+        "service.subnets",
+        "service.security_groups",
+        "service.target_group",
+        "network.alb_group",
+    }
+    assert (dev.config.task.family, prod.config.task.family) == ("college-dev", "college-prod")
+    assert not re.search(r"^ +#[^\n]*\n\n", text.partition("environments:")[0].split("infra:")[0])
