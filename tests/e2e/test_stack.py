@@ -47,7 +47,7 @@ def empty(installed: Path, tmp_path: Path) -> Iterator[Sandbox]:
         made.run("sandbox", "up", "--port", str(free_port()))
         yield made
     finally:
-        made.run("sandbox", "down", "--images", code=None)
+        made.run("sandbox", "down", code=None)
 
 
 def client(sandbox: Sandbox, service: str) -> Any:
