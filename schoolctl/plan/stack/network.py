@@ -45,12 +45,6 @@ def has_own_vpc(config: Config) -> bool:
     return isinstance(config.infra.vpc, NewVpcConfig)
 
 
-def vpc(config: Config) -> Resource:
-    """Give the reference to the VPC, which the stack makes or is told."""
-    del config
-    return ref("Vpc")
-
-
 def public_subnets(config: Config) -> Resource | list[Resource]:
     """Give the subnets of the load balancer and the tasks."""
     if has_own_vpc(config):
@@ -182,7 +176,7 @@ def _group(config: Config, name: str, what: str, ingress: list[Resource]) -> Res
         "Properties": {
             "GroupName": name,
             "GroupDescription": f"{what} of {config.stack_name}",
-            "VpcId": vpc(config),
+            "VpcId": ref("Vpc"),
             "SecurityGroupIngress": ingress,
             "SecurityGroupEgress": [
                 {"IpProtocol": "-1", "CidrIp": _ANYWHERE, "Description": "anywhere"}
@@ -270,7 +264,7 @@ def _target_group(config: Config) -> Resource:
             "TargetType": "ip",
             "Protocol": "HTTP",
             "Port": config.task.port,
-            "VpcId": vpc(config),
+            "VpcId": ref("Vpc"),
             "HealthCheckPath": config.task.health_path,
             "HealthCheckProtocol": "HTTP",
             "HealthCheckIntervalSeconds": 10,

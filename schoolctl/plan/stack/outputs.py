@@ -22,11 +22,6 @@ _SERVICE = {
 """The keys of `service` and the outputs that they are."""
 
 
-def takes_from_stack(config: Config) -> bool:
-    """Say whether an environment has a stack of its own to take something from."""
-    return config.infra.stack
-
-
 def settled(config: Config, stack: StackState | None, from_stack: Collection[str]) -> Config:
     """Give the configuration with the stack's ids in the place of the names they are known by.
 

@@ -27,7 +27,6 @@ from schoolctl.plan.stack.network import (
     named,
     public_subnets,
     ref,
-    vpc,
     vpc_resources,
 )
 from schoolctl.plan.wanted_policy import CI, Wanted, make_policy
@@ -250,7 +249,7 @@ def _outputs(config: Config) -> dict[str, tuple[str, Any]]:
             {"Fn::Sub": f"{scheme}://${{LoadBalancer.DNSName}}/"},
         ),
         "LoadBalancerDns": ("name of the load balancer in DNS", dns),
-        "Vpc": ("VPC", vpc(config)),
+        "Vpc": ("VPC", ref("Vpc")),
         "Subnets": ("subnets of the tasks", joined),
         "AlbGroup": ("security group of the load balancer", attribute("AlbGroup", "GroupId")),
         "ServiceGroup": ("security group of the tasks", attribute("ServiceGroup", "GroupId")),
