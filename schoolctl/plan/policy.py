@@ -138,8 +138,9 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
 
 
 _OF_ACCOUNT = {
-    On.IDENTITY_PROVIDER: f"oidc-provider/{GITHUB}",
-    On.SERVICE_LINKED_ROLES: "role/aws-service-role/*",
+    On.IDENTITY_PROVIDER: (f"oidc-provider/{GITHUB}",),
+    On.PRINCIPALS: ("role/*", "user/*"),
+    On.SERVICE_LINKED_ROLES: ("role/aws-service-role/*",),
 }
 """What IAM has once for an account."""
 
@@ -150,17 +151,14 @@ def resources(on: On, scope: Scope) -> tuple[str, ...]:
     match on:
         case On.ANYTHING | On.CLUSTER_ONLY | On.THROUGH_STACK:
             return ("*",)
-        case On.PRINCIPALS:
-            return tuple(
-                f"arn:{scope.partition}:iam::{scope.account}:{kind}/*" for kind in ("role", "user")
-            )
         case On.ROLES | On.PASSED_ROLES:
             return tuple(dict.fromkeys(map(scope.role_arn, named_roles(config))))
         case On.ROLES_OF_STACK:
             made = (*named_roles(config), ci_role_name(config))
             return tuple(dict.fromkeys(map(scope.role_arn, made)))
-        case On.IDENTITY_PROVIDER | On.SERVICE_LINKED_ROLES:
-            return (f"arn:{scope.partition}:iam::{scope.account}:{_OF_ACCOUNT[on]}",)
+        case On.IDENTITY_PROVIDER | On.PRINCIPALS | On.SERVICE_LINKED_ROLES:
+            here = f"arn:{scope.partition}:iam::{scope.account}:"
+            return tuple(f"{here}{name}" for name in _OF_ACCOUNT[on])
         case On.PARAMETERS if not config.parameters:
             return ()
         case On.SECRETS:
