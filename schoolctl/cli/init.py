@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.cli.init_ci import Ci, init_ci
 from schoolctl.cli.options import Command
 from schoolctl.cli.run import Run
 from schoolctl.errors import ConflictError, SchoolctlError, UsageError
@@ -50,16 +51,32 @@ def init(
             help="Describe a service that runs, so that a deploy changes nothing.",
         ),
     ] = None,
+    ci: Annotated[
+        Ci | None,
+        typer.Option("--ci", help="Write the workflow that deploys what schoolctl.yaml describes."),
+    ] = None,
 ) -> None:
     """Write a commented schoolctl.yaml.
 
     One that is there is left as it is. --region and --profile are written to the environment dev,
     or to the one that --env names. With --from-service, what the file's own keys cannot say stands
     in `overrides`, and values that look like secrets stay out of it.
+
+    --ci goes with a schoolctl.yaml that is there: it writes .github/workflows/deploy.yml, which
+    pushes and deploys to the environment and tells the verdict on the run's page.
     """
     from schoolctl.cli.init_stack import NEXT_STEPS, with_stack
 
     run = Run.of(context)
+    if ci is not None:
+        if stack or name is not None or from_service is not None:
+            raise UsageError(
+                "--ci goes with none of --app, --stack and --from-service",
+                why="the workflow is made of a schoolctl.yaml that has your names in it",
+                hint="write that first, then `schoolctl init --ci github`",
+            )
+        init_ci(run)
+        return
     path = run.services.directory / (run.options.config or "schoolctl.yaml")
     if from_service is not None:
         if stack:
