@@ -148,7 +148,10 @@ def take_down(sandbox: Sandbox, port: int) -> None:
     sandbox.run("sandbox", "down", code=None)
     with closing(docker.from_env()) as engine:
         for image in engine.images.list(filters={"reference": f"127.0.0.1:{port}/*"}):
-            engine.images.remove(str(image.id), force=True)
+            # By its name: the same image may be that of another sandbox, and running there.
+            for name in image.tags:
+                if name.startswith(f"127.0.0.1:{port}/"):
+                    engine.images.remove(name, force=True)
 
 
 @pytest.fixture(scope="session")
