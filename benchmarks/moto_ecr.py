@@ -3,6 +3,10 @@
 `python -m benchmarks.moto_ecr PORT COUNT` serves it; `POST /fill` makes the repository anew. moto
 answers DescribeImages with all images at once, where ECR gives pages: of 100, or of as many as
 `maxResults` says, at most 1000. That is added here.
+
+It takes a fifth of a millisecond for each image of an answer, two seconds for all, whoever asks:
+most of the time of both sides, and none of their doing. So it makes the answer to a question once,
+and gives it again until the repository changes.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class Served:
         self._images = images
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = Lock()
+        self._answers: dict[bytes, tuple[list[Any], bytes]] = {}
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -43,15 +48,23 @@ class Served:
         """Answer a request. WSGI."""
         with self._lock:
             if environ["PATH_INFO"] == "/fill":
+                self._answers.clear()
                 fill(self._images)
                 start_response("204 No Content", [])
                 return []
             if environ.get("HTTP_X_AMZ_TARGET", "").endswith(".DescribeImages"):
-                return self._page(environ, start_response)
+                body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+                if body not in self._answers:
+                    self._answers[body] = self._page(environ, body)
+                head, answer = self._answers[body]
+                start_response(*head)
+                return [answer]
+            if environ.get("HTTP_X_AMZ_TARGET", "").endswith(".BatchDeleteImage"):
+                self._answers.clear()
             return list(self._moto(environ, start_response))
 
-    def _page(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    def _page(self, environ: dict[str, Any], body: bytes) -> tuple[list[Any], bytes]:
+        """Have moto answer of one page alone; gives status and headers, and the text."""
         environ["wsgi.input"] = io.BytesIO(body)
         asked = json.loads(body)
         begin = int(asked.get("nextToken", 0))
@@ -65,8 +78,7 @@ class Served:
             answer = answer.rstrip()[:-1] + f', "nextToken": "{end}"}}'.encode()
         length = [("Content-Length", str(len(answer)))]
         kept = [each for each in head[1] if each[0].lower() != "content-length"]
-        start_response(head[0], kept + length)
-        return [answer]
+        return [head[0], kept + length], answer
 
 
 def fill(images: int) -> None:
