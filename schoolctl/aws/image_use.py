@@ -17,7 +17,7 @@ from schoolctl.aws.clients import Clients
 from schoolctl.errors import SchoolctlError, concerning
 from schoolctl.model import ImageRef
 from schoolctl.plan.logs import short_id
-from schoolctl.plan.prune import Needs, Use
+from schoolctl.plan.uses import Needs, Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

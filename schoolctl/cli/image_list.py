@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from schoolctl.model import Digest, Image, Repository
     from schoolctl.plan.image_family import Family
     from schoolctl.plan.image_table import UsesOf
-    from schoolctl.plan.prune import Needs
+    from schoolctl.plan.uses import Needs
 
 app = typer.Typer(
     help="List images and delete those that nothing needs.",
@@ -256,13 +256,13 @@ def _columns(
 
 
 def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
-    from schoolctl.text import count
-
     if seen.uses is None:
         return "?"
     found = seen.uses.of(image)
     if not found:
         return "-"
+    from schoolctl.text import count
+
     names = dict.fromkeys(use.by for use in found if not use.by.startswith("task "))
     tasks = {use.by for use in found if use.by.startswith("task ")}
     shown = list(names)[:most]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from schoolctl.model import Digest, Image
     from schoolctl.plan.image_family import Family
-    from schoolctl.plan.prune import Use
+    from schoolctl.plan.uses import Use
 
 _NUMBER = re.compile(r"([0-9]+)")
 

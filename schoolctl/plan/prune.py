@@ -28,34 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from schoolctl.model import Digest, Image, RepositoryUri, Revision, TaskDefinitionRef
+    from schoolctl.model import Digest, Image, RepositoryUri, TaskDefinitionRef
     from schoolctl.plan.image_family import Family
+    from schoolctl.plan.uses import Needs, Use
 
 _REVISIONS_SHOWN = 10
 _DAY_SECONDS = 24 * 60 * 60
-
-
-@dataclass(frozen=True)
-class Use:
-    """Something that needs an image, named by its digest, its tag, or both.
-
-    Attributes:
-        by: what it is, in short: `service schoolapp/web`.
-        reason: the sentence for the user: `service schoolapp/web runs web:12`.
-        digest: the image's digest, where the use names one.
-        tag: the image's tag, where the use names one.
-        running: whether it runs, and is not only something to go back to.
-        registry: the host that the image is named with; empty where only the digest is known.
-        revision: the task definition that names it, where that is what needs it.
-    """
-
-    by: str
-    reason: str
-    digest: Digest | None = None
-    tag: str | None = None
-    running: bool = True
-    registry: str = ""
-    revision: TaskDefinitionRef | None = None
 
 
 @dataclass(frozen=True)
@@ -255,26 +233,6 @@ class PrunePlan:
     def deleted(self) -> tuple[Image, ...]:
         """The images that go."""
         return tuple(each.image for each in self.verdicts if not each.keep)
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What needs the images of a repository, and what only names one.
-
-    Attributes:
-        uses: everything that needs an image.
-        outside: what ACTIVE revisions name that are neither in use nor among those that a rollback
-            may go to, in the repository's own account and region.
-        elsewhere: the same, where other environments run images of this repository.
-        window: how many revisions of a family a rollback may go to.
-        revisions: those that were read for it, in the repository's own account and region.
-    """
-
-    uses: Sequence[Use]
-    window: int
-    outside: Sequence[Use] = ()
-    elsewhere: Sequence[Use] = ()
-    revisions: Sequence[Revision] = field(default=(), compare=False, repr=False)
 
 
 def plan_prune(

@@ -11,7 +11,7 @@ from schoolctl.aws.image_use import observe_image_use
 from schoolctl.connection import Connection, Setting
 from schoolctl.errors import AccessDeniedError, SchoolctlError
 from schoolctl.model import Digest
-from schoolctl.plan.prune import Needs
+from schoolctl.plan.uses import Needs
 from tests.scripted_aws import Refusal, ScriptedAws
 
 if TYPE_CHECKING:

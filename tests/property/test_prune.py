@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from schoolctl.model import Image
 from schoolctl.plan.image_family import family_of
-from schoolctl.plan.prune import Needs, Rules, Use, Why, judge, plan_prune
+from schoolctl.plan.prune import Rules, Why, judge, plan_prune
 from schoolctl.plan.prune_summary import summary_of
 from schoolctl.plan.steps import DeleteImages
+from schoolctl.plan.uses import Needs, Use
 from tests.unit.images.scenes import NOW, REPOSITORY, digest
 
 if TYPE_CHECKING:

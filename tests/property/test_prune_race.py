@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.plan.image_family import family_of
-from schoolctl.plan.prune import Needs, Rules, Use, plan_prune
+from schoolctl.plan.prune import Rules, plan_prune
 from schoolctl.plan.steps import ConfirmUnused, DeleteImages
+from schoolctl.plan.uses import Needs, Use
 from tests.unit.images.scenes import NOW, REPOSITORY, image
 
 if TYPE_CHECKING:

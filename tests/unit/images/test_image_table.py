@@ -9,7 +9,7 @@ import pytest
 
 from schoolctl.plan.image_family import family_of
 from schoolctl.plan.image_table import Selection, Sort, UsesOf, select
-from schoolctl.plan.prune import Use
+from schoolctl.plan.uses import Use
 from tests.unit.images.scenes import NOW, digest, image
 
 IMAGES = [

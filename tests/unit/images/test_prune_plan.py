@@ -9,10 +9,8 @@ import pytest
 
 from schoolctl.model import TaskDefinitionRef
 from schoolctl.plan.prune import (
-    Needs,
     PrunePlan,
     Rules,
-    Use,
     Verdict,
     Why,
     judge,
@@ -20,6 +18,7 @@ from schoolctl.plan.prune import (
 )
 from schoolctl.plan.prune_summary import SummaryLine, summary_of
 from schoolctl.plan.steps import ConfirmUnused, DeleteImages, DeregisterTaskDefinitions
+from schoolctl.plan.uses import Needs, Use
 from tests.unit.images.scenes import NOW, REPOSITORY, digest, image
 
 if TYPE_CHECKING:
