@@ -49,7 +49,10 @@ def before_dashes(words: tuple[str, ...]) -> list[str]:
 
 
 def test_every_command_that_needs_permissions_has_its_scenes() -> None:
-    assert sorted(SCENES) == list(commands())
+    # What CloudFormation does in the caller's name no emulator authorises: tests/cli/test_infra.py
+    # ties the calls of `infra` to the table, and the lint test its actions to AWS's reference.
+    elsewhere = {each for each in commands() if each.startswith("infra ")}
+    assert sorted(SCENES) == sorted({*commands()} - elsewhere)
 
 
 @every_command

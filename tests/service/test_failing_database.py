@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pymysql
 import pytest
 
 from schoolctl.sandbox.tls import issue
 from service.app import create_app
+from service.db import open_connection
 from service.settings import Settings
 from tests.service.conftest import ADA
 from tests.service.crowd import Crowd
@@ -116,6 +119,17 @@ def test_values_of_the_greatest_size_fit_into_their_columns(mariadb: MariaDb) ->
     assert stored == list(widest.values())
 
 
+def _take_all_but_one(mariadb: MariaDb, held: ExitStack) -> None:
+    settings = mariadb.settings()
+    taken = []
+    with suppress(pymysql.err.OperationalError):
+        while True:
+            taken.append(open_connection(settings, settings.login, 5))
+    taken.pop().close()
+    for each in taken:
+        held.enter_context(each)
+
+
 @pytest.mark.parametrize("limit", ["connections of all", "connections of the user"])
 def test_a_database_with_no_connection_left_is_answered_with_503(
     mariadb: MariaDb, aws: Aws, tmp_path: Path, limit: str
@@ -126,13 +140,15 @@ def test_a_database_with_no_connection_left_is_answered_with_503(
         "DB_POOL_SIZE": "8",
         "WEB_CONCURRENCY": "2",
     }
-    with run_server(environ, tmp_path) as server:
+    with run_server(environ, tmp_path) as server, ExitStack() as held:
         try:
+            # One connection is left, and two processes want one each.
+            mariadb.cut_connections()
             if limit == "connections of all":
                 mariadb.sql("SET GLOBAL max_connections = 10")
+                _take_all_but_one(mariadb, held)
             else:
-                mariadb.sql(f"ALTER USER '{USER}'@'%' WITH MAX_USER_CONNECTIONS 3")
-            mariadb.cut_connections()
+                mariadb.sql(f"ALTER USER '{USER}'@'%' WITH MAX_USER_CONNECTIONS 1")
             with Crowd(server.port, clients=48) as crowd:
                 crowd.wait_for(500)
                 health = server.health()
