@@ -154,9 +154,9 @@ def take_down(sandbox: Sandbox, port: int) -> None:
                     engine.images.remove(name, force=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Give a sandbox that tests share: each leaves a service that runs, of whatever revision."""
+    """Give a sandbox that the tests of a file share, in which 1.0 is deployed at first."""
     with deployed_sandbox(installed, tmp_path_factory.mktemp("sandbox")) as made:
         yield made
 
