@@ -38,7 +38,6 @@ _TRUST = {
     ],
 }
 _ANYWHERE = "0.0.0.0/0"
-_DATABASE_PORT = 3306
 _WEB_PORTS = (80, 443)
 
 
@@ -55,12 +54,18 @@ def connect(state: State, region: str) -> Clients:
     )
 
 
-def seed_account(clients: Clients, names: AccountNames) -> tuple[str, ...]:
-    """Make what is missing of `names`; returns a line for each thing that was made."""
+def seed_account(clients: Clients, names: AccountNames, database_port: int) -> tuple[str, ...]:
+    """Make what is missing of `names`; returns a line for each thing that was made.
+
+    Args:
+        clients: of the emulator.
+        names: what the account is to have.
+        database_port: where the sandbox's database listens, which is not 3306.
+    """
     with translated("seed the local account"):
         made = [*_roles(clients, names), *_cluster(clients, names)]
         network, subnets = _default_network(clients)
-        groups, lines = _groups(clients, names, network)
+        groups, lines = _groups(clients, names, network, database_port)
         made += lines
         if names.target_group is not None:
             made += _load_balancer(clients, names, network, subnets, groups[names.alb_group])
@@ -162,7 +167,7 @@ def _open_network(clients: Clients, network: str) -> None:
 
 
 def _groups(
-    clients: Clients, names: AccountNames, network: str
+    clients: Clients, names: AccountNames, network: str, database_port: int
 ) -> tuple[dict[str, str], list[str]]:
     """Make the chain internet -> balancer -> service -> database; gives ids by name."""
     made: list[str] = []
@@ -183,7 +188,7 @@ def _groups(
     wanted: tuple[tuple[str, int, str | None], ...] = (
         *((names.alb_group, port, None) for port in _WEB_PORTS),
         (names.service_group, names.port, alb),
-        (names.database_group, _DATABASE_PORT, service),
+        (names.database_group, database_port, service),
     )
     for name, port, source in wanted:
         if not _allows(clients, ids[name], port, source):

@@ -143,7 +143,7 @@ class _Raising:
             return  # the account is as empty as a new one: `infra up` lays what is to be there
         clients = connect(state, self.region)
         try:
-            self.changes += seed_account(clients, self.names)
+            self.changes += seed_account(clients, self.names, state.database_port)
         finally:
             clients.close()
 

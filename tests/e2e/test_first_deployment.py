@@ -156,6 +156,10 @@ def test_a_second_version_is_deployed_and_rolled_back(sandbox: Sandbox) -> None:
     assert sandbox.json("status")["revision"] == first
 
 
+def test_the_network_is_as_documented(sandbox: Sandbox) -> None:
+    assert sandbox.json("network", "check")["findings"] == []
+
+
 def test_pruning_keeps_what_runs(sandbox: Sandbox) -> None:
     running = sandbox.json("status")["digest"]
     sandbox.run("images", "prune", "--keep", "1", "--older-than", "0d", "--yes")

@@ -44,7 +44,7 @@ def clients(emulator: Emulator) -> Iterator[Clients]:
 
 def test_the_network_of_the_sandbox_is_as_documented(clients: Clients) -> None:
     names = "network: {service_group: schoolApp-ecs-sg}"
-    seed_account(clients, account_names(config(names)))
+    seed_account(clients, account_names(config(names)), database_port=3306)
     found = check_network(config(names), observe_network(clients, config(names)))
     assert [each.what for each in found] == []
 

@@ -57,7 +57,7 @@ def test_the_three_groups_form_the_documented_chain_and_nothing_more(sandbox: Pr
 
     assert edges("schoolApp-alb-sg") == {("0.0.0.0/0", 80), ("0.0.0.0/0", 443)}
     assert edges("schoolApp-ecs-sg") == {("schoolApp-alb-sg", 3000)}
-    assert edges("schoolApp-rds-sg") == {("schoolApp-ecs-sg", 3306)}
+    assert edges("schoolApp-rds-sg") == {("schoolApp-ecs-sg", sandbox.state()["database_port"])}
 
 
 def test_the_account_has_what_a_deployment_looks_for(sandbox: Project) -> None:
