@@ -51,6 +51,7 @@ ROLLBACK = {
     "DescribeTaskDefinition 1": REFUSES,
     "GetCallerIdentity 1": REFUSES,
     "ListTaskDefinitions 1": REFUSES,
+    "TagResource 1": WARNS,
     "UpdateService 1": REFUSES,
 }
 PARAMS = {
