@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -55,13 +54,16 @@ _CONNECTIONS = 16
 _READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate", "Validate")
 """How the names of operations begin that change nothing."""
 _CHANGING = "schoolctl_changing"
+_NUMBERS = (float, int)  # made once: it is asked for ten thousand images
 
 
 def parse_time(value: float | str) -> datetime:
     """Read a time of an answer. A number, as most are, becomes UTC without botocore's detours."""
-    if isinstance(value, int | float):
-        with suppress(OverflowError, ValueError, OSError):
+    if isinstance(value, _NUMBERS):
+        try:
             return datetime.fromtimestamp(value, UTC)
+        except (OverflowError, ValueError, OSError):
+            pass  # botocore knows a way for some that the platform has none for
     return parse_timestamp(str(value))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from schoolctl.aws.clients import parse_time
 from schoolctl.aws.errors import error_code, translated
 from schoolctl.errors import NotFoundError
 from schoolctl.model import Digest, Image, RegistryLogin, Repository, RepositoryUri, SecretValue
@@ -35,6 +36,7 @@ MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_NEVER = datetime.fromtimestamp(0, UTC)
 _MAYBE_INDEX = INDEX_TYPES | {""}
 _OF_IMAGES = frozenset(
     {
@@ -299,13 +301,16 @@ def find_manifests(clients: Clients, name: str, digests: Sequence[str]) -> dict[
 
 
 def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> Image:
-    """Give an image of DescribeImages, with what its manifest adds where that was read."""
+    """Give an image of DescribeImages, with what its manifest adds where that was read.
+
+    Its times may be numbers still, as `read_ahead` gives them.
+    """
     subject = detail.get("subjectManifestDigest")
     return Image(
         digest=Digest(detail["imageDigest"]),
         tags=tuple(sorted(detail.get("imageTags", ()))),
         size_bytes=detail.get("imageSizeInBytes") or 0,
-        pushed_at=_utc(detail.get("imagePushedAt")) or datetime.fromtimestamp(0, UTC),
+        pushed_at=_utc(detail.get("imagePushedAt")) or _NEVER,
         pulled_at=_utc(detail.get("lastRecordedPullTime")),
         media_type=detail.get("imageManifestMediaType", ""),
         children=manifest.children if manifest else (),
@@ -316,7 +321,7 @@ def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> 
 
 def _is_archived(detail: ImageDetailTypeDef) -> bool:
     # Where ECR says nothing of it, there is no archive. ACTIVATING is on its way out of it.
-    return dict(detail).get("imageStatus", "ACTIVE") != "ACTIVE"
+    return detail.get("imageStatus", "ACTIVE") != "ACTIVE"
 
 
 # The login
@@ -346,5 +351,9 @@ def authorization(clients: Clients, config: Config | None = None) -> RegistryLog
     )
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+def _utc(moment: datetime | float | str | None) -> datetime | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        return parse_time(moment).astimezone(UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

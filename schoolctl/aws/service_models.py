@@ -11,7 +11,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from functools import cache
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
 
 from botocore.loaders import JSONFileLoader, Loader
@@ -39,9 +40,15 @@ class _NamedServices(Loader):
         has none, that is botocore's DataNotFoundError, as for a service that does not exist.
         """
         del type_name
-        folders = [Path(path).expanduser() for path in self.search_paths]
-        found = (path.name for each in folders if each.is_dir() for path in each.iterdir())
-        return sorted(set(found))
+        return self._names
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names: set[str] = set()
+        for path in self.search_paths:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                names.update(each.name for each in Path(path).expanduser().iterdir())
+        return sorted(names)
 
 
 class _PlainReader(JSONFileLoader):

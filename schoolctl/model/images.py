@@ -44,6 +44,9 @@ class Digest:
     def __str__(self) -> str:
         return self.value
 
+    def __hash__(self) -> int:
+        return hash(self.value)  # which a text keeps; thousands are looked up at once
+
 
 def parse_tag(text: str) -> str:
     """Give `text` back if it may be the tag of a release, or raise a `UsageError`.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from schoolctl.model import Image
 
 # How cosign names what belongs to an image where a registry has no referrers.
-_COSIGN_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z]+)?")
+_COSIGN_PREFIX = "sha256-"
+_COSIGN_TAG = re.compile(_COSIGN_PREFIX + r"([0-9a-f]{64})(?:\.[a-z]+)?")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def subject_of(image: Image) -> Digest | None:
     """Give the image that this one is about: a signature's, an attestation's."""
     if image.subject is not None:
         return image.subject
+    if not any(tag.startswith(_COSIGN_PREFIX) for tag in image.tags):
+        return None  # as most
     named = (_COSIGN_TAG.fullmatch(tag) for tag in image.tags)
     return next((Digest(f"sha256:{found[1]}") for found in named if found), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from schoolctl.aws.ecr import (
 from schoolctl.aws.ecr_images import delete_images, list_images
 from schoolctl.config import load_config_file
 from schoolctl.connection import Connection, Setting
-from schoolctl.errors import NotFoundError
+from schoolctl.errors import NotFoundError, UnavailableError
 from schoolctl.model import Digest, Repository, RepositoryUri
 from tests.registry import digest_of
 from tests.scripted_aws import Refusal
@@ -236,6 +237,17 @@ def test_the_token_of_a_page_is_told_from_text_that_looks_like_one(
     assert len(list_images(written, NAME)) == 2
     asked = [each.get("nextToken") for each in scripted.requests("DescribeImages")]
     assert asked == [None, None, strange, strange]
+
+
+@pytest.mark.parametrize("page", [b"<html>Sign in to the hotel's network</html>", b"[]", b""])
+def test_a_page_of_somebody_else_is_not_an_empty_repository(faults: Faults, page: bytes) -> None:
+    faults.answer_with("DescribeImages", page, status=200)
+    with (
+        closing(clients_of(faults.endpoint_url)) as clients,
+        pytest.raises(UnavailableError) as told,
+    ):
+        list_images(clients, NAME)
+    assert told.value.why == "what answered was not AWS"
 
 
 def test_indexes_are_read_a_hundred_at_a_time(scripted: ScriptedAws, written: Clients) -> None:
