@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.conftest import Finished, Sandbox
 
-ROUNDS = 20
+_FEW = 6
 _TAGS = ("race-a", "race-b", "race-c")
 _PRUNE = ("images", "prune", "--keep", "1", "--older-than", "0d", "--yes", "--lock-wait", "120")
 
@@ -40,12 +40,13 @@ def _race(sandbox: Sandbox, deploy: tuple[str, ...], lead_seconds: float) -> lis
         return [deploying.result(), pruning.result()]
 
 
-@pytest.mark.timeout(1200)  # twenty rounds of pushes, a rollout and a prune
-def test_a_deployed_image_is_never_gone(own_sandbox: Sandbox) -> None:
+@pytest.mark.timeout(1200)  # rounds of pushes, a rollout and a prune
+@pytest.mark.parametrize("rounds", [_FEW, pytest.param(20, marks=pytest.mark.faults)])
+def test_a_deployed_image_is_never_gone(own_sandbox: Sandbox, rounds: int) -> None:
     sandbox = own_sandbox
     chance = random.Random(20261124)  # noqa: S311  # moments, not secrets
     won = {"deploy": 0, "prune": 0}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         there = {tag for each in sandbox.json("images", "list")["images"] for tag in each["tags"]}
         for tag in _TAGS:
             if tag not in there:
@@ -69,4 +70,5 @@ def test_a_deployed_image_is_never_gone(own_sandbox: Sandbox) -> None:
         digests = {each["digest"] for each in sandbox.json("images", "list")["images"]}
         assert status["digest"] in digests
         assert status["running"] >= status["desired"]
-    assert min(won.values()) > 0, f"all rounds went the same way: {won}"
+    if rounds > _FEW:  # with fewer, chance may have it so
+        assert min(won.values()) > 0, f"all rounds went the same way: {won}"
