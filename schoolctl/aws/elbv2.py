@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import is_code, translated
 from schoolctl.model import TargetGroup
-from schoolctl.model.network import LoadBalancer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef
 
     from schoolctl.aws.clients import Clients
+    from schoolctl.model.network import LoadBalancer
 
 
 def find_target_group(clients: Clients, name_or_arn: str) -> TargetGroup | None:
@@ -107,6 +107,8 @@ def find_load_balancers(clients: Clients, arns: Sequence[str]) -> tuple[LoadBala
 
     Source: elasticloadbalancing DescribeLoadBalancers.
     """
+    from schoolctl.model.network import LoadBalancer
+
     if not arns:
         return ()
     with translated("look at the load balancer"):

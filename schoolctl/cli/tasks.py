@@ -77,7 +77,7 @@ def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, l
 
 
 def _none(service: ServiceState, *, stopped: bool, told: bool) -> str:
-    from schoolctl.plan.why import NOTHING_RUNS
+    from schoolctl.plan.service_request import NOTHING_RUNS
 
     if stopped:
         return f"no task of {service.name} stopped in the last hour"

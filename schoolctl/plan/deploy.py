@@ -10,7 +10,7 @@ from schoolctl.model import RolloutState
 from schoolctl.plan.changes import settings_changes
 from schoolctl.plan.needs import Denied
 from schoolctl.plan.one_off import release_steps
-from schoolctl.plan.service_request import create_request, update_request
+from schoolctl.plan.service_request import NOTHING_RUNS, create_request, update_request
 from schoolctl.plan.steps import (
     CreateLogGroup,
     CreateService,
@@ -22,7 +22,6 @@ from schoolctl.plan.steps import (
 )
 from schoolctl.plan.target import TAG_TAG
 from schoolctl.plan.task_definition import container_image, names_log_group
-from schoolctl.plan.why import NOTHING_RUNS
 from schoolctl.text import ago, count
 
 if TYPE_CHECKING:

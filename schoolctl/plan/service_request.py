@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.plan.service_needs import Places
 
+NOTHING_RUNS = "the desired count is 0, so nothing runs; `schoolctl scale N` raises it"
 CREATE_ONLY = frozenset(
     {"clientToken", "launchType", "role", "schedulingStrategy", "serviceName", "tags"}
 )

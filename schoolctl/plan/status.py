@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from schoolctl.model import ImageRef, RolloutState
 from schoolctl.plan.diagnosis import diagnose_target
 from schoolctl.plan.lock import about
+from schoolctl.plan.service_request import NOTHING_RUNS
 from schoolctl.plan.target import BY_TAG, COMMIT_TAG, TAG_TAG
 from schoolctl.plan.task_list import COLUMNS, event_document, event_lines, task_document, task_row
-from schoolctl.plan.why import NOTHING_RUNS
 from schoolctl.text import ago, aligned, iso, zoned_time
 
 if TYPE_CHECKING:

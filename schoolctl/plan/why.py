@@ -10,6 +10,7 @@ from schoolctl.model import Deployment, RolloutState
 from schoolctl.model.service_deployments import ServiceDeploymentStatus
 from schoolctl.plan.logs import short_id
 from schoolctl.plan.rollout import is_way_back
+from schoolctl.plan.service_request import NOTHING_RUNS
 from schoolctl.text import ago, count, iso, zoned_time
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.reasons import Diagnosis
 
-NOTHING_RUNS = "the desired count is 0, so nothing runs; `schoolctl scale N` raises it"
 _ID = "ecs-svc/"
 _WENT_BACK = {
     ServiceDeploymentStatus.ROLLBACK_SUCCESSFUL,
