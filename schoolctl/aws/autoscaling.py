@@ -1,15 +1,20 @@
-"""Application Auto Scaling: whether it manages the count of a service."""
+"""Application Auto Scaling: whether it manages the count of a service, and how."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from schoolctl.aws.errors import translated
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.errors import is_code, translated
 from schoolctl.errors import UnknownOperationError
-from schoolctl.plan.scale import ScalingRange
+from schoolctl.model.scaling import AutoScaling, ScalingPolicy, ScalingRange
 
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
+
+_TRACKING: Final = "TargetTrackingScaling"
+_OURS: Final = ("TargetValue", "PredefinedMetricSpecification", "CustomizedMetricSpecification")
 
 
 def find_scaling_range(clients: Clients, cluster: str, service: str) -> ScalingRange | None:
@@ -21,7 +26,7 @@ def find_scaling_range(clients: Clients, cluster: str, service: str) -> ScalingR
         with translated(f"find out whether auto scaling manages {cluster}/{service}"):
             answer = clients.autoscaling.describe_scalable_targets(
                 ServiceNamespace="ecs",
-                ResourceIds=[f"service/{cluster}/{service}"],
+                ResourceIds=[_resource(cluster, service)],
                 ScalableDimension="ecs:service:DesiredCount",
             )
     except UnknownOperationError:
@@ -29,3 +34,106 @@ def find_scaling_range(clients: Clients, cluster: str, service: str) -> ScalingR
     for each in answer["ScalableTargets"]:
         return ScalingRange(int(each["MinCapacity"]), int(each["MaxCapacity"]))
     return None
+
+
+def find_auto_scaling(clients: Clients, cluster: str, service: str) -> AutoScaling:
+    """Give the limits and the policies of a service, read side by side."""
+    limits = clients.start(find_scaling_range, clients, cluster, service)
+    policies = _find_policies(clients, cluster, service)
+    return AutoScaling(limits.result(), policies)
+
+
+def _find_policies(clients: Clients, cluster: str, service: str) -> tuple[ScalingPolicy, ...]:
+    """Give the policies of a service, by name.
+
+    Source: application-autoscaling DescribeScalingPolicies, all pages.
+    """
+    pages = clients.autoscaling.get_paginator("describe_scaling_policies")
+    try:
+        with translated(f"read the scaling policies of {cluster}/{service}"):
+            found = [
+                _policy(each)
+                for page in pages.paginate(**_target(cluster, service))
+                for each in page["ScalingPolicies"]
+            ]
+    except UnknownOperationError:
+        return ()
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _policy(answer: dict[str, Any]) -> ScalingPolicy:
+    name = str(answer["PolicyName"])
+    tracking = answer.get("TargetTrackingScalingPolicyConfiguration")
+    if answer.get("PolicyType") != _TRACKING or not tracking:
+        return ScalingPolicy(name)
+    metric = tracking.get("PredefinedMetricSpecification", {})
+    return ScalingPolicy(
+        name,
+        str(metric.get("PredefinedMetricType", "")),
+        float(tracking["TargetValue"]),
+        str(metric.get("ResourceLabel", "")),
+        {key: value for key, value in tracking.items() if key not in _OURS},
+    )
+
+
+def register_scalable_target(
+    clients: Clients, cluster: str, service: str, limits: ScalingRange
+) -> None:
+    """Set the limits of a service's count; AWS takes it over where it did not manage it.
+
+    Source: application-autoscaling RegisterScalableTarget.
+    """
+    with translated(f"set the limits of auto scaling for {cluster}/{service}"):
+        clients.autoscaling.register_scalable_target(
+            **_target(cluster, service),
+            MinCapacity=limits.minimum,
+            MaxCapacity=limits.maximum,
+        )
+
+
+def put_scaling_policy(clients: Clients, cluster: str, service: str, policy: ScalingPolicy) -> None:
+    """Create a target-tracking policy, or replace the one of its name.
+
+    Source: application-autoscaling PutScalingPolicy.
+    """
+    metric = {"PredefinedMetricType": policy.metric}
+    if policy.label:
+        metric["ResourceLabel"] = policy.label
+    with translated(f"put scaling policy {policy.name} of {cluster}/{service}"):
+        clients.autoscaling.put_scaling_policy(
+            **_target(cluster, service),
+            PolicyName=policy.name,
+            PolicyType=_TRACKING,
+            TargetTrackingScalingPolicyConfiguration={
+                **policy.settings,
+                "TargetValue": policy.target,
+                "PredefinedMetricSpecification": metric,
+            },
+        )
+
+
+def deregister_scalable_target(clients: Clients, cluster: str, service: str) -> bool:
+    """End auto scaling of a service; False where it did not manage it.
+
+    Source: application-autoscaling DeregisterScalableTarget, which deletes its policies, too.
+    """
+    with translated(f"end auto scaling of {cluster}/{service}"):
+        try:
+            clients.autoscaling.deregister_scalable_target(**_target(cluster, service))
+        except ClientError as error:
+            if is_code(error, "ObjectNotFoundException"):
+                return False
+            raise
+    return True
+
+
+def _target(cluster: str, service: str) -> dict[str, str]:
+    return {
+        "ServiceNamespace": "ecs",
+        "ResourceId": _resource(cluster, service),
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+
+
+def _resource(cluster: str, service: str) -> str:
+    return f"service/{cluster}/{service}"

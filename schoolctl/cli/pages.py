@@ -12,6 +12,7 @@ _PLAIN = (
     (re.compile(r"(default: \d+)\.0\b"), r"\1"),
     (re.compile(r"default: \(([^()]*)\)"), r"default: \1"),
     (re.compile(r"\[x>=(\d+)\]"), r"[at least \1]"),
+    (re.compile(r"\[(\d+)<=x<=(\d+)\]"), r"[\1 to \2]"),
     # Nought is what an option means that was not given.
     (re.compile(r"\s*\[default: 0\]$"), ""),
 )

@@ -1,7 +1,8 @@
-"""`schoolctl scale` and `schoolctl restart`: another number of tasks, and new ones for old."""
+"""`schoolctl scale` and `schoolctl restart`: another number of tasks, its limits, new for old."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,42 +14,82 @@ from schoolctl.cli.run import Run
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
     from schoolctl.config import Config
-    from schoolctl.model import ServiceState
-    from schoolctl.plan.scale import ScalingRange
+    from schoolctl.model import ServiceState, TargetGroup
+    from schoolctl.model.scaling import ScalingRange
+    from schoolctl.plan.auto_scaling import Wanted
+    from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.steps import Plan
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command("scale", cls=LockingCommand)
-def scale(
+def scale(  # noqa: PLR0917  # each is an option
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="N", min=0, help="How many tasks are to run.")],
+    number: Annotated[
+        int | None, typer.Argument(metavar="N", min=0, help="How many tasks are to run.")
+    ] = None,
+    minimum: Annotated[
+        int | None,
+        typer.Option(
+            "--min", metavar="N", min=0, help="The fewest tasks that auto scaling leaves."
+        ),
+    ] = None,
+    maximum: Annotated[
+        int | None,
+        typer.Option("--max", metavar="N", min=1, help="The most tasks that auto scaling starts."),
+    ] = None,
+    cpu: Annotated[
+        int | None,
+        typer.Option(
+            "--cpu",
+            metavar="PERCENT",
+            min=1,
+            max=100,
+            help="Have auto scaling keep CPU use at this.",
+        ),
+    ] = None,
+    requests: Annotated[
+        int | None,
+        typer.Option(
+            "--requests",
+            metavar="N",
+            min=1,
+            help="Have auto scaling keep the requests a minute and task at this.",
+        ),
+    ] = None,
+    no_auto: Annotated[
+        bool, typer.Option("--no-auto", help="End auto scaling: limits and policies go.")
+    ] = False,
     no_wait: NoWait = False,
     timeout: Timeout = TWENTY_MINUTES,
 ) -> None:
     """Set how many tasks the service runs, and wait until they do.
 
     0 stops the service, and asks first. Where auto scaling manages the count, one outside of its
-    limits is refused.
+    limits is refused; --min and --max set them, with or without a count.
+
+    --cpu and --requests tell auto scaling when to move the count, as policies schoolctl-cpu and
+    schoolctl-requests; other policies are left alone. --no-auto asks first.
     """
+    from schoolctl.plan.auto_scaling import Wanted, check_wanted
     from schoolctl.plan.deploy import DeployOptions
-    from schoolctl.plan.scale import plan_scale
+    from schoolctl.plan.steps import UpdateService
 
     run = Run.of(context)
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
+    wanted = Wanted(number, minimum, maximum, cpu, requests, no_auto)
+    check_wanted(wanted)
     with run.locked():
-        scaling = run.clients.start(_scaling, run.clients, run.config)
-        service = _service(run)
-        limits, warning = scaling.result()
-        if warning:
-            run.reporter.warn(warning)
-        plan = plan_scale(service, number, limits, options)
-        _begin(run, service, desired_count=number, previous_count=service.desired)
-        outcome = run.carry_out(plan)
+        change = _plan_all if wanted.changes_auto_scaling else _plan_count
+        planned = change(run, wanted, options)
+        outcome = run.carry_out(planned.plan)
         if outcome is None:
             return
-        _end(run, plan, outcome.rollout, f"{service.name}:", "is on its way to that count")
+        sets_count = any(isinstance(each, UpdateService) for each in planned.plan.steps)
+        said = outcome.rollout or ("" if sets_count else planned.told)
+        name = f"{planned.service.name}:"
+        _end(run, planned.plan, said, name, "is on its way to that count")
 
 
 @app.command("restart", cls=LockingCommand)
@@ -78,6 +119,64 @@ def restart(
             return
         what = f"{service.name} runs new tasks of {service.task_definition}:"
         _end(run, plan, outcome.rollout, what, "starts new tasks")
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, the service it is for, and what auto scaling does once it is through."""
+
+    plan: Plan
+    service: ServiceState
+    told: str = ""
+
+
+def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
+    """Plan another count, within what auto scaling keeps to."""
+    from schoolctl.plan.scale import plan_scale
+
+    number = wanted.count
+    if number is None:
+        raise AssertionError("a count or a change of auto scaling was asked for")
+    scaling = run.clients.start(_scaling, run.clients, run.config)
+    service = _service(run)
+    limits, warning = scaling.result()
+    if warning:
+        run.reporter.warn(warning)
+    plan = plan_scale(service, number, limits, options)
+    _begin(run, service, desired_count=number, previous_count=service.desired)
+    return _Planned(plan, service)
+
+
+def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
+    """Plan other limits and goals, and perhaps another count with them."""
+    from schoolctl.aws.autoscaling import find_auto_scaling
+    from schoolctl.plan.auto_scaling import limits_after, plan_auto_scaling, targets_after, told
+
+    names = (run.config.service.cluster, run.config.service.name)
+    scaling = run.clients.start(find_auto_scaling, run.clients, *names)
+    service = _service(run)
+    group = _only_group(run, service) if wanted.requests is not None else None
+    found = scaling.result()
+    plan = plan_auto_scaling(service, wanted, found, options, group)
+    limits = limits_after(service, wanted, found.limits)
+    desired = service.desired if wanted.count is None else wanted.count
+    _begin(
+        run,
+        service,
+        desired_count=desired,
+        previous_count=service.desired,
+        limits=asdict(limits) if limits else None,
+        previous_limits=asdict(found.limits) if found.limits else None,
+        policies=targets_after(wanted, found),
+    )
+    return _Planned(plan, service, told("it", wanted, limits))
+
+
+def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:
+    from schoolctl.aws.elbv2 import find_target_group
+
+    arns = service.target_group_arns
+    return find_target_group(run.clients, arns[0]) if len(arns) == 1 else None
 
 
 def _service(run: Run) -> ServiceState:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import interruption
 from schoolctl.errors import ExitCode, SchoolctlError, interrupted
-from schoolctl.plan import network_steps, rotation_steps, steps
+from schoolctl.plan import network_steps, rotation_steps, scaling_steps, steps
 from schoolctl.plan.stack.steps import StackStep
 
 if TYPE_CHECKING:
@@ -316,6 +316,14 @@ def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR
             from schoolctl.execute import scale
 
             return scale.wait_for_count(step, tools, outcome)
+        case (
+            scaling_steps.RegisterScalableTarget()
+            | scaling_steps.PutScalingPolicy()
+            | scaling_steps.DeregisterScalableTarget()
+        ):
+            from schoolctl.execute import auto_scaling
+
+            return auto_scaling.change(step, tools)
         case steps.MarkCompleted():
             from schoolctl.execute import deploy
 

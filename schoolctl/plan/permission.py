@@ -56,6 +56,10 @@ class On(Enum):
     DATABASES = auto()
     """The databases that the stack makes."""
     IDENTITY_PROVIDER = auto()
+    SCALABLE_TARGETS = auto()
+    """What auto scaling manages: AWS gives it an id that no name tells."""
+    ALARMS = auto()
+    """The alarms that auto scaling makes for its policies, in the caller's name."""
     SERVICE_LINKED_ROLES = auto()
     """The roles that AWS's services make for themselves, where an account first uses them."""
 
@@ -68,6 +72,7 @@ class Case(StrEnum):
     PIPELINE = "the stack has a role for a pipeline"
     TARGET_GROUP = "there is a target group"
     RELEASE_COMMAND = "there is a release command"
+    AUTO_SCALING = "limits or goals of auto scaling, or its end"
     CREATION = "the service or its log group does not exist yet"
     CREATE_REPOSITORY = "--create-repo"
     DELETE_DATA = "--delete-data"

@@ -117,6 +117,25 @@ _PLACES = (
     ),
 )
 _TARGETS = _when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetHealth"))
+_AUTO_SCALING = _when(
+    Case.AUTO_SCALING,
+    *_on(
+        On.SCALABLE_TARGETS,
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:DeregisterScalableTarget",
+    ),
+    *_on(On.ANYTHING, "application-autoscaling:DescribeScalingPolicies"),
+    *_on(On.SERVICE_LINKED_ROLES, "iam:CreateServiceLinkedRole"),
+    # Application Auto Scaling tries these in the caller's name before it takes a policy.
+    *_on(
+        On.ALARMS,
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DeleteAlarms",
+    ),
+)
+"""Source: ECS guide, "IAM permissions required for Amazon ECS service auto scaling"."""
 _TASK_LOG = _on(On.LOG_STREAMS, "logs:GetLogEvents")
 _LOGS = _on(On.LOG_GROUP, "logs:FilterLogEvents")
 
@@ -423,8 +442,14 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_EXPLAIN,
         *_spare(
             "whether auto scaling manages the count is not verified",
-            *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
+            *_but_needed(
+                Case.AUTO_SCALING,
+                *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
+            ),
         ),
+        *_AUTO_SCALING,
+        # For the name by which auto scaling counts its requests.
+        *_when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups")),
     ),
     "secrets list": (
         *stack_permissions.TAKE_SECRET,

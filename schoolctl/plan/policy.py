@@ -131,6 +131,8 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.NEW_SECURITY_GROUPS: (("ec2", "security-group/*"), ("ec2", "vpc/*")),
     On.TAGS_OF_NEW_GROUPS: (("ec2", "security-group/*"),),
     On.STACK: (("cloudformation", "stack/{stack}/*"),),
+    On.SCALABLE_TARGETS: (("application-autoscaling", "scalable-target/*"),),
+    On.ALARMS: (("cloudwatch", "alarm:*"),),
     # Their names begin with the stack's, as CloudFormation gives them.
     On.DATABASES: (("rds", "db:{stack}-*"),),
 }

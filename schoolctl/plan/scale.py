@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.errors import BusyError, ConflictError, RolloutError, SchoolctlError, TimedOutError
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.model import Revision, ServiceState, TargetHealth
+    from schoolctl.model.scaling import ScalingRange
     from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.steps import Step
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 COUNT_STAYS = "ECS goes on: watch it with `schoolctl status`, undo it with `schoolctl scale {}`"
 _SERVED = {"healthy", "unused"}
 """States of a target that is not waited for; `unused` is one that no listener leads to."""
-
-
-@dataclass(frozen=True)
-class ScalingRange:
-    """Between which counts auto scaling keeps a service."""
-
-    minimum: int
-    maximum: int
 
 
 def plan_scale(
@@ -92,15 +84,13 @@ def _check_range(
         return ()
     low, high = scaling.minimum, scaling.maximum
     if low <= wanted <= high:
-        return (f"auto scaling manages the count ({low} to {high}), and may change it again",)
+        return (f"auto scaling manages the count ({scaling}), and may change it again",)
     name = f"{service.cluster}/{service.name}"
+    limit = f"--min {wanted}" if wanted < low else f"--max {wanted}"
     raise ConflictError(
-        f"auto scaling keeps {name} at {low} to {high} tasks, not at {wanted}",
+        f"auto scaling keeps {name} at {scaling} tasks, not at {wanted}",
         why="it would undo another count within a minute",
-        hint="change its limits first: `aws application-autoscaling register-scalable-target"
-        " --service-namespace ecs --scalable-dimension ecs:service:DesiredCount"
-        f" --resource-id service/{name}"
-        f" --min-capacity {min(low, wanted)} --max-capacity {max(high, wanted)}`",
+        hint=f"change its limits with it: `schoolctl scale {wanted} {limit}`",
     )
 
 

@@ -24,6 +24,11 @@ from schoolctl.plan.rotation_steps import (
     RotateSecret,
     StageSecret,
 )
+from schoolctl.plan.scaling_steps import (
+    DeregisterScalableTarget,
+    PutScalingPolicy,
+    RegisterScalableTarget,
+)
 from schoolctl.plan.stack.steps import StackStep
 from schoolctl.text import count, size
 
@@ -508,6 +513,9 @@ Step = (
     | AuthorizeIngress
     | AuthorizeEgress
     | RevokeIngress
+    | RegisterScalableTarget
+    | PutScalingPolicy
+    | DeregisterScalableTarget
     | StackStep
 )
 

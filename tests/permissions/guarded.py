@@ -57,8 +57,18 @@ REGISTRY = {
     "PUT manifests": ("ecr:PutImage",),
 }
 """What ECR asks for where its registry is spoken to."""
-ABSENT = {"DescribeScalableTargets": ("application-autoscaling:DescribeScalableTargets",)}
-"""What the emulator does not have, and so does not authorise."""
+_ALARMS = ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms")
+ABSENT = {
+    operation: (f"application-autoscaling:{operation}", *more)
+    for operation, more in {
+        "DeregisterScalableTarget": (),
+        "DescribeScalableTargets": (),
+        "DescribeScalingPolicies": (),
+        "PutScalingPolicy": _ALARMS,
+        "RegisterScalableTarget": ("iam:CreateServiceLinkedRole",),
+    }.items()
+}
+"""What the emulator does not have, and so does not authorise; with what AWS asks for besides."""
 JUDGED_HERE = {**IMPLIED, **REGISTRY, **ABSENT}
 COMPLETED = "schoolctl:completed-at"
 GOES_ON, CRASHES, FAILS = "goes on", "crashes", "fails"
@@ -125,6 +135,8 @@ class Guarded(World):
         self.more_environ: dict[str, str] = {}
         self.story = ""
         """What ECS says of new deployments: nothing special, that they go on, or that they fail."""
+        self.scaled: dict[str, Any] = {}
+        """What auto scaling keeps the service to; nothing where it does not manage it."""
         self.judged_by: set[str] = set()
         """The actions that AWS would have judged the calls by."""
         self._refused: frozenset[str] = frozenset()
@@ -248,6 +260,8 @@ class Guarded(World):
         refused = next((each for each in implied if each in self._refused), None)
         if refused is not None:
             return lambda exchange: self._deny(exchange, refused)
+        if operation in ABSENT:
+            return lambda exchange: exchange.reply(200, self._scale(operation, exchange.body))
         made: Callable[[dict[str, Any]], dict[str, Any]] | None = {
             "ListServiceDeployments": self._list_record,
             "DescribeServiceDeployments": self._describe_record,
@@ -323,6 +337,19 @@ class Guarded(World):
         self.story = ""
         self.update_service(taskDefinition=f"{NAME}:1")
         return {"serviceDeploymentArn": asked["serviceDeploymentArn"]}
+
+    def _scale(self, operation: str, body: bytes) -> bytes:
+        """Answer as Application Auto Scaling does, with what it needs to be asked again."""
+        if operation == "RegisterScalableTarget":
+            self.scaled = json.loads(body)
+        elif operation == "DeregisterScalableTarget":
+            self.scaled = {}
+        answers: dict[str, dict[str, Any]] = {
+            "DescribeScalableTargets": {"ScalableTargets": [self.scaled] if self.scaled else []},
+            "DescribeScalingPolicies": {"ScalingPolicies": []},
+            "PutScalingPolicy": {"PolicyARN": "arn:policy", "Alarms": []},
+        }
+        return json.dumps(answers.get(operation, {})).encode()
 
     # ECS's own record, made of what the emulator knows
 

@@ -184,6 +184,10 @@ def _with_stopped_tasks(world: Guarded) -> None:
         world.account.ecs.stop_task(cluster="schoolapp", task=arn, reason="it failed")
 
 
+def _with_auto_scaling(world: Guarded) -> None:
+    world.scaled = {"MinCapacity": 2, "MaxCapacity": 6}
+
+
 def _with_endless_release(world: Guarded) -> None:
     edit(world.directory, "  security_groups:", "  release_timeout: 5\n  security_groups:")
     _never_ending(world)
@@ -309,6 +313,8 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "scale": (
         Scene(("scale", "3")),
         Scene(("scale", "3", "--timeout", "5"), _with_failing, code=7),
+        Scene(("scale", "--min", "2", "--max", "6", "--requests", "500"), case=Case.AUTO_SCALING),
+        Scene(("scale", "--no-auto", "--yes"), _with_auto_scaling, case=Case.AUTO_SCALING),
     ),
     "secrets list": (_looking("secrets", "list"),),
     "secrets rotate": (

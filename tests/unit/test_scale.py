@@ -9,9 +9,9 @@ import pytest
 
 from schoolctl.errors import BusyError, ConflictError, ExitCode
 from schoolctl.model import TargetHealth
+from schoolctl.model.scaling import ScalingRange
 from schoolctl.plan.deploy import DeployOptions
 from schoolctl.plan.scale import (
-    ScalingRange,
     count_failure,
     count_progress,
     count_reached,
@@ -78,7 +78,10 @@ def test_a_count_outside_of_what_auto_scaling_keeps_is_refused() -> None:
     with pytest.raises(ConflictError) as caught:
         plan_scale(state(STEADY), 9, ScalingRange(2, 6), WAIT)
     assert caught.value.what == "auto scaling keeps school/web at 2 to 6 tasks, not at 9"
-    assert "--resource-id service/school/web --min-capacity 2 --max-capacity 9" in caught.value.hint
+    assert caught.value.hint.endswith("`schoolctl scale 9 --max 9`")
+    with pytest.raises(ConflictError) as caught:
+        plan_scale(state(STEADY), 0, ScalingRange(2, 6), WAIT)
+    assert caught.value.hint.endswith("`schoolctl scale 0 --min 0`")
 
 
 @pytest.mark.parametrize("wanted", [2, 6])

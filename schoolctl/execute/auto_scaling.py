@@ -1,0 +1,33 @@
+"""Applies the steps that change auto scaling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from schoolctl.aws import autoscaling as aws
+from schoolctl.plan.scaling_steps import (
+    DeregisterScalableTarget,
+    PutScalingPolicy,
+    RegisterScalableTarget,
+)
+
+if TYPE_CHECKING:
+    from schoolctl.execute import Tools
+
+Change = RegisterScalableTarget | PutScalingPolicy | DeregisterScalableTarget
+
+
+def change(step: Change, tools: Tools) -> str:
+    """Carry out a step; gives what to say beside its description, or nothing."""
+    match step:
+        case RegisterScalableTarget():
+            aws.register_scalable_target(tools.clients, step.cluster, step.service, step.limits)
+            return ""
+        case PutScalingPolicy():
+            aws.put_scaling_policy(tools.clients, step.cluster, step.service, step.policy)
+            return ""
+        case DeregisterScalableTarget():
+            there = aws.deregister_scalable_target(tools.clients, step.cluster, step.service)
+            return "" if there else "it was ended already"
+        case _:
+            assert_never(step)

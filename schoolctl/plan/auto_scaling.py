@@ -1,0 +1,267 @@
+"""The limits and goals of auto scaling, with or without another count. Pure.
+
+Source: Application Auto Scaling User Guide, "Target tracking scaling policies"; ECS guide,
+"Target tracking for service auto scaling".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from schoolctl.errors import ConflictError, UsageError
+from schoolctl.model.scaling import Metric, ScalingPolicy, ScalingRange
+from schoolctl.plan.scale import plan_scale
+from schoolctl.plan.scaling_steps import (
+    DeregisterScalableTarget,
+    PutScalingPolicy,
+    RegisterScalableTarget,
+    goal,
+)
+from schoolctl.plan.steps import Plan
+from schoolctl.text import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schoolctl.model import ServiceState, TargetGroup
+    from schoolctl.model.scaling import AutoScaling
+    from schoolctl.plan.deploy import DeployOptions
+    from schoolctl.plan.steps import Step
+
+POLICY_NAMES: Final = {Metric.CPU: "schoolctl-cpu", Metric.REQUESTS: "schoolctl-requests"}
+"""What the policies are called that `scale` makes; it changes no others."""
+_APPLICATION: Final = "app"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `scale` was asked for; None for what is left as it is."""
+
+    count: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    cpu: int | None = None
+    requests: int | None = None
+    ends: bool = False
+
+    @property
+    def changes_auto_scaling(self) -> bool:
+        """Whether anything but a count was asked for."""
+        given = (self.minimum, self.maximum, self.cpu, self.requests)
+        return self.ends or any(each is not None for each in given)
+
+    def goals(self) -> Iterator[tuple[Metric, int]]:
+        """Give what is to be tracked, with its target."""
+        if self.cpu is not None:
+            yield Metric.CPU, self.cpu
+        if self.requests is not None:
+            yield Metric.REQUESTS, self.requests
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """Refuse what is wrong whatever AWS says.
+
+    Raises:
+        UsageError: nothing was asked for, or what was contradicts itself.
+    """
+    low, high, number = wanted.minimum, wanted.maximum, wanted.count
+    if number is None and not wanted.changes_auto_scaling:
+        raise UsageError(
+            "neither a count nor limits are given",
+            hint="`schoolctl scale 3` sets the count, `schoolctl scale --min 2 --max 6` its limits",
+        )
+    if wanted.ends and replace(wanted, ends=False).changes_auto_scaling:
+        raise UsageError(
+            "--no-auto ends auto scaling: there is nothing to set with it but a count",
+            hint="leave out --no-auto, or the limits and goals",
+        )
+    if low is not None and high is not None and low > high:
+        raise UsageError(f"--min {low} is more than --max {high}", hint="swap the two")
+    too_few = number is not None and low is not None and number < low
+    too_many = number is not None and high is not None and number > high
+    if too_few or too_many:
+        limit = f"--min {low}" if too_few else f"--max {high}"
+        raise UsageError(
+            f"the count {number} is outside of the limits: {limit}",
+            hint="give a count between the two, or none: auto scaling finds it",
+        )
+
+
+def plan_auto_scaling(
+    service: ServiceState,
+    wanted: Wanted,
+    found: AutoScaling,
+    options: DeployOptions,
+    group: TargetGroup | None = None,
+) -> Plan:
+    """Decide the steps to the limits, goals and count; none for what is so already.
+
+    Args:
+        service: as it was observed.
+        wanted: what was asked for, checked.
+        found: what auto scaling does now.
+        options: whether and how long to wait for a count.
+        group: the only target group of the service; None where there is not just one, or
+            where requests are not counted.
+
+    Raises:
+        ConflictError: there are no limits yet, what was asked for does not go with those that
+            there are, another policy tracks the metric, or no load balancer counts requests.
+    """
+    limits = limits_after(service, wanted, found.limits)
+    first = tuple(_ends(service, found) if wanted.ends else _begins(service, limits, found))
+    counted: Plan | None = None
+    if wanted.count is not None:
+        counted = plan_scale(service, wanted.count, limits, options)
+    goals = tuple(_goals(service, wanted, found, group))
+    changes: tuple[Step, ...] = (*first, *goals)
+    said = [f"{each.describe()}." for each in changes]
+    notes = _ended(service, wanted, found) if wanted.ends else _notes(service, wanted, limits)
+    if limits is not None and not found.policies and not goals:
+        notes += ("no policy moves the count within them: give it a goal with --cpu or --requests",)
+    nothing = f"nothing to do: {told(service.name, wanted, limits)}"
+    if counted is None:
+        return Plan(
+            " ".join(said) or nothing,
+            changes,
+            nothing=nothing,
+            notes=notes if changes else (),
+            deletes=bool(wanted.ends and changes),
+        )
+    # With its limits first: auto scaling would undo a count outside of those before.
+    return replace(
+        counted,
+        summary=" ".join((*said, counted.summary)),
+        steps=(*changes, *counted.steps),
+        notes=(*(notes if changes else ()), *counted.notes),
+        deletes=bool(wanted.ends and changes),
+    )
+
+
+def limits_after(
+    service: ServiceState, wanted: Wanted, before: ScalingRange | None
+) -> ScalingRange | None:
+    """Give what the count is to be kept between; None where auto scaling ends.
+
+    Raises:
+        ConflictError: a limit is missing, or the one asked for does not go with the other.
+    """
+    if wanted.ends:
+        return None
+    name = f"{service.cluster}/{service.name}"
+    low = wanted.minimum if wanted.minimum is not None or before is None else before.minimum
+    high = wanted.maximum if wanted.maximum is not None or before is None else before.maximum
+    if low is None or high is None:
+        missing = " and ".join(
+            option for option, value in (("--min", low), ("--max", high)) if value is None
+        )
+        raise ConflictError(
+            f"auto scaling does not manage {name} yet: it needs both limits",
+            why=f"{missing} is missing" if " " not in missing else f"{missing} are missing",
+            hint="give both: `schoolctl scale --min 2 --max 6`",
+        )
+    if low > high:
+        given = f"--min {low}" if wanted.minimum is not None else f"--max {high}"
+        raise ConflictError(
+            f"{given} does not go with the limits that auto scaling keeps {name} to: {before}",
+            why=f"the lower limit would be {low}, the upper one {high}",
+            hint="give --min and --max",
+        )
+    return ScalingRange(low, high)
+
+
+def _begins(
+    service: ServiceState, limits: ScalingRange | None, found: AutoScaling
+) -> Iterator[Step]:
+    if limits is not None and limits != found.limits:
+        yield RegisterScalableTarget(service.cluster, service.name, limits, found.limits)
+
+
+def _ends(service: ServiceState, found: AutoScaling) -> Iterator[Step]:
+    if found.limits is not None:
+        names = tuple(each.name for each in found.policies)
+        yield DeregisterScalableTarget(service.cluster, service.name, names)
+
+
+def _goals(
+    service: ServiceState, wanted: Wanted, found: AutoScaling, group: TargetGroup | None
+) -> Iterator[Step]:
+    for metric, target in wanted.goals():
+        name = POLICY_NAMES[metric]
+        label = request_label(service, group) if metric is Metric.REQUESTS else ""
+        before = next((each for each in found.policies if each.name == name), None)
+        rival = next(
+            (each for each in found.policies if each.metric == metric and each.name != name), None
+        )
+        if rival is not None:
+            raise ConflictError(
+                f"policy {rival.name} of {service.cluster}/{service.name} keeps"
+                f" {goal(rival)} already",
+                why="AWS takes one policy for each metric, and this one is not schoolctl's",
+                hint="change it where it was made, or delete it: `aws application-autoscaling"
+                " delete-scaling-policy --service-namespace ecs --scalable-dimension"
+                f" ecs:service:DesiredCount --resource-id service/{service.cluster}/{service.name}"
+                f" --policy-name {rival.name}`",
+            )
+        settings = before.settings if before else {}
+        policy = ScalingPolicy(name, metric, float(target), label, settings)
+        if policy != before:
+            yield PutScalingPolicy(service.cluster, service.name, policy, before)
+
+
+def request_label(service: ServiceState, group: TargetGroup | None) -> str:
+    """Give the name by which AWS knows the requests of a target group.
+
+    Raises:
+        ConflictError: no application load balancer, or more than one, counts them.
+
+    Source: application-autoscaling PutScalingPolicy, `ResourceLabel`: the ends of both ARNs,
+        `app/<name>/<id>/targetgroup/<name>/<id>`.
+    """
+    balancers = group.load_balancer_arns if group is not None else ()
+    ends = [each.partition(":loadbalancer/")[2] for each in balancers]
+    counting = [each for each in ends if each.partition("/")[0] == _APPLICATION]
+    if group is None or len(counting) != 1:
+        raise ConflictError(
+            f"the requests to {service.cluster}/{service.name} cannot be a goal",
+            why="they are counted for a service with one target group, which one application"
+            " load balancer forwards to",
+            hint="scale by --cpu",
+        )
+    return f"{counting[0]}/{group.arn.rpartition(':')[2]}"
+
+
+def _notes(service: ServiceState, wanted: Wanted, limits: ScalingRange | None) -> tuple[str, ...]:
+    """Give what comes of the limits."""
+    notes: tuple[str, ...] = ()
+    now = service.desired
+    if limits is not None and wanted.count is None:
+        nearest = min(max(now, limits.minimum), limits.maximum)
+        if nearest != now:
+            notes += (f"the count is {now}: auto scaling will set it to {nearest}",)
+    if limits is not None and limits.minimum == 0:
+        notes += ("at 0 tasks there is nothing to measure: no goal brings a task back",)
+    return notes
+
+
+def _ended(service: ServiceState, wanted: Wanted, found: AutoScaling) -> tuple[str, ...]:
+    if found.limits is None or wanted.count is not None:
+        return ()
+    return (f"{service.name} stays at {count(service.desired, 'task')}",)
+
+
+def told(subject: str, wanted: Wanted, limits: ScalingRange | None) -> str:
+    """Say what auto scaling does once a plan is through, of `subject`: the service, or `it`."""
+    if limits is None:
+        return f"auto scaling does not manage {subject}"
+    goals = "".join(f", {goal(ScalingPolicy('', metric, n))}" for metric, n in wanted.goals())
+    return f"auto scaling keeps {subject} at {limits} tasks{goals}"
+
+
+def targets_after(wanted: Wanted, found: AutoScaling) -> dict[str, float | None]:
+    """Give the policies once a plan is through with their targets; None for another kind."""
+    if wanted.ends:
+        return {}
+    before = {each.name: each.target if each.metric else None for each in found.policies}
+    return before | {POLICY_NAMES[metric]: float(target) for metric, target in wanted.goals()}
