@@ -1,6 +1,6 @@
 """Applies a plan, step by step; the one place where something is changed.
 
-Each kind of step has its handler in a module of its subject; `apply` is the switch between them.
+Each kind of step has its handlers in a module of its subject; `apply` is the switch between them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import interruption
 from schoolctl.errors import ExitCode, SchoolctlError, interrupted
-from schoolctl.plan import network_steps, rotation_steps, scaling_steps, steps
-from schoolctl.plan.stack.steps import StackStep
+from schoolctl.plan import steps
+from schoolctl.plan.steps import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
 
 _AGAIN = "run it again: what is done is not done twice"
-_NEEDS_NO_LOCK = (
-    steps.WaitForRollout,
-    steps.WaitForCount,
-    rotation_steps.AwaitRotation,
-    steps.MarkCompleted,
-)
-"""Watching, and noting what is a fact by then: neither is in anybody's way."""
 
 
 class Tools:
@@ -146,7 +139,7 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
     for number, step in enumerate(plan.steps, 1):
         left = tuple(each.describe() for each in plan.steps[number:])
         try:
-            if not isinstance(step, _NEEDS_NO_LOCK):
+            if not isinstance(step, kinds.Watching):
                 tools.confirm_locks()
             said = apply(step, tools, outcome)
         except SchoolctlError as error:
@@ -194,152 +187,51 @@ def _stopped(
     return stopped
 
 
-def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # one arm for each kind of step
+def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911  # an arm for each
     """Apply one step; gives what to say beside its description, or nothing.
 
-    Each arm imports its own handlers, so that a command loads only the libraries it needs.
+    Each arm imports what applies its kind, so that a command loads only the libraries it needs.
     """
-    if isinstance(step, StackStep):
-        from schoolctl.execute import stack
-
-        return stack.apply_to_stack(step, tools)
     match step:
-        case steps.CreateRepository():
+        case kinds.ImageStep():
             from schoolctl.execute import images
 
-            return images.create_repository(step, tools)
-        case steps.BuildImage():
-            from schoolctl.execute import images
-
-            return images.build(step, tools)
-        case steps.PushImage():
-            from schoolctl.execute import images
-
-            return images.push(step, tools, outcome)
-        case steps.CopyImage():
-            from schoolctl.execute import images
-
-            return images.copy(step, tools, outcome)
-        case steps.ReadScan():
-            from schoolctl.execute import scan
-
-            return scan.read(step, tools, outcome)
-        case steps.PullImage():
-            from schoolctl.execute import images
-
-            return images.pull(step, tools)
-        case steps.StoreLogin():
-            from schoolctl.execute import images
-
-            return images.store_login(step, tools)
-        case steps.ConfirmUnused():
+            return images.apply(step, tools, outcome)
+        case kinds.PruneStep():
             from schoolctl.execute import prune
 
-            return prune.confirm_unused(step, tools)
-        case steps.DeleteImages():
-            from schoolctl.execute import prune
-
-            return prune.delete(step, tools, outcome)
-        case steps.DeregisterTaskDefinitions():
-            from schoolctl.execute import prune
-
-            return prune.deregister(step, tools)
-        case steps.PutParameter():
+            return prune.apply(step, tools, outcome)
+        case kinds.ValueStep():
             from schoolctl.execute import seed
 
-            return seed.put_parameter(step, tools)
-        case steps.DeleteParameter():
-            from schoolctl.execute import seed
-
-            return seed.delete_parameter(step, tools)
-        case steps.PutSecret():
-            from schoolctl.execute import seed
-
-            return seed.put_secret(step, tools)
-        case steps.RestoreSecret():
-            from schoolctl.execute import seed
-
-            return seed.restore_secret(step, tools)
-        case rotation_steps.StageSecret():
+            return seed.apply(step, tools)
+        case kinds.RotationStep():
             from schoolctl.execute import rotate
 
-            return rotate.stage(step, tools)
-        case rotation_steps.PromoteSecret():
-            from schoolctl.execute import rotate
+            return rotate.apply(step, tools)
+        case kinds.TaskStep():
+            from schoolctl.execute import tasks
 
-            return rotate.promote(step, tools)
-        case rotation_steps.EndRotation():
-            from schoolctl.execute import rotate
+            return tasks.apply(step, tools, outcome)
+        case kinds.ServiceStep():
+            from schoolctl.execute import service
 
-            return rotate.end(step, tools)
-        case rotation_steps.RotateSecret():
-            from schoolctl.execute import rotate
-
-            return rotate.begin(step, tools)
-        case rotation_steps.AwaitRotation():
-            from schoolctl.execute import rotate
-
-            return rotate.wait(step, tools)
-        case steps.CreateLogGroup():
-            from schoolctl.execute import deploy
-
-            return deploy.create_log_group(step, tools)
-        case steps.RegisterTaskDefinition():
-            from schoolctl.execute import deploy
-
-            return deploy.register(step, tools, outcome)
-        case steps.RunTask():
-            from schoolctl.execute import run_task
-
-            return run_task.run_task(step, tools, outcome)
-        case steps.OpenSession():
-            from schoolctl.execute import session
-
-            return session.run_session(step, tools, outcome)
-        case steps.CreateService():
-            from schoolctl.execute import deploy
-
-            return deploy.create_service(step, tools, outcome)
-        case steps.UpdateService():
-            from schoolctl.execute import deploy
-
-            return deploy.update_service(step, tools, outcome)
-        case steps.StopDeployment():
-            from schoolctl.execute import deploy
-
-            return deploy.stop_deployment(step, tools)
-        case steps.WaitForRollout():
-            from schoolctl.execute import rollout
-
-            return rollout.wait_for_rollout(step, tools, outcome)
-        case steps.WaitForCount():
-            from schoolctl.execute import scale
-
-            return scale.wait_for_count(step, tools, outcome)
-        case (
-            scaling_steps.RegisterScalableTarget()
-            | scaling_steps.PutScalingPolicy()
-            | scaling_steps.DeregisterScalableTarget()
-        ):
-            from schoolctl.execute import auto_scaling
-
-            return auto_scaling.change(step, tools)
-        case steps.MarkCompleted():
-            from schoolctl.execute import deploy
-
-            return deploy.mark_completed(step, tools, outcome)
-        case steps.FreeLock():
+            return service.apply(step, tools, outcome)
+        case kinds.LockStep():
             from schoolctl.execute import lock
 
             return lock.free_lock(step, tools)
-        case (
-            network_steps.CreateSecurityGroup()
-            | network_steps.AuthorizeIngress()
-            | network_steps.AuthorizeEgress()
-            | network_steps.RevokeIngress()
-        ):
+        case kinds.NetworkStep():
             from schoolctl.execute import network
 
-            return network.change(step, tools, outcome)
+            return network.apply(step, tools, outcome)
+        case kinds.ScalingStep():
+            from schoolctl.execute import auto_scaling
+
+            return auto_scaling.apply(step, tools)
+        case kinds.StackStep():
+            from schoolctl.execute import stack
+
+            return stack.apply(step, tools)
         case _:
             assert_never(step)

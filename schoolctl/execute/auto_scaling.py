@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import autoscaling as aws
-from schoolctl.plan.scaling_steps import (
+from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,
@@ -13,11 +13,10 @@ from schoolctl.plan.scaling_steps import (
 
 if TYPE_CHECKING:
     from schoolctl.execute import Tools
+    from schoolctl.plan.steps.scaling import AnyScalingStep
 
-Change = RegisterScalableTarget | PutScalingPolicy | DeregisterScalableTarget
 
-
-def change(step: Change, tools: Tools) -> str:
+def apply(step: AnyScalingStep, tools: Tools) -> str:
     """Carry out a step; gives what to say beside its description, or nothing."""
     match step:
         case RegisterScalableTarget():

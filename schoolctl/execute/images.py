@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from schoolctl import dockerlogin
 from schoolctl.aws import ecr
@@ -14,6 +14,7 @@ from schoolctl.aws.observe_refusal import observe_refusal
 from schoolctl.build_context import read_context
 from schoolctl.dockerlogin import find_login_place
 from schoolctl.errors import EngineError, NotFoundError, SchoolctlError
+from schoolctl.plan import steps
 from schoolctl.plan.refusal import explain, is_refusal
 from schoolctl.plan.release import FINGERPRINT
 from schoolctl.text import count, size
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from schoolctl.engine import LocalImage, PushResult
     from schoolctl.execute import Outcome, Tools
     from schoolctl.model import Digest, ImageRef
-    from schoolctl.plan.steps import (
+    from schoolctl.plan.steps.images import (
+        AnyImageStep,
         BuildImage,
         CopyImage,
         CreateRepository,
@@ -39,6 +41,29 @@ if TYPE_CHECKING:
 _STEP_WIDTH = 100
 # `Step 3/8 : RUN ...` of the classic builder, `#7 [build 2/4] RUN ...` of BuildKit.
 _BUILD_STEP = re.compile(r"Step \d+/\d+ : .+|#\d+ \[(?:\S+ +)?\d+/\d+\] .+")
+
+
+def apply(step: AnyImageStep, tools: Tools, outcome: Outcome) -> str:
+    """Apply a step; gives what to say beside its description, or nothing."""
+    match step:
+        case steps.CreateRepository():
+            return create_repository(step, tools)
+        case steps.BuildImage():
+            return build(step, tools)
+        case steps.PushImage():
+            return push(step, tools, outcome)
+        case steps.CopyImage():
+            return copy(step, tools, outcome)
+        case steps.ReadScan():
+            from schoolctl.execute import scan
+
+            return scan.read(step, tools, outcome)
+        case steps.PullImage():
+            return pull(step, tools)
+        case steps.StoreLogin():
+            return store_login(step, tools)
+        case _:
+            assert_never(step)
 
 
 def create_repository(step: CreateRepository, tools: Tools) -> str:

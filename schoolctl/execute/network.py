@@ -8,7 +8,7 @@ from schoolctl.aws import network_changes as aws
 from schoolctl.errors import AccessDeniedError
 from schoolctl.execute.visible import until_visible
 from schoolctl.model.network import ANYWHERE
-from schoolctl.plan.network_steps import (
+from schoolctl.plan.steps.network import (
     APP_TAG,
     AuthorizeEgress,
     AuthorizeIngress,
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schoolctl.execute import Outcome, Tools
-    from schoolctl.plan.network_steps import GroupRef
+    from schoolctl.plan.steps.network import GroupRef
 
 Change = CreateSecurityGroup | AuthorizeIngress | AuthorizeEgress | RevokeIngress
 
 
-def change(step: Change, tools: Tools, outcome: Outcome) -> str:
+def apply(step: Change, tools: Tools, outcome: Outcome) -> str:
     """Carry out a step; gives what to say beside its description, or nothing."""
     match step:
         case CreateSecurityGroup():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws.ecr_images import delete_images
 from schoolctl.aws.ecs_changes import deregister_revisions
 from schoolctl.aws.image_use import observe_everywhere
 from schoolctl.batches import batches
 from schoolctl.errors import ConflictError, SchoolctlError
+from schoolctl.plan import steps
 from schoolctl.text import count
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from schoolctl.execute import Outcome, Tools
     from schoolctl.model import Digest
-    from schoolctl.plan.steps import (
+    from schoolctl.plan.steps.prune import (
+        AnyPruneStep,
         ConfirmUnused,
         DeleteImages,
         Deletion,
@@ -29,6 +31,19 @@ if TYPE_CHECKING:
 _IMAGES_A_CALL = 100
 _CALLS_SIDE_BY_SIDE = 8
 """ECR throttles; eight calls of 100 images are 10,000 images in a few seconds."""
+
+
+def apply(step: AnyPruneStep, tools: Tools, outcome: Outcome) -> str:
+    """Apply a step; gives what to say beside its description, or nothing."""
+    match step:
+        case steps.ConfirmUnused():
+            return confirm_unused(step, tools)
+        case steps.DeleteImages():
+            return delete(step, tools, outcome)
+        case steps.DeregisterTaskDefinitions():
+            return deregister(step, tools)
+        case _:
+            assert_never(step)
 
 
 def confirm_unused(step: ConfirmUnused, tools: Tools) -> str:

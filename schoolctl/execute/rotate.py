@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import secrets
 from schoolctl.errors import NotFoundError, RolloutError, TimedOutError
 from schoolctl.model.values import CURRENT, PENDING
+from schoolctl.plan import steps
 from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from schoolctl.execute import Tools
-    from schoolctl.plan.rotation_steps import (
+    from schoolctl.plan.steps.rotation import (
+        AnyRotationStep,
         AwaitRotation,
         EndRotation,
         PromoteSecret,
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
     )
 
 _POLL_SECONDS = 2.0
+
+
+def apply(step: AnyRotationStep, tools: Tools) -> str:
+    """Apply a step; gives what to say beside its description, or nothing."""
+    match step:
+        case steps.StageSecret():
+            return stage(step, tools)
+        case steps.PromoteSecret():
+            return promote(step, tools)
+        case steps.EndRotation():
+            return end(step, tools)
+        case steps.RotateSecret():
+            return begin(step, tools)
+        case steps.AwaitRotation():
+            return wait(step, tools)
+        case _:
+            assert_never(step)
 
 
 def stage(step: StageSecret, tools: Tools) -> str:

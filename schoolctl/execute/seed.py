@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, assert_never, cast
 
 from schoolctl.aws import secrets, ssm
 from schoolctl.errors import ConflictError
+from schoolctl.plan import steps
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.literals import ParameterTypeType
 
     from schoolctl.execute import Tools
-    from schoolctl.plan.steps import DeleteParameter, PutParameter, PutSecret, RestoreSecret
+    from schoolctl.plan.steps.values import (
+        AnyValueStep,
+        DeleteParameter,
+        PutParameter,
+        PutSecret,
+        RestoreSecret,
+    )
 
 _AGAIN = "somebody else wrote it meanwhile; run it again to compare"
+
+
+def apply(step: AnyValueStep, tools: Tools) -> str:
+    """Apply a step; gives what to say beside its description, or nothing."""
+    match step:
+        case steps.PutParameter():
+            return put_parameter(step, tools)
+        case steps.DeleteParameter():
+            return delete_parameter(step, tools)
+        case steps.PutSecret():
+            return put_secret(step, tools)
+        case steps.RestoreSecret():
+            return restore_secret(step, tools)
+        case _:
+            assert_never(step)
 
 
 def put_parameter(step: PutParameter, tools: Tools) -> str:

@@ -17,7 +17,8 @@ from schoolctl.errors import (
 )
 from schoolctl.partitions import partition_of
 from schoolctl.plan.stack.operations import TOKEN, failure, is_success, refused_template
-from schoolctl.plan.stack.steps import (
+from schoolctl.plan.stack.words import going_on, outcome, resource
+from schoolctl.plan.steps.stack import (
     ChangeStack,
     CreateIdentityProvider,
     DeleteDatabase,
@@ -28,7 +29,6 @@ from schoolctl.plan.stack.steps import (
     ProtectStack,
     UnprotectDatabase,
 )
-from schoolctl.plan.stack.words import going_on, outcome, resource
 from schoolctl.text import count, duration
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from schoolctl.execute import Tools
     from schoolctl.model.stacks import ChangeSet, StackEvent, StackState
-    from schoolctl.plan.stack.steps import StackStep
     from schoolctl.plan.stack.template import Template
+    from schoolctl.plan.steps.stack import AnyStackStep
     from schoolctl.reporter import View
 
 _POLL_SECONDS = 2.0
@@ -46,7 +46,7 @@ _CHANGE_SET_SECONDS = 300.0
 _GOES_ON = "CloudFormation goes on; `schoolctl infra status` shows how, `infra up` follows it"
 
 
-def apply_to_stack(step: StackStep, tools: Tools) -> str:
+def apply(step: AnyStackStep, tools: Tools) -> str:
     """Carry out one step; gives what to say of it beyond its own description."""
     match step:
         case LayStack():

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from schoolctl.errors import ConflictError, UsageError
 from schoolctl.model.scaling import Metric, ScalingPolicy, ScalingRange
 from schoolctl.plan.scale import plan_scale
-from schoolctl.plan.scaling_steps import (
+from schoolctl.plan.steps import Plan
+from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,
     goal,
 )
-from schoolctl.plan.steps import Plan
 from schoolctl.text import count
 
 if TYPE_CHECKING:

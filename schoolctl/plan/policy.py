@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from schoolctl.config.infra import ci_role_name
 from schoolctl.partitions import partition_of
 from schoolctl.plan.lock import lock_name
-from schoolctl.plan.network_steps import APP_TAG
 from schoolctl.plan.permissions import Case, On, permissions_of
+from schoolctl.plan.steps.network import APP_TAG
 from schoolctl.plan.task_definition import named_roles
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from schoolctl.errors import ConfigError, ConflictError, NotFoundError
 from schoolctl.model.values import CURRENT, PENDING, PREVIOUS
 from schoolctl.plan.one_off import launch_of
-from schoolctl.plan.rotation_steps import (
+from schoolctl.plan.steps import Plan, RunTask
+from schoolctl.plan.steps.rotation import (
     AwaitRotation,
     EndRotation,
     PromoteSecret,
     RotateSecret,
     StageSecret,
 )
-from schoolctl.plan.steps import Plan, RunTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

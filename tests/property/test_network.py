@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from schoolctl.model import SecurityGroup
 from schoolctl.model.network import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL
 from schoolctl.plan.network import Kind, check_network, plan_network
-from schoolctl.plan.network_steps import (
+from schoolctl.plan.steps.network import (
     AuthorizeEgress,
     AuthorizeIngress,
     CreateSecurityGroup,
@@ -36,7 +36,7 @@ from tests.unit.network_scenes import (
 
 if TYPE_CHECKING:
     from schoolctl.plan.network import NetworkState
-    from schoolctl.plan.network_steps import GroupRef
+    from schoolctl.plan.steps.network import GroupRef
     from schoolctl.plan.steps import Plan
 
 OTHER = "sg-other"

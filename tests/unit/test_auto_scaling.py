@@ -14,7 +14,7 @@ from schoolctl.plan.auto_scaling import (
     targets_after,
 )
 from schoolctl.plan.deploy import DeployOptions
-from schoolctl.plan.scaling_steps import (
+from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,

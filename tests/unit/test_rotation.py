@@ -21,7 +21,7 @@ from schoolctl.plan.rotation import (
     staged_version,
     was_seen_through,
 )
-from schoolctl.plan.rotation_steps import StageSecret
+from schoolctl.plan.steps.rotation import StageSecret
 from schoolctl.plan.secret_shape import with_new_password
 from schoolctl.plan.steps import Plan, RunTask
 from tests.aws.answers import NETWORK

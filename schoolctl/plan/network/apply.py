@@ -8,7 +8,8 @@ from schoolctl.errors import MissingThingsError
 from schoolctl.plan.network.check import check_network, notes_of
 from schoolctl.plan.network.rules import Status, judge, rule_text
 from schoolctl.plan.network.state import parts_of
-from schoolctl.plan.network_steps import (
+from schoolctl.plan.steps import Plan
+from schoolctl.plan.steps.network import (
     APP_TAG,
     AuthorizeEgress,
     AuthorizeIngress,
@@ -17,7 +18,6 @@ from schoolctl.plan.network_steps import (
     NewGroup,
     RevokeIngress,
 )
-from schoolctl.plan.steps import Plan
 from schoolctl.text import count
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.plan.network.rules import Judged
     from schoolctl.plan.network.state import Edge, NetworkState, Part, Parts
-    from schoolctl.plan.network_steps import GroupRef
     from schoolctl.plan.steps import Step
+    from schoolctl.plan.steps.network import GroupRef
 
 
 def plan_network(config: Config, state: NetworkState, *, fix: bool) -> Plan:

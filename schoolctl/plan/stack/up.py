@@ -10,7 +10,8 @@ from schoolctl.plan.policy import GITHUB
 from schoolctl.plan.repository import plan_repository
 from schoolctl.plan.stack.changes import all_new, ends_database, ends_something, tell, totals
 from schoolctl.plan.stack.operations import Condition, condition_of, refuse_busy, refuse_stuck
-from schoolctl.plan.stack.steps import (
+from schoolctl.plan.steps import Plan
+from schoolctl.plan.steps.stack import (
     ChangeStack,
     CreateIdentityProvider,
     DeleteDatabase,
@@ -21,7 +22,6 @@ from schoolctl.plan.stack.steps import (
     ProtectStack,
     UnprotectDatabase,
 )
-from schoolctl.plan.steps import Plan
 from schoolctl.text import count
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The steps that change auto scaling; `schoolctl.plan.steps` has them in its union."""
+"""The steps that change auto scaling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.model.scaling import Metric
+from schoolctl.plan.steps.kinds import ScalingStep
 
 if TYPE_CHECKING:
     from schoolctl.model.scaling import ScalingPolicy, ScalingRange
@@ -21,7 +22,7 @@ def goal(policy: ScalingPolicy) -> str:
 
 
 @dataclass(frozen=True)
-class RegisterScalableTarget:
+class RegisterScalableTarget(ScalingStep):
     """Have auto scaling keep the count between two limits."""
 
     cluster: str
@@ -37,7 +38,7 @@ class RegisterScalableTarget:
 
 
 @dataclass(frozen=True)
-class PutScalingPolicy:
+class PutScalingPolicy(ScalingStep):
     """Have auto scaling keep a metric near its target."""
 
     cluster: str
@@ -53,7 +54,7 @@ class PutScalingPolicy:
 
 
 @dataclass(frozen=True)
-class DeregisterScalableTarget:
+class DeregisterScalableTarget(ScalingStep):
     """End auto scaling of the count; AWS deletes policies and scheduled actions with it."""
 
     cluster: str
@@ -64,3 +65,6 @@ class DeregisterScalableTarget:
         """Say what the step does, in the imperative."""
         gone = f", and delete {', '.join(self.policies)}" if self.policies else ""
         return f"end auto scaling of {self.cluster}/{self.service}{gone}"
+
+
+AnyScalingStep = RegisterScalableTarget | PutScalingPolicy | DeregisterScalableTarget

@@ -1,9 +1,11 @@
-"""The steps that change security groups; `schoolctl.plan.steps` has them in its union."""
+"""The steps that change security groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from schoolctl.plan.steps.kinds import NetworkStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +40,7 @@ GroupRef = NewGroup | KnownGroup
 
 
 @dataclass(frozen=True)
-class CreateSecurityGroup:
+class CreateSecurityGroup(NetworkStep):
     """Create a security group; its egress is open, as AWS makes every group."""
 
     name: str
@@ -52,7 +54,7 @@ class CreateSecurityGroup:
 
 
 @dataclass(frozen=True)
-class AuthorizeIngress:
+class AuthorizeIngress(NetworkStep):
     """Let a range of addresses, or whatever has a group, in on one tcp port."""
 
     group: GroupRef
@@ -66,7 +68,7 @@ class AuthorizeIngress:
 
 
 @dataclass(frozen=True)
-class AuthorizeEgress:
+class AuthorizeEgress(NetworkStep):
     """Let whatever has a group connect to everywhere."""
 
     group: GroupRef
@@ -77,7 +79,7 @@ class AuthorizeEgress:
 
 
 @dataclass(frozen=True)
-class RevokeIngress:
+class RevokeIngress(NetworkStep):
     """Take one rule away."""
 
     group: KnownGroup
@@ -88,3 +90,6 @@ class RevokeIngress:
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
         return f"remove {self.rule} from {self.group} ({self.rule_id})"
+
+
+AnyNetworkStep = CreateSecurityGroup | AuthorizeIngress | AuthorizeEgress | RevokeIngress

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.steps.kinds import RotationStep, Watching
+
 if TYPE_CHECKING:
     from schoolctl.model import SecretValue
 
 
 @dataclass(frozen=True)
-class StageSecret:
+class StageSecret(RotationStep):
     """Store a new password under AWSPENDING; the current one stays in use."""
 
     name: str
@@ -24,7 +26,7 @@ class StageSecret:
 
 
 @dataclass(frozen=True)
-class PromoteSecret:
+class PromoteSecret(RotationStep):
     """Make the staged version the current one."""
 
     name: str
@@ -38,7 +40,7 @@ class PromoteSecret:
 
 
 @dataclass(frozen=True)
-class EndRotation:
+class EndRotation(RotationStep):
     """Take AWSPENDING off a version that is not pending any more."""
 
     name: str
@@ -50,7 +52,7 @@ class EndRotation:
 
 
 @dataclass(frozen=True)
-class RotateSecret:
+class RotateSecret(RotationStep):
     """Have Secrets Manager rotate a secret whose rotation it manages."""
 
     name: str
@@ -63,7 +65,7 @@ class RotateSecret:
 
 
 @dataclass(frozen=True)
-class AwaitRotation:
+class AwaitRotation(RotationStep, Watching):
     """Wait until Secrets Manager has rotated a secret."""
 
     name: str
@@ -75,3 +77,6 @@ class AwaitRotation:
         return (
             f"wait until its new password is the current one (at most {self.timeout_seconds:.0f} s)"
         )
+
+
+AnyRotationStep = StageSecret | PromoteSecret | EndRotation | RotateSecret | AwaitRotation

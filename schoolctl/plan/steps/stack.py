@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schoolctl.plan.steps.kinds import StackStep
 from schoolctl.text import count
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LayStack:
+class LayStack(StackStep):
     """Create a stack of a template, and follow it."""
 
     name: str
@@ -27,7 +28,7 @@ class LayStack:
 
 
 @dataclass(frozen=True)
-class ChangeStack:
+class ChangeStack(StackStep):
     """Carry out a change set, and follow it."""
 
     name: str
@@ -41,7 +42,7 @@ class ChangeStack:
 
 
 @dataclass(frozen=True)
-class DeleteStack:
+class DeleteStack(StackStep):
     """Delete a stack, and follow it."""
 
     name: str
@@ -55,7 +56,7 @@ class DeleteStack:
 
 
 @dataclass(frozen=True)
-class ProtectStack:
+class ProtectStack(StackStep):
     """Turn the termination protection of a stack on or off."""
 
     name: str
@@ -68,7 +69,7 @@ class ProtectStack:
 
 
 @dataclass(frozen=True)
-class DeleteService:
+class DeleteService(StackStep):
     """Delete an ECS service that runs nothing."""
 
     cluster: str
@@ -80,7 +81,7 @@ class DeleteService:
 
 
 @dataclass(frozen=True)
-class UnprotectDatabase:
+class UnprotectDatabase(StackStep):
     """Turn the deletion protection of an RDS instance off."""
 
     instance: str
@@ -91,7 +92,7 @@ class UnprotectDatabase:
 
 
 @dataclass(frozen=True)
-class DeleteDatabase:
+class DeleteDatabase(StackStep):
     """Delete an RDS instance and leave no snapshot."""
 
     instance: str
@@ -103,7 +104,7 @@ class DeleteDatabase:
 
 
 @dataclass(frozen=True)
-class DeleteLogGroup:
+class DeleteLogGroup(StackStep):
     """Delete a log group with its lines."""
 
     name: str
@@ -114,7 +115,7 @@ class DeleteLogGroup:
 
 
 @dataclass(frozen=True)
-class CreateIdentityProvider:
+class CreateIdentityProvider(StackStep):
     """Let roles of the account be taken by workflows of GitHub."""
 
     host: str
@@ -124,7 +125,7 @@ class CreateIdentityProvider:
         return f"create the identity provider {self.host}, which the account shares"
 
 
-StackStep = (
+AnyStackStep = (
     LayStack
     | ChangeStack
     | DeleteStack
