@@ -19,7 +19,7 @@ from schoolctl.aws.rds import list_databases
 from schoolctl.aws.ssm import get_parameters
 from schoolctl.errors import AccessDeniedError, NotFoundError
 from schoolctl.model.network import SourceKind
-from schoolctl.plan.network.state import DEFAULT_GROUP, NetworkState
+from schoolctl.plan.network.state import DEFAULT_GROUP, NetworkState, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,20 @@ _HOST_KEY = "db_host"
 _ENDPOINT = "rds.endpoint"
 
 
-def observe_network(clients: Clients, config: Config) -> NetworkState:
+def observe_network(
+    clients: Clients, config: Config, *, decrypt: bool = True, users: bool = True
+) -> NetworkState:
     """Read what the network of an environment is like.
 
-    A read that is denied is left out, and told in `unverified`; but for those of security groups
+    A read that is denied is left out, and told in `denied`; but for those of security groups
     and subnets, without which there is nothing to tell.
+
+    Args:
+        clients: the AWS clients.
+        config: the configuration of the environment.
+        decrypt: whether the parameter with the database's host may be decrypted. Without it, one
+            that is a SecureString is `unread`, and the database is known by its group alone.
+        users: whether to look who else has the security groups.
 
     Source: EC2 DescribeSecurityGroups, DescribeSecurityGroupRules, DescribeSubnets,
     DescribeRouteTables, DescribeVpcEndpoints, DescribeNetworkInterfaces; ECS DescribeServices;
@@ -51,7 +60,7 @@ def observe_network(clients: Clients, config: Config) -> NetworkState:
     service_call = start(_service, clients, config)
     balancing_call = start(_balancing, clients, config)
     databases_call = start(list_databases, clients)
-    host_call = start(_database_host, clients, config)
+    host_call = start(_database_host, clients, config, decrypt=decrypt)
     network = config.network
     named = (network.alb_group, network.service_group, network.database_group)
     asked = (*named, *config.service.security_groups)
@@ -59,7 +68,7 @@ def observe_network(clients: Clients, config: Config) -> NetworkState:
     groups_call = start(find_security_groups, clients, wanted)
     planned = find_subnets(clients, config.service.subnets)
 
-    service = spared.answer(service_call, None, "what the service uses")
+    service = spared.answer(service_call, None, Reading.SERVICE)
     place = _awsvpc(service)
     subnets = _texts(place.get("subnets")) or tuple(each.id for each in planned)
     vpc = _vpc_of(clients, subnets, {each.id: each.vpc_id for each in planned})
@@ -67,10 +76,10 @@ def observe_network(clients: Clients, config: Config) -> NetworkState:
     endpoints_call = start(list_endpoints, clients, vpc) if vpc else None
     subnets_call = start(list_subnets, clients, vpc) if vpc else None
 
-    seen = spared.answer(balancing_call, None, "the target group and its load balancer")
+    seen = spared.answer(balancing_call, None, Reading.BALANCING)
     target_group, balancers = seen or (None, ())
-    databases = spared.answer(databases_call, (), "what the database uses")
-    host = spared.answer(host_call, "", "which database the service uses")
+    databases = spared.answer(databases_call, (), Reading.DATABASES)
+    host, unread = spared.answer(host_call, ("", ""), Reading.HOST)
     groups = groups_call.result()
     database = _database(databases, host, network.database_group, groups)
     default = [each.id for each in groups if (each.name, each.vpc_id) == (DEFAULT_GROUP, vpc)]
@@ -82,11 +91,9 @@ def observe_network(clients: Clients, config: Config) -> NetworkState:
         *(database.security_groups if database else ()),
         *(each.id for each in groups if each.name != DEFAULT_GROUP or DEFAULT_GROUP in asked),
     }
-    interfaces_call = start(list_interfaces, clients, sorted(ours))
+    interfaces_call = start(list_interfaces, clients, sorted(ours)) if users else None
     rules_call = start(list_rules, clients, sorted(ours))
-    endpoints = (
-        spared.answer(endpoints_call, None, "the endpoints of the VPC") if endpoints_call else ()
-    )
+    endpoints = spared.answer(endpoints_call, None, Reading.ENDPOINTS) if endpoints_call else ()
     theirs = {each for found in endpoints or () for each in found.security_groups} - ours
     more_call = start(list_rules, clients, sorted(theirs))
     rules = (*rules_call.result(), *more_call.result())
@@ -108,27 +115,26 @@ def observe_network(clients: Clients, config: Config) -> NetworkState:
         groups=(*groups, *find_security_groups(clients, unknown)),
         rules=rules,
         subnets=subnets_call.result() if subnets_call else (),
-        route_tables=spared.answer(tables_call, None, "the routes of the VPC")
-        if tables_call
-        else (),
+        route_tables=spared.answer(tables_call, None, Reading.ROUTES) if tables_call else (),
         endpoints=endpoints,
-        interfaces=spared.answer(interfaces_call, None, "who else has the security groups"),
-        unverified=tuple(spared.said),
+        interfaces=spared.answer(interfaces_call, None, Reading.USERS) if interfaces_call else None,
+        unread=unread,
+        denied=tuple(spared.denied),
     )
 
 
 class _Spared:
-    """Reads that may be denied, and what was not verified for it."""
+    """Reads that may be denied, and which of them were."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.denied: list[tuple[Reading, str]] = []
 
-    def answer(self, call: Answer[T], instead: T, what: str) -> T:
+    def answer(self, call: Answer[T], instead: T, what: Reading) -> T:
         """Give the answer of a call; where it is denied, `instead`."""
         try:
             return call.result()
         except AccessDeniedError as error:
-            self.said.append(f"not verified: {what} ({error.action or 'the read'} is denied)")
+            self.denied.append((what, error.action or "the read"))
             return instead
 
 
@@ -171,16 +177,21 @@ def _balancing(
     return group, find_load_balancers(clients, group.load_balancer_arns)
 
 
-def _database_host(clients: Clients, config: Config) -> str:
-    """Give the host that the service is told; empty where nothing tells it."""
+def _database_host(clients: Clients, config: Config, *, decrypt: bool) -> tuple[str, str]:
+    """Give the host that the service is told, and the parameter that would have to be decrypted.
+
+    Either may be empty: nothing tells the host, or it needs no decrypting.
+    """
     key = next((key for key, each in config.parameters.items() if each.source == _ENDPOINT), None)
     if key is None and _HOST_KEY in config.parameters:
         key = _HOST_KEY
     if key is None:
-        return ""
+        return "", ""
     name = config.parameter_name(key)
-    found = get_parameters(clients, [name], decrypt=True).get(name)
-    return found.value.reveal().strip() if found is not None and found.value is not None else ""
+    found = get_parameters(clients, [name], decrypt=decrypt, plain=True).get(name)
+    if found is None:
+        return "", ""
+    return (found.value.reveal().strip(), "") if found.value is not None else ("", name)
 
 
 def _database(

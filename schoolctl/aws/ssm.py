@@ -25,7 +25,7 @@ _HISTORY_LIMIT = 50
 
 
 def get_parameters(
-    clients: Clients, names: Sequence[str], *, decrypt: bool
+    clients: Clients, names: Sequence[str], *, decrypt: bool, plain: bool = False
 ) -> dict[str, Parameter]:
     """Read the parameters called `names`, ten a call, the calls side by side.
 
@@ -34,6 +34,7 @@ def get_parameters(
         names: full names; may be empty, and repeated ones are read once.
         decrypt: whether the values are wanted. Without it every `value` is None, and a customer's
             KMS key is not used.
+        plain: whether the values are wanted that nothing has to be decrypted for.
 
     Returns:
         By name, in the order asked for, those that exist: AWS answers 200 for missing ones, too,
@@ -46,18 +47,25 @@ def get_parameters(
     """
     wanted = tuple(dict.fromkeys(names))
     first, *others = batches(wanted, _GET_LIMIT) if wanted else [[]]
-    started = [clients.start(_get_batch, clients, each, decrypt=decrypt) for each in others]
-    found = _get_batch(clients, first, decrypt=decrypt) if first else {}
+    started = [
+        clients.start(_get_batch, clients, each, decrypt=decrypt, plain=plain) for each in others
+    ]
+    found = _get_batch(clients, first, decrypt=decrypt, plain=plain) if first else {}
     for call in started:
         found |= call.result()
     return {name: found[name] for name in wanted if name in found}
 
 
-def _get_batch(clients: Clients, names: Sequence[str], *, decrypt: bool) -> dict[str, Parameter]:
+def _get_batch(
+    clients: Clients, names: Sequence[str], *, decrypt: bool, plain: bool
+) -> dict[str, Parameter]:
     doing = f"read {_named(names)}"
     with translated(doing):
         answer = clients.ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
-    found = {each["Name"]: _parameter(each, decrypt=decrypt) for each in answer["Parameters"]}
+    found = {
+        each["Name"]: _parameter(each, decrypt=decrypt, plain=plain)
+        for each in answer["Parameters"]
+    }
     untold = [each for each in names if each not in {*found, *answer.get("InvalidParameters", ())}]
     if untold:
         # What is taken for missing would be created, or let go.
@@ -69,13 +77,14 @@ def _get_batch(clients: Clients, names: Sequence[str], *, decrypt: bool) -> dict
     return found
 
 
-def _parameter(found: ParameterTypeDef, *, decrypt: bool) -> Parameter:
+def _parameter(found: ParameterTypeDef, *, decrypt: bool, plain: bool) -> Parameter:
+    readable = decrypt or (plain and found["Type"] != "SecureString")
     return Parameter(
         name=found["Name"],
         type=found["Type"],
         version=found["Version"],
         modified_at=found.get("LastModifiedDate"),
-        value=SecretValue(found["Value"]) if decrypt else None,
+        value=SecretValue(found["Value"]) if readable else None,
     )
 
 

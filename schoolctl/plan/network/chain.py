@@ -36,14 +36,13 @@ _CLOSED = {
 }
 
 
-def group_findings(state: NetworkState, parts: Parts) -> Iterator[Finding]:
-    """Find parts without a security group, and those whose group is in another VPC."""
-    for role, part in parts.items():
-        if not part.groups:
-            yield _no_group(role, part, state)
-        for group in part.groups:
-            if group.vpc_id and state.vpc_id and group.vpc_id != state.vpc_id:
-                yield _other_vpc(role, part, group.id, group.vpc_id, state)
+def group_findings(part: Part, state: NetworkState) -> Iterator[Finding]:
+    """Find that a part has no security group, or that its group is in another VPC."""
+    if not part.groups:
+        yield _no_group(part.role, part, state)
+    for group in part.groups:
+        if group.vpc_id and state.vpc_id and group.vpc_id != state.vpc_id:
+            yield _other_vpc(part.role, part, group.id, group.vpc_id, state)
 
 
 def _no_group(role: Role, part: Part, state: NetworkState) -> Finding:
@@ -77,16 +76,22 @@ def _other_vpc(role: Role, part: Part, group_id: str, vpc: str, state: NetworkSt
     )
 
 
-def rule_findings(judged: Judged, state: NetworkState, parts: Parts) -> Iterator[Finding]:
-    """Find edges that no rule allows, rules that are too many, and closed egress."""
-    for role in parts:
-        for each in judged.state_of(role):
-            if each.status is Status.MISSING and _has_groups(each.edge, parts):
-                yield _missing(each, judged, state, parts)
-        for rule in judged.extra_of(role):
-            yield _extra(role, rule, judged, state, parts)
-        if role in judged.closed:
-            yield _closed(role, parts[role], state)
+def rule_findings(
+    role: Role, judged: Judged, state: NetworkState, parts: Parts
+) -> Iterator[Finding]:
+    """Find edges to a part that no rule allows, rules of it that are too many, closed egress."""
+    for each in judged.state_of(role):
+        if each.status is Status.MISSING and _has_groups(each.edge, parts):
+            yield _missing(each, judged, state, parts)
+    for rule in judged.extra_of(role):
+        yield _extra(role, rule, judged, state, parts)
+    yield from egress_findings(parts[role], judged, state)
+
+
+def egress_findings(part: Part, judged: Judged, state: NetworkState) -> Iterator[Finding]:
+    """Find that a part may not connect to just anything."""
+    if part.role in judged.closed:
+        yield _closed(part.role, part, state)
 
 
 def _has_groups(edge: Edge, parts: Parts) -> bool:

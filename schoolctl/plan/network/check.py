@@ -25,8 +25,8 @@ def check_network(config: Config, state: NetworkState) -> tuple[Finding, ...]:
     parts = parts_of(config, state)
     judged = judge(config, state, parts)
     return (
-        *group_findings(state, parts),
-        *rule_findings(judged, state, parts),
+        *(found for part in parts.values() for found in group_findings(part, state)),
+        *(found for role in parts for found in rule_findings(role, judged, state, parts)),
         *target_findings(config, state),
         *zone_findings(state),
         *entry_findings(state),

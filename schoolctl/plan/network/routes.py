@@ -69,7 +69,7 @@ def route_findings(config: Config, state: NetworkState, service: Part) -> Iterat
             key = _Closed(table.id if table is not None else "", way, tuple(lacking))
             closed.setdefault(key, []).append(subnet)
     for found, subnets in closed.items():
-        yield _no_way(found, subnets, state.region)
+        yield _no_way(found, subnets, state)
     for endpoint, subnets in refused.values():
         yield _refusing(endpoint, subnets, service)
 
@@ -180,7 +180,7 @@ def _lets_in(endpoint: Endpoint, state: NetworkState, service: Part, subnet: Sub
     return covers_port(rules, _HTTPS, service.ids, subnet.cidr)
 
 
-def _no_way(found: _Closed, subnets: Sequence[SubnetPlace], region: str) -> Finding:
+def _no_way(found: _Closed, subnets: Sequence[SubnetPlace], state: NetworkState) -> Finding:
     names = ", ".join(each.name for each in found.lacking)
     uses = dict.fromkeys(each.use for each in found.lacking)
     where = ", ".join(f"{each.id} ({each.zone})" for each in subnets)
@@ -189,11 +189,12 @@ def _no_way(found: _Closed, subnets: Sequence[SubnetPlace], region: str) -> Find
         f"tasks in {count(len(subnets), 'subnet')} do not reach {names}: {found.way}",
         f"{where}; {found.table or 'no route table'}",
         f"a task does not get {', '.join(uses)}, and stops with a time-out",
-        _cures(found, subnets, region),
+        _cures(found, subnets, state),
     )
 
 
-def _cures(found: _Closed, subnets: Sequence[SubnetPlace], region: str) -> tuple[str, ...]:
+def _cures(found: _Closed, subnets: Sequence[SubnetPlace], state: NetworkState) -> tuple[str, ...]:
+    region = state.region
     if _GATEWAY in found.way:
         return (
             "set service.assign_public_ip to true, then `schoolctl deploy`",
@@ -202,7 +203,10 @@ def _cures(found: _Closed, subnets: Sequence[SubnetPlace], region: str) -> tuple
     table = found.table or "TABLE"
     verb = "replace" if "gone" in found.way else "create"
     route = f"aws ec2 {verb}-route --route-table-id {table}"
-    lines = [f"{route} --destination-cidr-block {ANYWHERE} --nat-gateway-id NAT"]
+    # Where tasks have public addresses, nothing else is needed; a NAT gateway costs, and is not
+    # what a load balancer in the same subnets can do with.
+    leading = "--gateway-id IGW" if state.public_ip else "--nat-gateway-id NAT"
+    lines = [f"{route} --destination-cidr-block {ANYWHERE} {leading}"]
     lines.append("or, without the internet, an endpoint for each:")
     prefix = "cn.com.amazonaws" if region.startswith("cn-") else "com.amazonaws"
     ids = " ".join(each.id for each in subnets)

@@ -30,6 +30,18 @@ DEFAULT_GROUP = "default"
 """The group of a VPC that everything has which was given none."""
 
 
+class Reading(StrEnum):
+    """What may be denied, and is done without: what is not known then, as messages say it."""
+
+    SERVICE = "what the service uses"
+    BALANCING = "the target group and its load balancer"
+    DATABASES = "what the database uses"
+    HOST = "which database the service uses"
+    ROUTES = "the routes of the VPC"
+    ENDPOINTS = "the endpoints of the VPC"
+    USERS = "who else has the security groups"
+
+
 class Role(StrEnum):
     """The parts of the chain, outside to inside, as messages call them."""
 
@@ -40,7 +52,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class NetworkState:
-    """What was seen. What could not be read is empty or None, and `unverified` says so.
+    """What was seen. What could not be read is empty or None, and `denied` says so.
 
     Attributes:
         region: where it was looked.
@@ -58,8 +70,10 @@ class NetworkState:
         subnets: of the VPC.
         route_tables: of the VPC; None where they may not be read.
         endpoints: of the VPC; None where they may not be read.
-        interfaces: what has the groups of the three parts; None where that may not be read.
-        unverified: what could not be read, a sentence each.
+        interfaces: what has the groups of the three parts; None where that was not read.
+        unread: the parameter that tells the service its database, where it would have had to be
+            decrypted; empty where it was read, or there is none.
+        denied: what could not be read, each with the action that is denied.
     """
 
     region: str
@@ -78,7 +92,13 @@ class NetworkState:
     route_tables: tuple[RouteTable, ...] | None = None
     endpoints: tuple[Endpoint, ...] | None = None
     interfaces: tuple[NetworkInterface, ...] | None = None
-    unverified: tuple[str, ...] = ()
+    unread: str = ""
+    denied: tuple[tuple[Reading, str], ...] = ()
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """What could not be read, a sentence each."""
+        return tuple(f"not verified: {what} ({action} is denied)" for what, action in self.denied)
 
     def group(self, group_id: str) -> SecurityGroup:
         """Give a group by its id; one that was not found has no name."""

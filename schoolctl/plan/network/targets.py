@@ -41,8 +41,25 @@ def target_findings(config: Config, state: NetworkState) -> Iterator[Finding]:
             "nobody is served",
             (_listener(found.arn),),
         )
-    for balancer in state.load_balancers:
-        yield from _balancer(state, balancer)
+    yield from balancer_findings(state)
+    yield from balancer_zone_findings(state)
+
+
+def balancer_findings(state: NetworkState) -> Iterator[Finding]:
+    """Find load balancers that do not serve the internet from the service's VPC."""
+    for each in state.load_balancers:
+        yield from _balancer(state, each)
+
+
+def balancer_zone_findings(state: NetworkState) -> Iterator[Finding]:
+    """Find load balancers of the service's VPC that lack zones."""
+    for each in state.load_balancers:
+        if not _is_elsewhere(each, state):
+            yield from _zones(state, each)
+
+
+def _is_elsewhere(found: LoadBalancer, state: NetworkState) -> bool:
+    return bool(state.vpc_id and found.vpc_id) and found.vpc_id != state.vpc_id
 
 
 def _create(config: Config, name: str, vpc: str) -> str:
@@ -87,10 +104,10 @@ def _settings(config: Config, state: NetworkState, found: TargetGroup) -> Iterat
             anew,
             severity=Severity.WARN,
         )
-    if found.protocol and found.protocol != "HTTP":
+    if speaks_otherwise(found):
         yield Finding(
             Kind.WRONG,
-            f"target group {found.name} speaks {found.protocol}, not HTTP",
+            speaks_otherwise(found),
             found.arn,
             "the service speaks plain HTTP behind the load balancer: every request fails",
             anew,
@@ -103,6 +120,13 @@ def _settings(config: Config, state: NetworkState, found: TargetGroup) -> Iterat
             "ECS refuses a target group of another VPC than that of the subnets",
             anew,
         )
+
+
+def speaks_otherwise(found: TargetGroup) -> str:
+    """Say that the service does not understand a target group; empty where it does."""
+    if found.protocol in {"", "HTTP"}:
+        return ""
+    return f"target group {found.name} speaks {found.protocol}, not HTTP"
 
 
 def _health_check(config: Config, found: TargetGroup) -> Iterator[Finding]:
@@ -128,7 +152,7 @@ def _health_check(config: Config, found: TargetGroup) -> Iterator[Finding]:
 
 
 def _balancer(state: NetworkState, found: LoadBalancer) -> Iterator[Finding]:
-    if state.vpc_id and found.vpc_id and found.vpc_id != state.vpc_id:
+    if _is_elsewhere(found, state):
         yield Finding(
             Kind.WRONG,
             f"load balancer {found.name} is in {found.vpc_id}, the service in {state.vpc_id}",
@@ -155,7 +179,6 @@ def _balancer(state: NetworkState, found: LoadBalancer) -> Iterator[Finding]:
             ("make one with `--scheme internet-facing`: the scheme cannot be changed",),
             severity=Severity.WARN,
         )
-    yield from _zones(state, found)
 
 
 def _zones(state: NetworkState, found: LoadBalancer) -> Iterator[Finding]:
