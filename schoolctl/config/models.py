@@ -318,7 +318,9 @@ class Settings(Section):
     task: TaskConfig = Field(description="the task definition")
     service: ServiceConfig = Field(description="the ECS service")
     network: NetworkConfig = Field(
-        default_factory=NetworkConfig, description="the security groups, outside to inside"
+        # Validated as if it was written: nothing else fills the names of the groups in.
+        default_factory=dict,  # type: ignore[assignment]
+        description="the security groups, outside to inside",
     )
     images: ImagesConfig = Field(
         default_factory=ImagesConfig, description="what `images prune` keeps"

@@ -260,6 +260,10 @@ def test_names_are_filled_in_with_app_and_environment() -> None:
     assert config.task.log_group == "/ecs/schoolapp"
 
 
+def test_the_groups_of_a_file_that_names_none_are_named_by_the_app() -> None:
+    assert resolve(SMALL, "dev").config.network.database_group == "schoolapp-rds-sg"
+
+
 def test_parameters_and_secrets_are_named_by_app_and_environment() -> None:
     arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shared-AbCdEf"
     text = small(root=f"secrets: {{own: {{}}, shared: {{arn: '{arn}'}}}}")
