@@ -81,7 +81,7 @@ class Reporter:
         self.cure: Callable[[str], str] = str
         """Puts the command that prints a policy behind a warning of what AWS denied."""
         self.warned: list[str] = []
-        """The warnings so far."""
+        """The warnings so far, and what a result says in place of one."""
         self.failed = False
         """Whether an error was told."""
         self.stdout = stdout or sys.stdout

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from schoolctl.errors import CredentialsError, SchoolctlError, WrongTargetError
-from schoolctl.plan.doctor import account, image, machine, permissions, service
+from schoolctl.errors import (
+    AccessDeniedError,
+    CredentialsError,
+    SchoolctlError,
+    WrongTargetError,
+)
+from schoolctl.plan.doctor import account, image, machine, network, permissions, service
 from schoolctl.plan.doctor.verdict import (
     Finding,
     Group,
     Verdict,
     blocked,
+    not_seen,
     of_error,
     ok,
-    skip,
+    skipped,
 )
+from schoolctl.plan.network import Role
 from schoolctl.plan.task_needs import attach_execution_policy
 
 if TYPE_CHECKING:
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from schoolctl.cli.looking import Look
+    from schoolctl.plan.network import NetworkState
 
 T = TypeVar("T")
 
@@ -55,6 +63,21 @@ def _check(
 ) -> Check:
     """Give a check that judges one observation."""
     return Check(name, group, needs, see, lambda look: judge(look, see(look).result()))
+
+
+def _of_network(
+    name: str, needs: tuple[str, ...], judge: Callable[[Look, NetworkState], Verdict]
+) -> Check:
+    """Give a check of the network, which cannot be judged where a part of it may not be read."""
+
+    def judged(look: Look) -> Verdict:
+        try:
+            state = look.network.result()
+        except AccessDeniedError as error:
+            return not_seen(error.action)
+        return judge(look, state)
+
+    return Check(name, Group.NETWORK, ("subnets", *needs), lambda look: look.network, judged)
 
 
 def _nothing(look: Look) -> None:
@@ -308,6 +331,28 @@ CHECKS = (
         lambda look: look.lock,
         lambda _, seen: service.judge_lock(seen[0], ended=seen[1]),
     ),
+    _of_network(
+        "load balancer",
+        ("listener",),
+        lambda look, seen: network.judge_balancer(look.config, seen),
+    ),
+    _of_network(
+        "balancer rules",
+        ("listener",),
+        lambda look, seen: network.judge_rules(look.config, seen, Role.ALB),
+    ),
+    _of_network(
+        "service rules",
+        ("security groups", "listener"),
+        lambda look, seen: network.judge_rules(look.config, seen, Role.SERVICE),
+    ),
+    _of_network(
+        "database rules",
+        ("security groups",),
+        lambda look, seen: network.judge_rules(look.config, seen, Role.DATABASE),
+    ),
+    _of_network("routes", (), lambda look, seen: network.judge_routes(look.config, seen)),
+    _of_network("zones", (), lambda _, seen: network.judge_zones(seen)),
     _check(
         "execution role may",
         _MAY,
@@ -351,10 +396,18 @@ def carry_out(look: Look, only: Group | None = None) -> list[Finding]:
     wanted = _wanted(only)
     _begin(look, wanted)
     found: list[Finding] = []
+    told: dict[object, str] = {}
     for check in wanted:
-        by = blocked(check.needs, found)
-        verdict = skip(f"{by} failed") if by is not None else _verdict(look, check)
-        found.append(Finding(check.name, check.group, verdict, by or ""))
+        cause = blocked(check.needs, found)
+        if cause is None:
+            verdict, reason = _verdict(look, check)
+            cause = told.get(reason)
+            if reason is not None and only in {None, check.group}:
+                told.setdefault(reason, check.name)
+            if cause is None:
+                found.append(Finding(check.name, check.group, verdict))
+                continue
+        found.append(Finding(check.name, check.group, skipped(cause, found), cause))
     return [each for each in found if only in {None, each.group}]
 
 
@@ -376,8 +429,11 @@ def _wanted(only: Group | None) -> list[Check]:
     return [check for check in CHECKS if check.name in names]
 
 
-def _verdict(look: Look, check: Check) -> Verdict:
+def _verdict(look: Look, check: Check) -> tuple[Verdict, object]:
+    """Give what a check finds, and the reason why it could not look, which is told once."""
     try:
-        return check.judge(look)
+        verdict = check.judge(look)
     except SchoolctlError as error:
-        return of_error(look.run.first_cause(error))
+        verdict = of_error(look.run.first_cause(error))
+        return verdict, verdict.denied or error
+    return verdict, verdict.denied or None

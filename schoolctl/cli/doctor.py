@@ -25,8 +25,9 @@ def doctor(
 ) -> int:
     """Check what builds, deployments and tasks need, each finding with its cure.
 
-    Nothing is changed. FAIL is what makes a build, a deployment or a task fail, WARN what may not
-    be meant or could not be verified, SKIP what cannot be told while another check fails. With a
+    Nothing is changed, and no value is decrypted. FAIL is what makes a build, a deployment or a
+    task fail, or lets in whom it should not; WARN what may not be meant or could not be verified;
+    SKIP what cannot be told while another check fails, or without a read that is denied. With a
     FAIL, the exit code is 1.
     """
     from dataclasses import replace
@@ -41,6 +42,7 @@ def doctor(
         for each in carry_out(Look(run), only)
     ]
     number = counts(found)
+    run.reporter.warned += [each.verdict.what for each in found]
     run.reporter.result(
         {
             "counts": {level.value: number[level] for level in Level},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from schoolctl.plan.doctor.account import Caller
     from schoolctl.plan.doctor.permissions import Denial
     from schoolctl.plan.lock import Found
+    from schoolctl.plan.network import NetworkState
     from schoolctl.plan.policy import Document, Scope
     from schoolctl.plan.target import ChosenImage
 
@@ -174,6 +175,15 @@ class Look(MachineLook):
             return observe_listening(self.clients, target_group.result())
 
         return in_background(look)
+
+    @cached_property
+    def network(self) -> Future[NetworkState]:
+        """The network around the service; no value of a parameter is decrypted for it."""
+        from schoolctl.aws.observe_network import observe_network
+
+        return self.ask(
+            lambda clients, config: observe_network(clients, config, decrypt=False, users=False)
+        )
 
     @cached_property
     def running_image(self) -> Future[tuple[str, str | None, bool | None]]:

@@ -197,11 +197,11 @@ _PUSH = (
 _USE = _spare(
     "whether the running tasks have the newest values is not known", *_SERVICE, *_TASKS, *_REVISION
 )
-_FROM_RDS = _when(
-    Case.FROM_RDS,
+_DATABASES = (
     *_on(On.EVERY_DATABASE, "rds:DescribeDBInstances"),
     *_on(On.EVERY_DATABASE_CLUSTER, "rds:DescribeDBClusters"),
 )
+_FROM_RDS = _when(Case.FROM_RDS, *_DATABASES)
 _SET_VALUES = (
     *_spare("values that are there are not compared, and written in any case", *_PARAMETERS),
     *_on(On.PARAMETERS, "ssm:PutParameter"),
@@ -220,13 +220,15 @@ _LOOK_AT_IMAGES = (
     *_spare("what uses the images is not known", *_USES),
 )
 
+_RULES = _on(
+    On.ANYTHING,
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+)
+_WAYS = _on(On.ANYTHING, "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints")
 _NETWORK = (
-    *_on(
-        On.ANYTHING,
-        "ec2:DescribeSecurityGroupRules",
-        "ec2:DescribeSecurityGroups",
-        "ec2:DescribeSubnets",
-    ),
+    *_RULES,
     *_spare("what the service uses is not known", *_SERVICE),
     *_when(
         Case.TARGET_GROUP,
@@ -239,16 +241,8 @@ _NETWORK = (
             ),
         ),
     ),
-    *_spare(
-        "what the database uses is not known",
-        *_on(On.EVERY_DATABASE, "rds:DescribeDBInstances"),
-        *_on(On.EVERY_DATABASE_CLUSTER, "rds:DescribeDBClusters"),
-        *_PARAMETERS,
-    ),
-    *_spare(
-        "the ways to AWS's own APIs are not verified",
-        *_on(On.ANYTHING, "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"),
-    ),
+    *_spare("what the database uses is not known", *_DATABASES, *_PARAMETERS),
+    *_spare("the ways to AWS's own APIs are not verified", *_WAYS),
     *_spare(
         "who else has the security groups is not known",
         *_on(On.ANYTHING, "ec2:DescribeNetworkInterfaces"),
@@ -302,6 +296,9 @@ _OF_COMMANDS: dict[str, Permissions] = {
                 "elasticloadbalancing:DescribeLoadBalancers",
             ),
         ),
+        *_RULES,
+        *_DATABASES,
+        *_WAYS,
         *_on(On.LOCK, "ssm:GetParameter"),
         *_on(On.PRINCIPALS, "iam:SimulatePrincipalPolicy"),
     ),

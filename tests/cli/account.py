@@ -59,7 +59,7 @@ class Account:
     def _balance(self, subnets: list[dict[str, Any]]) -> str:
         elb = self.aws.client("elbv2")
         balancer = elb.create_load_balancer(
-            Name="alb", Subnets=[each["SubnetId"] for each in subnets]
+            Name="alb", Scheme="internet-facing", Subnets=[each["SubnetId"] for each in subnets]
         )["LoadBalancers"][0]
         arn = elb.create_target_group(
             Name="schoolapp-tg",

@@ -195,6 +195,7 @@ def test_a_log_group_is_only_missed_by_a_service() -> None:
         (replace(GROUP, health_path="/"), FAIL, "--health-check-path /healthz"),
         (replace(GROUP, health_port="80"), FAIL, "--health-check-port traffic-port"),
         (replace(GROUP, vpc_id="vpc-2"), FAIL, "VPC"),
+        (replace(GROUP, protocol="HTTPS"), FAIL, "the protocol cannot be changed"),
         (replace(GROUP, port=80), WARN, ""),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.model import RolloutState
 from schoolctl.plan.doctor.verdict import Verdict, fail, of_gaps, ok, warn
 from schoolctl.plan.lock import Standing, about, judge
+from schoolctl.plan.network.targets import speaks_otherwise
 from schoolctl.plan.service_needs import (
     check_cluster,
     check_listener,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     )
     from schoolctl.plan.lock import Found
 
-_NO_BALANCER = "none: the service has no load balancer"
+NO_BALANCER = "none: the service has no load balancer"
 
 
 def judge_parameters(config: Config, found: Mapping[str, Parameter]) -> Verdict:
@@ -121,7 +122,7 @@ def judge_target_group(
 ) -> Verdict:
     """Judge whether tasks on Fargate can be in the target group and become healthy there."""
     if config.service.target_group is None:
-        return ok(_NO_BALANCER)
+        return ok(NO_BALANCER)
     path = found.health_path if found is not None else ""
     verdict = of_gaps(
         lambda gaps: check_target_group(config, found, subnets, gaps),
@@ -132,6 +133,12 @@ def judge_target_group(
     differs = health_check_differs(config, found)
     if differs is not None:
         return fail(*differs)
+    if otherwise := speaks_otherwise(found):
+        return fail(
+            otherwise,
+            "make another target group: the protocol cannot be changed; `schoolctl network check`"
+            " tells how",
+        )
     if found.port not in {None, config.task.port}:
         # ECS registers each task with its own port: this one is only what others read.
         return warn(
@@ -151,7 +158,7 @@ def judge_listener(config: Config, found: TargetGroup | None, load_balancer: str
         load_balancer: the ARN of the one that could, or a word in its place.
     """
     if config.service.target_group is None or found is None:
-        return ok(_NO_BALANCER)
+        return ok(NO_BALANCER)
     names = ", ".join(each.split("/")[-2] for each in found.load_balancer_arns if "/" in each)
     return of_gaps(
         lambda gaps: check_listener(found, gaps, load_balancer), f"{names} forwards to it"

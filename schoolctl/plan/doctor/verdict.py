@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Level(StrEnum):
-    """How a check ended. SKIP is for one that could tell nothing, as another had failed."""
+    """How a check ended. SKIP is for one that could tell nothing: another failed, or a read did."""
 
     OK = "OK"
     WARN = "WARN"
@@ -31,6 +31,7 @@ class Group(StrEnum):
     IMAGE = "image"
     PARAMETERS = "parameters"
     SERVICE = "service"
+    NETWORK = "network"
     PERMISSIONS = "permissions"
 
 
@@ -42,11 +43,13 @@ class Verdict:
         level: how bad it is.
         what: what was found, one line.
         cure: what to do about it; empty where all is well.
+        denied: the action that AWS denied, where that is all it tells.
     """
 
     level: Level
     what: str
     cure: str = ""
+    denied: str = ""
 
 
 def ok(what: str) -> Verdict:
@@ -93,7 +96,13 @@ MAY_READ = "let a policy of yours allow it: `schoolctl iam policy --for doctor`"
 
 def not_verified(action: str | None) -> Verdict:
     """Give the verdict of a check whose read AWS refused."""
-    return warn(f"not verified: {action or 'the read'} is denied", MAY_READ)
+    named = action or "the read"
+    return Verdict(Level.WARN, f"not verified: {named} is denied", MAY_READ, named)
+
+
+def not_seen(action: str | None) -> Verdict:
+    """Give the verdict of a check that several reads make, one of which AWS refused."""
+    return replace(not_verified(action), level=Level.SKIP)
 
 
 def of_error(error: SchoolctlError) -> Verdict:
@@ -116,7 +125,7 @@ def _told(error: SchoolctlError) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict of one check; `cause` is the failed check that kept it from telling anything."""
+    """The verdict of one check; `cause` is the check that kept it from telling anything."""
 
     name: str
     group: Group
@@ -142,6 +151,13 @@ def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
         if there.verdict.level in {Level.FAIL, Level.SKIP}:
             return there.cause or there.name
     return None
+
+
+def skipped(cause: str, found: Sequence[Finding]) -> Verdict:
+    """Give the verdict of a check that another one kept from telling anything."""
+    verdict = next(each.verdict for each in found if each.name == cause)
+    unseen = verdict.level is Level.WARN or verdict.denied
+    return skip(f"{cause} {'could not be verified' if unseen else 'failed'}")
 
 
 def counts(found: Sequence[Finding]) -> dict[Level, int]:
