@@ -16,6 +16,8 @@ import yaml
 from schoolctl.config import write_overlay
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.e2e.conftest import Sandbox
 
 _COMMAND = re.compile(r"`([^`]+)`")
@@ -80,12 +82,21 @@ class Bench:
 
     # Following a cure
 
-    def follow(self, cure: str, begins: str) -> None:
-        """Run the command of a cure that begins so, as it is printed."""
+    def follow(self, cure: str, begins: str, fills: Mapping[str, str] | None = None) -> None:
+        """Run the command of a cure that begins so, as it is printed.
+
+        Args:
+            cure: as doctor gives it.
+            begins: how the command begins.
+            fills: what to put in the place of the words that only its reader knows.
+        """
         commands = _COMMAND.findall(cure)
         [command] = [
             each for each in commands if each.replace(" -e sandbox", "").startswith(begins)
         ]
+        for word, meant in (fills or {}).items():
+            assert word in command.split()
+            command = command.replace(word, meant)
         if command.startswith("unset "):
             name = command.removeprefix("unset ")
             self.environ.pop(name, None)
@@ -103,9 +114,10 @@ class Bench:
         )
         shown = ""
         asked = ("db_host", "db_password")
-        while number := terminal.expect([pexpect.EOF, *(rf"{key}.*?: " for key in asked)]):
+        questions = [r"Go on\? \[y/N\]", *(rf"{key}.*?: " for key in asked)]
+        while number := terminal.expect([pexpect.EOF, *questions]):
             shown += terminal.before or ""
-            terminal.sendline(self._value(asked[number - 1]))
+            terminal.sendline("y" if number == 1 else self._value(asked[number - 2]))
         shown += terminal.before or ""
         terminal.close()
         assert terminal.exitstatus == 0, f"{command}\n{shown}"

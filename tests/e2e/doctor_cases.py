@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.e2e.doctor_bench import Bench
 
 NAME = "schoolapp-backend"
+_TASKS, _DATABASE = "schoolApp-ecs-sg", "schoolApp-rds-sg"
+_ANYWHERE = "0.0.0.0/0"
 EXECUTION, TASK = "schoolapp-execution", "schoolapp-task"
 _TRUST_NOBODY = json.dumps({"Version": "2012-10-17", "Statement": []})
 _KEY = f"-----BEGIN PRIVATE KEY-----\n{'A' * 64}\n-----END PRIVATE KEY-----\n"
@@ -36,6 +38,8 @@ class Case:
         by_hand: what somebody does whom the cure tells in words; `says` stands in it.
         then: the lines that this brings to light, and how the commands of their cures begin.
         warns: lines that warn beside.
+        leaves: lines that are not well after the cure, of what was named in the place of another.
+        fills: what the reader knows whom the command leaves a word open.
     """
 
     check: str
@@ -45,6 +49,8 @@ class Case:
     says: str = ""
     then: dict[str, tuple[str, ...]] = field(default_factory=dict)
     warns: frozenset[str] = frozenset()
+    leaves: frozenset[str] = frozenset()
+    fills: Callable[[Bench], dict[str, str]] | None = None
 
 
 def _put_back(bench: Bench) -> None:
@@ -191,6 +197,50 @@ def _delete_listeners(bench: Bench) -> None:
             elb.delete_listener(ListenerArn=each["ListenerArn"])
 
 
+def _group(bench: Bench, name: str) -> Any:
+    named = [{"Name": "group-name", "Values": [name]}]
+    [found] = bench.client("ec2").describe_security_groups(Filters=named)["SecurityGroups"]
+    return found
+
+
+def _open(name: str) -> Callable[[Bench], object]:
+    """Let everybody in on the port that a group is open on."""
+
+    def work(bench: Bench) -> None:
+        group = _group(bench, name)
+        [allowed] = group["IpPermissions"]
+        everybody = {**allowed, "UserIdGroupPairs": [], "IpRanges": [{"CidrIp": _ANYWHERE}]}
+        bench.client("ec2").authorize_security_group_ingress(
+            GroupId=group["GroupId"], IpPermissions=[everybody]
+        )
+
+    return work
+
+
+def _close_database(bench: Bench) -> None:
+    ec2, group = bench.client("ec2"), _group(bench, _DATABASE)["GroupId"]
+    of_it = [{"Name": "group-id", "Values": [group]}]
+    rules = ec2.describe_security_group_rules(Filters=of_it)["SecurityGroupRules"]
+    ids = [each["SecurityGroupRuleId"] for each in rules if not each["IsEgress"]]
+    ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=ids)
+
+
+def _route_table(bench: Bench) -> Any:
+    here = [{"Name": "vpc-id", "Values": [_target_group(bench)["VpcId"]]}]
+    [table] = bench.client("ec2").describe_route_tables(Filters=here)["RouteTables"]
+    return table
+
+
+def _gateway(bench: Bench) -> str:
+    vpc = _target_group(bench)["VpcId"]
+    [found] = [
+        each["InternetGatewayId"]
+        for each in bench.client("ec2").describe_internet_gateways()["InternetGateways"]
+        if vpc in {there["VpcId"] for there in each["Attachments"]}
+    ]
+    return str(found)
+
+
 def _as_user(*allowed: str) -> Callable[[Bench], object]:
     """Work as a user whose policies are those of other commands."""
 
@@ -320,6 +370,7 @@ CASES = {
         "cluster",
         _overlay({"service": {"cluster": "another"}}),
         ("aws ecs create-cluster",),
+        leaves=frozenset({"service"}),
     ),
     "no log group": Case(
         "log group",
@@ -344,11 +395,29 @@ CASES = {
         "target group",
         _overlay({"service": {"target_group": "another-tg"}}),
         ("aws elbv2 create-target-group",),
+        leaves=frozenset({"listener", "load balancer", "balancer rules", "service rules"}),
     ),
     "a health check of another path": Case(
         "target group", _other_health_path, ("aws elbv2 modify-target-group",)
     ),
     "no listener": Case("listener", _delete_listeners, ("aws elbv2 create-listener",)),
+    "a database open to the world": Case(
+        "database rules", _open(_DATABASE), ("schoolctl network apply --fix",)
+    ),
+    "a way around the load balancer": Case(
+        "service rules", _open(_TASKS), ("schoolctl network apply --fix",)
+    ),
+    "a database closed to the service": Case(
+        "database rules", _close_database, ("schoolctl network apply",)
+    ),
+    "no route to the internet": Case(
+        "routes",
+        lambda bench: bench.client("ec2").delete_route(
+            RouteTableId=_route_table(bench)["RouteTableId"], DestinationCidrBlock=_ANYWHERE
+        ),
+        ("aws ec2 create-route",),
+        fills=lambda bench: {"IGW": _gateway(bench)},
+    ),
     "no image": Case(
         "running image",
         _delete_images,
