@@ -36,8 +36,8 @@ from tests.unit.network_scenes import (
 
 if TYPE_CHECKING:
     from schoolctl.plan.network import NetworkState
-    from schoolctl.plan.steps.network import GroupRef
     from schoolctl.plan.steps import Plan
+    from schoolctl.plan.steps.network import GroupRef
 
 OTHER = "sg-other"
 _ports = some.sampled_from([22, 80, 443, 3000, 3306, (0, 65535), (80, 443), (3000, 3010)])

@@ -14,12 +14,12 @@ from schoolctl.plan.auto_scaling import (
     targets_after,
 )
 from schoolctl.plan.deploy import DeployOptions
+from schoolctl.plan.steps import Plan, UpdateService, WaitForCount
 from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,
 )
-from schoolctl.plan.steps import Plan, UpdateService, WaitForCount
 from tests.unit.scenes import COMPLETED, deployment, service
 
 ELB = "arn:aws:elasticloadbalancing:us-east-1:123456789012"

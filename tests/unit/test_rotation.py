@@ -21,9 +21,9 @@ from schoolctl.plan.rotation import (
     staged_version,
     was_seen_through,
 )
-from schoolctl.plan.steps.rotation import StageSecret
 from schoolctl.plan.secret_shape import with_new_password
 from schoolctl.plan.steps import Plan, RunTask
+from schoolctl.plan.steps.rotation import StageSecret
 from tests.aws.answers import NETWORK
 from tests.unit.scenes import COMPLETED, OLD, deployment, service
 
