@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -142,7 +142,7 @@ def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     limits, warning = scaling.result()
     if warning:
         run.reporter.warn(warning)
-    plan = plan_scale(service, number, limits, options)
+    plan = _with_budget(run, plan_scale(service, number, limits, options), number)
     _begin(run, service, desired_count=number, previous_count=service.desired)
     return _Planned(plan, service)
 
@@ -159,6 +159,7 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     found = scaling.result()
     plan = plan_auto_scaling(service, wanted, found, options, group)
     limits = limits_after(service, wanted, found.limits)
+    plan = _with_budget(run, plan, limits.maximum if limits else wanted.count)
     desired = service.desired if wanted.count is None else wanted.count
     _begin(
         run,
@@ -170,6 +171,16 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
         policies=targets_after(wanted, found),
     )
     return _Planned(plan, service, told("it", wanted, limits))
+
+
+def _with_budget(run: Run, plan: Plan, tasks: int | None) -> Plan:
+    """Give a plan with a warning where so many tasks may open more connections than there are."""
+    from schoolctl.plan.connections import budget_of
+
+    budget = budget_of(run.config, tasks) if tasks is not None else None
+    if budget is None or budget.fits:
+        return plan
+    return replace(plan, warnings=(*plan.warnings, budget.problem()))
 
 
 def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:

@@ -47,6 +47,11 @@ class Origin:
     layer: Layer
 
     @property
+    def turn(self) -> tuple[int, int, int]:
+        """The order in which values are written and merged: the last one counts."""
+        return self.layer.rank, self.line, self.column
+
+    @property
     def shown_file(self) -> str:
         """The file's name as people read it, with `.schoolctl/` where it lies in there."""
         folder = self.file.parent.name

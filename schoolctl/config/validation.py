@@ -227,13 +227,9 @@ def _contradictions(
             continue
         # The value to look at is the one that was written last in merging.
         written = [path for path in found.paths if node_at(tree, path) is not None]
-        path = max(written or found.paths, key=lambda each: _turn(nearest_origin(tree, each)))
+        path = max(written or found.paths, key=lambda each: nearest_origin(tree, each).turn)
         origin = nearest_origin(tree, path)
         yield Problem(origin, dotted((*_prefix(origin, environment), *path)), found.message)
-
-
-def _turn(origin: Origin) -> tuple[int, int, int]:
-    return origin.layer.rank, origin.line, origin.column
 
 
 def _repaired(settled: MapNode, names: Mapping[str, str], faults: list[_Fault]) -> Config | None:
