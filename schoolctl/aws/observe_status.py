@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from schoolctl.aws.autoscaling import find_scaling_range
 from schoolctl.aws.ecs import (
     describe_revision,
     describe_revisions,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from schoolctl.clock import Clock
     from schoolctl.config import Config
     from schoolctl.model import ServiceState, Task
-    from schoolctl.plan.lock import Found
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ def observe_status(
     tasks = clients.start(list_tasks, clients, where.cluster, service=where.name)
     settings = SettingsObservation(clients, config)
     lock = clients.start(read_lock, clients, lock_name(config), clock)
+    scaling = clients.start(find_scaling_range, clients, where.cluster, where.name)
     service = need_service(clients, config)
     revision = clients.start(describe_revision, clients, service.task_definition)
     targets = clients.start(target_health, clients, service.target_group_arns)
@@ -66,12 +67,13 @@ def observe_status(
         tasks=tuple(in_order(seen)),
         targets=_allowed(targets, (), "the targets' health is", warn),
         freshness=settings.since(oldest_start(seen), definition) if seen else None,
-        lock=_lock(lock),
+        lock=_or_none(lock),
+        scaling=_or_none(scaling),
     )
 
 
-def _lock(answer: Future[Found | None]) -> Found | None:
-    """Give the lock; who may not read it most likely does not deploy, and needs no warning."""
+def _or_none(answer: Future[T | None]) -> T | None:
+    """Give what is told beside; that it may not be read is told at the end of the run."""
     try:
         return answer.result()
     except SchoolctlError:

@@ -489,6 +489,10 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_spare(
             "whether somebody deploys just now is not known", *_on(On.LOCK, "ssm:GetParameter")
         ),
+        *_spare(
+            "whether auto scaling manages the count is not known",
+            *_on(On.ANYTHING, "application-autoscaling:DescribeScalableTargets"),
+        ),
     ),
     "taskdef deregister": (*_LOCK, *_EVERYWHERE, *_REVISION, *_DEREGISTER),
     "taskdef diff": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION, *_SERVICE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.model import ImageRef, RolloutState
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TargetHealth,
         Task,
     )
+    from schoolctl.model.scaling import ScalingRange
     from schoolctl.plan.freshness import Freshness
     from schoolctl.plan.lock import Found
 
@@ -42,6 +43,8 @@ class Status:
     targets: tuple[TargetHealth, ...]
     freshness: Freshness | None = None
     lock: Found | None = None
+    scaling: ScalingRange | None = None
+    """What auto scaling keeps the count between; None where it does not, or is not known."""
 
     @property
     def image(self) -> str:
@@ -113,6 +116,7 @@ class Status:
             "desired": service.desired,
             "running": service.running,
             "pending": service.pending,
+            "scaling": asdict(self.scaling) if self.scaling else None,
             "deployments": [_deployment_document(each) for each in service.deployments],
             "tasks": [task_document(each, self.container) for each in self.tasks],
             "targets": [_target_document(each) for each in self.targets],
@@ -167,6 +171,8 @@ class Status:
             counts.append(f"{service.pending} pending")
         if self.targets:
             counts.append(f"{healthy} of {len(self.targets)} targets healthy")
+        if self.scaling:
+            counts.append(f"auto scaling keeps it at {self.scaling}")
         if service.desired == 0:
             counts.append(NOTHING_RUNS)
         return ", ".join(counts)

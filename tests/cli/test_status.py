@@ -74,6 +74,7 @@ def script_settings(scripted: ScriptedAws, **changed: float) -> None:
     scripted.answer("GetParameters", {"Parameters": parameters, "InvalidParameters": []})
     scripted.answer("DescribeSecret", secret)
     scripted.answer("GetParameter", Refusal("ParameterNotFound"))
+    scripted.answer("DescribeScalableTargets", {"ScalableTargets": []})
 
 
 STEADY = service(
@@ -278,6 +279,33 @@ def test_a_lock_that_may_not_be_read_is_no_failure(project: Project, scripted: S
     assert result.exit_code == ExitCode.DONE
     assert result.stderr == (
         "warning: whether somebody deploys just now is not known: ssm:GetParameter is denied;"
+        " `schoolctl iam policy --for status` prints a policy that allows it\n"
+    )
+
+
+def test_the_limits_of_auto_scaling_stand_by_the_count(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    limits = {"ScalableTargets": [{"MinCapacity": 2, "MaxCapacity": 6}]}
+    scripted.answer("DescribeScalableTargets", limits, limits)
+    script(scripted, STEADY)
+    counts = "2 of 2 running, 1 of 2 targets healthy, auto scaling keeps it at 2 to 6"
+    assert f"tasks     {counts}\n" in project.invoke("status").stdout
+    told = json.loads(project.invoke("status", "--json").stdout)
+    assert told["scaling"] == {"minimum": 2, "maximum": 6}
+
+
+def test_limits_that_may_not_be_read_are_no_failure(
+    project: Project, scripted: ScriptedAws
+) -> None:
+    action = "application-autoscaling:DescribeScalableTargets"
+    denied = Refusal("AccessDeniedException", f"User ann is not authorized to perform: {action}")
+    scripted.answer("DescribeScalableTargets", denied)
+    script(scripted, STEADY)
+    result = project.invoke("status")
+    assert result.exit_code == ExitCode.DONE
+    assert result.stderr == (
+        f"warning: whether auto scaling manages the count is not known: {action} is denied;"
         " `schoolctl iam policy --for status` prints a policy that allows it\n"
     )
 
