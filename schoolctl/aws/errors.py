@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from schoolctl.aws.causes import cause_of, is_limit, limit_hint
 from schoolctl.aws.denials import denied_action, is_denial, read_denial
 from schoolctl.errors import (
     AccessDeniedError,
@@ -116,6 +115,8 @@ def translated(doing: str, *, hide: SecretValue | None = None) -> Iterator[None]
     try:
         yield
     except boto.ClientError as error:
+        from schoolctl.aws.causes import cause_of
+
         # By AWS's own words, which may be left out for the value that they quote by chance.
         cause = cause_of(f"{error_code(error)} {error_message(error)}")
         if hide is not None:
@@ -187,6 +188,8 @@ def find_denial(code: str, message: str, operation: str) -> Denial | None:
 
 def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
     """Give our error for a request that AWS understood and does not carry out."""
+    from schoolctl.aws.causes import cause_of, is_limit, limit_hint
+
     code = error_code(error)
     cause = cause_of(f"{code} {error_message(error)}")
     hint = cause.hint if cause is not None else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.causes import cause_of
 from schoolctl.aws.denials import is_denial
 from schoolctl.aws.errors import error_message, from_client_error, is_code, translated
 from schoolctl.errors import SchoolctlError
@@ -49,5 +48,7 @@ def _may_be_early(error: ClientError) -> bool:
     message = error_message(error)
     if not is_code(error, *_MAY_BE_EARLY) or is_denial(message):
         return False
+    from schoolctl.aws.causes import cause_of
+
     cause = cause_of(message)
     return is_code(error, "TargetGroupNotFoundException") or (cause is not None and cause.early)

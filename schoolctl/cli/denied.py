@@ -41,6 +41,8 @@ def tell_denied(run: Run, error: SchoolctlError | None = None) -> None:
     """
     told = [*run.reporter.warned, *([_text(error)] if error is not None else [])]
     for denials, _, command in tuple(run.denied):
+        if not denials.by_policy:
+            continue
         spared = {each.action: each.without for each in _permissions(command or run.command)}
         for action in sorted(denials.by_policy):
             without = spared.get(action, "")

@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from schoolctl.model.identity import Identity
     from schoolctl.model.images import (
         Digest,
         Ignored,
@@ -26,29 +27,30 @@ if TYPE_CHECKING:
         fits_platform,
         parse_tag,
     )
+    from schoolctl.model.secret_value import SecretValue
     from schoolctl.model.services import (
         ContainerState,
         Deployment,
         LogLine,
         Revision,
-        Role,
         RolloutState,
-        SecurityGroup,
         ServiceEvent,
         ServiceState,
-        Subnet,
-        TargetGroup,
-        TargetHealth,
         Task,
         TaskDefinitionRef,
     )
+    from schoolctl.model.surroundings import (
+        Role,
+        SecurityGroup,
+        Subnet,
+        TargetGroup,
+        TargetHealth,
+    )
     from schoolctl.model.values import (
         Database,
-        Identity,
         Parameter,
         ParameterVersion,
         SecretInfo,
-        SecretValue,
     )
 
 __all__ = [
@@ -107,21 +109,23 @@ _PARTS = {
         "ServiceState",
         "ContainerState",
         "Task",
+        "Revision",
+        "LogLine",
+    ),
+    "surroundings": (
         "TargetHealth",
         "TargetGroup",
         "Role",
         "Subnet",
         "SecurityGroup",
-        "Revision",
-        "LogLine",
     ),
+    "identity": ("Identity",),
+    "secret_value": ("SecretValue",),
     "values": (
-        "SecretValue",
         "Parameter",
         "ParameterVersion",
         "Database",
         "SecretInfo",
-        "Identity",
     ),
 }
 _HOMES = {name: part for part, names in _PARTS.items() for name in names}

@@ -12,7 +12,7 @@ from schoolctl.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from schoolctl.model.values import SecretValue
+    from schoolctl.model.secret_value import SecretValue
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Docker's own limit of 128; ECR's API would take 300, which no engine can push.

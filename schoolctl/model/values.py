@@ -1,4 +1,4 @@
-"""Values: parameters and secrets, and who reads or writes them."""
+"""Values: parameters, secrets, and the databases that some of them are read from."""
 
 from __future__ import annotations
 
@@ -9,33 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from schoolctl.model.secret_value import SecretValue
+
 CURRENT = "AWSCURRENT"
 """Secrets Manager's label of the version that is in use."""
 PENDING = "AWSPENDING"
 """Its label of the version that a rotation is about to make the current one."""
 PREVIOUS = "AWSPREVIOUS"
-
-
-class SecretValue:
-    """Text that must not be seen: it prints as `***` wherever it ends up."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Give the text, for the call that needs it or for `--reveal`."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SecretValue) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
 
 
 @dataclass(frozen=True)
@@ -109,12 +89,3 @@ class SecretInfo:
     def version(self, stage: str) -> str | None:
         """Give the id of the version that has a label; None where none has."""
         return next((each for each, labels in self.stages.items() if stage in labels), None)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who the credentials belong to: sts GetCallerIdentity."""
-
-    account: str
-    arn: str
-    user_id: str
