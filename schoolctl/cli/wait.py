@@ -12,7 +12,7 @@ from schoolctl.cli.run import Run
 
 if TYPE_CHECKING:
     from schoolctl.model.service_deployments import ServiceDeploymentBrief
-    from schoolctl.plan.steps import Plan
+    from schoolctl.plan.steps import Plan, Step
     from schoolctl.plan.wait import InQuestion
 
 _RECORDS = 20
@@ -83,7 +83,7 @@ def _records(run: Run) -> list[ServiceDeploymentBrief]:
 
 def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
     from schoolctl.aws.ecs import describe_revision
-    from schoolctl.plan.steps import MarkCompleted, Plan, Step, WaitForRollout
+    from schoolctl.plan.steps import MarkCompleted, Plan, WaitForRollout
 
     where, ref = run.config.service, found.deployment.task_definition
     steps: tuple[Step, ...] = (

@@ -22,6 +22,7 @@ State = dict[str, Any]
 
 _SECRET_SUFFIX = re.compile(r"(:secret:[\w/+=.@-]+)-[A-Za-z0-9]{6}\b")
 _RANDOM = re.compile(r"\b(subnet|vpc|sg)-[0-9a-f]{8,17}\b")
+_STACK_ID = re.compile(r"(:stack/[^/\"]+/)[0-9a-f-]{36}")
 _OF_ITS_OWN = {
     "taskDefinitionArn",
     "revision",
@@ -62,6 +63,8 @@ def dump(world: World) -> State:
     }
     text = json.dumps(state, sort_keys=True, default=str)
     text = text.replace(world.aws.account, "ACCOUNT").replace(world.faults.host, "REGISTRY")
+    # CloudFormation tags what it makes with the id of the stack, which is new each time.
+    text = _STACK_ID.sub(r"\1X", text)
     found: State = json.loads(_RANDOM.sub(r"\1-X", _SECRET_SUFFIX.sub(r"\1", text)))
     return found
 
