@@ -1,6 +1,8 @@
 """ECS, reading: services, tasks, task definitions. All pages, and the `failures` of answers.
 
 ECS answers HTTP 200 for a service or task that is not there and says so in `failures`.
+
+What turns answers into our types is loaded when there is one: to list, nothing of it is needed.
 """
 
 from __future__ import annotations
@@ -10,11 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws import ecs_shapes as shapes
 from schoolctl.aws.errors import error_message, is_code, translated
 from schoolctl.batches import batches
 from schoolctl.errors import NotFoundError, SchoolctlError
-from schoolctl.model import TaskDefinitionRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import FailureTypeDef
 
     from schoolctl.aws.clients import Clients
-    from schoolctl.model import Revision, ServiceState, Task
+    from schoolctl.model import Revision, ServiceState, Task, TaskDefinitionRef
 
 T = TypeVar("T")
 
@@ -96,6 +96,8 @@ def describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> l
 def _describe_services(
     clients: Clients, cluster: str, names: Sequence[str], *, once: bool = False
 ) -> list[ServiceState]:
+    from schoolctl.aws import ecs_shapes as shapes
+
     doing = f"look at service {', '.join(map(shapes.last_part, names))} of cluster {cluster}"
     ecs = clients.ecs_once if once else clients.ecs
     with _in_cluster(doing, cluster):
@@ -148,6 +150,8 @@ def describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[
 
 
 def _describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[Task]:
+    from schoolctl.aws import ecs_shapes as shapes
+
     doing = f"look at the tasks of cluster {cluster}"
     with _in_cluster(doing, cluster):
         answer = clients.ecs.describe_tasks(cluster=cluster, tasks=list(arns))
@@ -183,6 +187,8 @@ def list_revisions(
 
     Source: ECS ListTaskDefinitions, as many pages as it takes.
     """
+    from schoolctl.model import TaskDefinitionRef
+
     pages = clients.ecs.get_paginator("list_task_definitions")
     with translated(f"list the revisions of {family}"):
         found = pages.paginate(
@@ -210,6 +216,8 @@ def describe_revision(clients: Clients, which: TaskDefinitionRef | str) -> Revis
 
     Source: ECS DescribeTaskDefinition.
     """
+    from schoolctl.aws import ecs_shapes as shapes
+
     name = which if isinstance(which, str) else which.arn or str(which)
     with translated(f"read task definition {shapes.last_part(name)}"):
         try:
