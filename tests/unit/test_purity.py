@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import schoolctl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = Path(schoolctl.__file__).parent
 PLAN = [
@@ -64,3 +71,32 @@ def test_help_loads_no_library_of_aws_or_docker(words: list[str]) -> None:
 
 def test_the_probe_sees_what_is_loaded() -> None:
     assert "yaml" in loaded_after("import yaml")
+
+
+def imported_late(node: ast.AST) -> Iterator[ast.ImportFrom]:
+    """Give the imports of our own names, but those that only a type checker carries out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.ImportFrom) and (child.module or "").startswith("schoolctl"):
+            yield child
+        yield from imported_late(child)
+
+
+def test_every_name_that_a_function_imports_is_there() -> None:
+    # A name that is there for a type checker alone passes mypy, and fails when the command runs.
+    missing = [
+        f"{file.relative_to(PACKAGE)}:{found.lineno}: {found.module}.{each.name}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for found in imported_late(ast.parse(file.read_text(encoding="utf-8")))
+        for each in found.names
+        if not is_there(str(found.module), each.name)
+    ]
+    assert missing == []
+
+
+def is_there(module: str, name: str) -> bool:
+    """Say whether a module has a name, or a module of that name in it."""
+    found = importlib.import_module(module)
+    inside = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
+    return hasattr(found, name) or bool(inside)
