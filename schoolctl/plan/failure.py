@@ -160,8 +160,8 @@ def tasks_of(
     """Give the tasks of one deployment that tell of trouble, newest first.
 
     ECS writes the deployment's id into `startedBy`; where another name stands there, or the id is
-    not known, the revision and the time decide. Tasks that the rollout replaced in passing are
-    left out, unless there are no others.
+    not known, the revision and the time decide. Tasks that the rollout replaced in passing, or that
+    somebody stopped, are left out, unless there are no others.
 
     Args:
         deployment: whose tasks.
@@ -172,9 +172,10 @@ def tasks_of(
     ours = [each for each in tasks if is_of(deployment, each)]
     ours.sort(key=_age_key, reverse=True)
     trouble = tuple(each for each in ours if diagnose(each).trouble)
+    by_itself = tuple(each for each in trouble if each.stop_code != "UserInitiated")
     if settled:
-        return tuple(each for each in trouble if each.stop_code != "UserInitiated")
-    return trouble or tuple(ours)
+        return by_itself
+    return by_itself or trouble or tuple(ours)
 
 
 def events_since(

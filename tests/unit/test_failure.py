@@ -40,6 +40,13 @@ def test_tasks_that_were_replaced_in_passing_explain_nothing() -> None:
     assert tasks_of(OURS, [replaced]) == (replaced,)
 
 
+def test_a_task_that_somebody_stopped_hides_no_crash() -> None:
+    by_hand = stopped("UserInitiated", "Deployment completed", container(0), created=50)
+    crashed = stopped(id_="crashed")
+    assert tasks_of(OURS, [by_hand, crashed]) == (crashed,)
+    assert tasks_of(OURS, [by_hand]) == (by_hand,)
+
+
 def test_events_of_trouble_are_told_before_all_others() -> None:
     events = [
         ServiceEvent("3", at(30), "(service web) has started 1 tasks"),
