@@ -63,7 +63,8 @@ def plan(
         lines = [*planned.notes, "`schoolctl infra up` would:", *steps]
         if not planned.steps:
             lines = [planned.nothing]
-        run.reporter.result(changes_of_plan(run.config.stack_name, changes, planned), lines)
+        document = changes_of_plan(run.config.stack_name, changes, planned)
+        run.reporter.result(document, map(run.for_environment, lines))
         for line in planned.warnings:
             run.reporter.warn(line)
     if exit_code and planned.steps:

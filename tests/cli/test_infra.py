@@ -135,6 +135,12 @@ def test_a_plan_of_a_new_stack_names_every_resource_and_makes_nothing(college: C
     assert college.faults.calls.count("CreateChangeSet") == 0
 
 
+def test_a_plan_names_the_command_for_its_own_environment(college: College) -> None:
+    assert "`schoolctl infra up` would:" in college.run("infra", "plan").stdout
+    of_another = college.run("-e", "prod", "infra", "plan").stdout
+    assert "`schoolctl -e prod infra up` would:" in of_another
+
+
 def test_a_plan_tells_a_change_and_leaves_no_change_set(laid: College) -> None:
     laid.edit("infra: {stack: true}", "infra: {stack: true, log_retention_days: 90}")
     said = laid.run("infra", "plan").stdout
