@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 GOES_ON = "the rollout goes on: watch it with `schoolctl wait`, undo it with `schoolctl rollback`"
 AGAIN = "when it is mended: `schoolctl push`, then `schoolctl deploy`"
+_ANEW = "when it is mended: `schoolctl restart`"
+"""After new tasks of a revision that ran well before: what changed is not the image."""
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -50,10 +52,11 @@ def failure(
     match verdict:
         case rollout.RolledBack(reason=reason, to=to, finished=finished):
             way = "was" if finished else "is being"
+            again = _ANEW if to == started.task_definition else AGAIN
             error: SchoolctlError = RolloutError(
                 f"{of_ours} failed and {way} rolled back to {_name(to, started)}",
                 why=reason,
-                hint=_lines(fix, AGAIN),
+                hint=_lines(fix, again),
             )
         case rollout.Failed():
             error = _failed(verdict, of_ours, fix)
