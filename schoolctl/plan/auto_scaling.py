@@ -159,7 +159,7 @@ def limits_after(
         raise ConflictError(
             f"auto scaling does not manage {name} yet: it needs both limits",
             why=f"{missing} is missing" if " " not in missing else f"{missing} are missing",
-            hint="give both: `schoolctl scale --min 2 --max 6`",
+            hint=f"give both: `schoolctl scale {_both_limits(wanted)}`",
         )
     if low > high:
         given = f"--min {low}" if wanted.minimum is not None else f"--max {high}"
@@ -169,6 +169,17 @@ def limits_after(
             hint="give --min and --max",
         )
     return ScalingRange(low, high)
+
+
+def _both_limits(wanted: Wanted) -> str:
+    """Give the options that were given, and an example of each limit that was not."""
+    count = wanted.count
+    known = [each for each in (wanted.minimum, wanted.maximum, count) if each is not None]
+    low = wanted.minimum if wanted.minimum is not None else min((2, *known))
+    high = wanted.maximum if wanted.maximum is not None else max((6, *known))
+    options = {"min": low, "max": high, "cpu": wanted.cpu, "requests": wanted.requests}
+    given = [f"--{name} {value}" for name, value in options.items() if value is not None]
+    return " ".join([*([str(count)] if count is not None else []), *given])
 
 
 def _begins(

@@ -75,18 +75,28 @@ def test_one_limit_leaves_the_other(wanted: Wanted, limits: ScalingRange) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wanted", "missing"),
+    ("wanted", "missing", "whole"),
     [
-        (Wanted(minimum=2), "--max is missing"),
-        (Wanted(maximum=2), "--min is missing"),
-        (Wanted(cpu=60), "--min and --max are missing"),
+        (Wanted(minimum=2), "--max is missing", "--min 2 --max 6"),
+        (Wanted(minimum=9), "--max is missing", "--min 9 --max 9"),
+        (Wanted(maximum=1), "--min is missing", "--min 1 --max 1"),
+        (Wanted(maximum=40, cpu=60), "--min is missing", "--min 2 --max 40 --cpu 60"),
+        (Wanted(cpu=60), "--min and --max are missing", "--min 2 --max 6 --cpu 60"),
+        (
+            Wanted(8, requests=500),
+            "--min and --max are missing",
+            "8 --min 2 --max 8 --requests 500",
+        ),
     ],
 )
-def test_what_is_not_managed_yet_needs_both_limits(wanted: Wanted, missing: str) -> None:
+def test_what_is_not_managed_yet_needs_both_limits(
+    wanted: Wanted, missing: str, whole: str
+) -> None:
     with pytest.raises(ConflictError) as caught:
         plan(wanted)
     assert caught.value.why == missing
-    assert "`schoolctl scale --min 2 --max 6`" in caught.value.hint
+    # What was typed stays; only what is missing is an example.
+    assert caught.value.hint == f"give both: `schoolctl scale {whole}`"
 
 
 @pytest.mark.parametrize(
