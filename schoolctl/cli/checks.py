@@ -116,6 +116,8 @@ def _execution_cure(look: Look) -> str:
 _MACHINE, _ACCOUNT, _IMAGE = Group.MACHINE, Group.ACCOUNT, Group.IMAGE
 _PARAMETERS, _SERVICE, _MAY = Group.PARAMETERS, Group.SERVICE, Group.PERMISSIONS
 _AWS = ("configuration", "account")
+# What the stack makes is not missed one by one, and not made by hand, while the stack is not there.
+_LAID = (*_AWS, "stack")
 
 CHECKS = (
     Check("configuration", _MACHINE, (), _nothing, _configuration),
@@ -207,6 +209,13 @@ CHECKS = (
         lambda look, seen: account.judge_account(look.config, seen),
     ),
     _check(
+        "stack",
+        _ACCOUNT,
+        _AWS,
+        lambda look: look.stack,
+        lambda look, seen: service.judge_stack(look.config, seen, look.from_stack),
+    ),
+    _check(
         "repository",
         _IMAGE,
         _AWS,
@@ -244,14 +253,14 @@ CHECKS = (
     _check(
         "secrets",
         _PARAMETERS,
-        _AWS,
+        _LAID,
         lambda look: look.secrets,
         lambda look, seen: service.judge_secrets(look.config, seen),
     ),
     _check(
         "execution role",
         _SERVICE,
-        _AWS,
+        _LAID,
         lambda look: look.execution_role,
         lambda look, seen: service.judge_role(
             look.config, look.config.task.execution_role, seen, look.clients.region
@@ -260,7 +269,7 @@ CHECKS = (
     _check(
         "task role",
         _SERVICE,
-        _AWS,
+        _LAID,
         lambda look: look.task_role,
         lambda look, seen: service.judge_role(
             look.config, look.config.task.task_role, seen, look.clients.region
@@ -269,7 +278,7 @@ CHECKS = (
     _check(
         "cluster",
         _SERVICE,
-        _AWS,
+        _LAID,
         lambda look: look.present,
         lambda look, seen: service.judge_cluster(look.config, exists=seen[0]),
     ),
@@ -283,7 +292,7 @@ CHECKS = (
     _check(
         "log group",
         _SERVICE,
-        _AWS,
+        _LAID,
         lambda look: look.log_group,
         lambda look, seen: service.judge_log_group(
             look.config, exists=seen, used=look.present.result()[1].service is not None
@@ -292,7 +301,7 @@ CHECKS = (
     _check(
         "subnets",
         _SERVICE,
-        _AWS,
+        _LAID,
         lambda look: look.subnets,
         lambda look, seen: service.judge_subnets(look.config, seen),
     ),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Subnet,
         TargetGroup,
     )
+    from schoolctl.model.stacks import StackState
     from schoolctl.plan.deploy import Present
     from schoolctl.plan.doctor.account import Caller
     from schoolctl.plan.doctor.permissions import Denial
@@ -62,6 +63,24 @@ class Look(MachineLook):
         """Start something that reads AWS."""
         return in_background(lambda: call(self.clients, self.config))
 
+    @property
+    def from_stack(self) -> frozenset[str]:
+        """The paths of the values that schoolctl.yaml leaves to the stack."""
+        from schoolctl.cli.stack_values import left_to_stack
+
+        return left_to_stack(self.run.resolved)
+
+    @cached_property
+    def stack(self) -> Future[StackState | None]:
+        """The stack; None where the environment wants none, too."""
+        from schoolctl.aws.cloudformation import find_stack
+
+        return self.ask(
+            lambda clients, config: (
+                find_stack(clients, config.stack_name) if config.infra.stack else None
+            )
+        )
+
     @cached_property
     def repository(self) -> Future[Repository | None]:
         """The repository."""
@@ -92,8 +111,14 @@ class Look(MachineLook):
     def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
         """The declared secrets by key; their values are not read."""
         from schoolctl.aws.secrets import find_secret
+        from schoolctl.plan.stack.outputs import settled
+
+        stack, left = self.stack, self.from_stack
 
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
+            # The secret of the stack's database has a name that RDS gave it.
+            if config.infra.stack and config.infra.database:
+                config = settled(config, stack.result(), left)
             calls = {
                 key: clients.start(find_secret, clients, config.secret_name(key))
                 for key in config.secrets

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from schoolctl.cli.run import Run
+    from schoolctl.config.file import ResolvedConfig
     from schoolctl.model import SecretValue
     from schoolctl.model.stacks import StackState
     from schoolctl.plan.params import Entry
@@ -35,14 +36,21 @@ class StackValues:
         """
         if self._stack is None:
             return None
-        from schoolctl.config.tree import Layer
         from schoolctl.plan.stack.outputs import settled
 
         run, stack = self._run, self._stack.result()
         resolved = run.resolved
-        left = {path for path, origin in resolved.origins.items() if origin.layer is Layer.STACK}
+        left = left_to_stack(resolved)
         run.settle(replace(resolved, config=settled(resolved.config, stack, left)))
         return stack
+
+
+def left_to_stack(resolved: ResolvedConfig) -> frozenset[str]:
+    """Give the dotted paths of the values that schoolctl.yaml leaves to the stack."""
+    from schoolctl.config.tree import Layer
+
+    found = resolved.origins.items()
+    return frozenset(path for path, origin in found if origin.layer is Layer.STACK)
 
 
 def settle(run: Run) -> StackState | None:

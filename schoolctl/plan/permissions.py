@@ -279,6 +279,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
     ),
     "doctor": _spare(
         "what it is about is not verified",
+        *stack_permissions.TAKE,
         *_FIND_IMAGE,
         *_MANIFESTS,
         *_PARAMETERS,

@@ -122,6 +122,41 @@ def test_a_failure_is_the_exit_code_and_stands_in_the_document(
     }
 
 
+def test_while_the_stack_is_not_there_nothing_of_it_is_to_be_made_by_hand(
+    project: Project, account: Healthy
+) -> None:
+    account.edit("dev: {", "dev: {infra: {stack: true}, service: {cluster: null}, ")
+    found = findings(project)
+    assert found["stack"]["level"] == "FAIL"
+    assert found["stack"]["what"].startswith("stack schoolapp-dev is not there")
+    assert found["stack"]["cure"] == "`schoolctl infra up` lays it"
+    waiting = {each["name"] for each in found.values() if each["what"] == "stack failed"}
+    assert {"execution role", "cluster", "subnets", "secrets"} <= waiting
+    assert at(found, "FAIL") == ["stack"]
+
+
+def test_the_secret_of_the_stacks_database_is_found_by_the_name_that_rds_gave_it(
+    project: Project, account: Healthy, aws: Aws
+) -> None:
+    account.edit("dev: {", "dev: {infra: {stack: true, database: {name: school}}, ")
+    secrets = aws.client("secretsmanager")
+    secrets.delete_secret(SecretId="schoolapp/dev/db_password", ForceDeleteWithoutRecovery=True)
+    made = secrets.create_secret(Name="rds!db-1", SecretString="canary-secret")["ARN"]
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {
+            "DatabaseSecret": {"Value": made},
+            "Subnets": {"Value": ",".join(account.subnets)},
+        },
+    }
+    aws.client("cloudformation").create_stack(
+        StackName="schoolapp-dev", TemplateBody=json.dumps(template)
+    )
+    found = findings(project)
+    assert (found["stack"]["level"], found["stack"]["what"]) == ("OK", "schoolapp-dev is there")
+    assert (found["secrets"]["level"], found["secrets"]["what"]) == ("OK", "1 secret there")
+
+
 def test_a_cure_names_the_environment_that_was_chosen(project: Project, account: Healthy) -> None:
     del account
     edit(project.directory, ", protected: true", "")

@@ -18,11 +18,12 @@ from schoolctl.plan.service_needs import (
     health_check_differs,
     subnet_ids,
 )
+from schoolctl.plan.stack.outputs import settled
 from schoolctl.plan.task_needs import check_role, secret_arn
 from schoolctl.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from schoolctl.config import Config
     from schoolctl.model import (
@@ -34,9 +35,23 @@ if TYPE_CHECKING:
         Subnet,
         TargetGroup,
     )
+    from schoolctl.model.stacks import StackState
     from schoolctl.plan.lock import Found
 
 NO_BALANCER = "none: the service has no load balancer"
+
+
+def judge_stack(config: Config, found: StackState | None, from_stack: Collection[str]) -> Verdict:
+    """Judge whether the stack is there, and has what the environment takes from it, as `deploy`.
+
+    Raises:
+        NotFoundError: it is not there.
+        MissingThingsError: it is older than what the configuration wants of it.
+    """
+    if not config.infra.stack:
+        return ok("none: the environment names what others have made")
+    settled(config, found, from_stack)
+    return ok(f"{config.stack_name} is there")
 
 
 def judge_parameters(config: Config, found: Mapping[str, Parameter]) -> Verdict:
