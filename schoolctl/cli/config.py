@@ -43,7 +43,7 @@ def show(context: typer.Context) -> None:
             "values": dump_values(resolved.config),
             "origins": {path: str(origin) for path, origin in resolved.origins.items()},
         },
-        ("KEY", "VALUE", "FROM"),
+        ("KEY", "FROM", "VALUE"),
         _rows(resolved, list_values(resolved.config)),
     )
 
@@ -131,7 +131,8 @@ def _over_budget(
 
 
 def _rows(resolved: ResolvedConfig, values: dict[str, object]) -> list[tuple[str, str, str]]:
-    return [(path, _shown(value), str(resolved.origins[path])) for path, value in values.items()]
+    # The value stands last: a long one, such as a certificate, would else push the rest aside.
+    return [(path, str(resolved.origins[path]), _shown(value)) for path, value in values.items()]
 
 
 def _shown(value: object) -> str:

@@ -165,12 +165,18 @@ def test_show_lists_every_value_with_its_origin(project: Project) -> None:
     result = project.invoke("config", "show", "-e", "prod")
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()}
     assert result.exit_code == 0
-    assert rows["KEY"] == ["VALUE", "FROM"]
-    assert rows["task.cpu"] == ["256", "schoolctl.yaml:13"]
-    assert rows["protected"] == ["true", "schoolctl.yaml:27"]
-    assert rows["task.stop_timeout"] == ["30", "default"]
-    assert rows["profile"] == ["-", "default"]
+    assert rows["KEY"] == ["FROM", "VALUE"]
+    assert rows["task.cpu"] == ["schoolctl.yaml:13", "256"]
+    assert rows["protected"] == ["schoolctl.yaml:27", "true"]
+    assert rows["task.stop_timeout"] == ["default", "30"]
+    assert rows["profile"] == ["default", "-"]
     assert result.stderr == f"environment prod of {project.directory}/schoolctl.yaml\n"
+
+
+def test_show_pushes_nothing_aside_for_a_long_value(project: Project) -> None:
+    edit(project.directory, "dev: {", f"dev: {{task: {{environment: {{DB_CA_PEM: {'x' * 500}}}}}, ")
+    lines = project.invoke("config", "show").stdout.splitlines()
+    assert [len(line) > 200 for line in lines].count(True) == 1
 
 
 def test_show_gives_values_and_origins_as_json(project: Project) -> None:
