@@ -174,6 +174,7 @@ def _up_lines(config: Config, result: UpResult) -> list[str]:
     return [
         *lines,
         "next, as in any other environment:",
+        *([f"{prefix} infra up"] if config.infra.stack else []),
         f"{prefix} push --tag 1.0 --create-repo",
         f"{prefix} params set --from-file {dotenv}",
         f"{prefix} deploy --tag 1.0",

@@ -143,11 +143,21 @@ def _cluster(clients: Clients, names: AccountNames) -> list[str]:
 
 
 def _default_network(clients: Clients) -> tuple[str, list[str]]:
-    networks = clients.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
-    network = networks["Vpcs"][0]["VpcId"]
+    network = _default_vpc(clients)
     subnets = clients.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [network]}])
     _open_network(clients, network)
     return network, sorted(each["SubnetId"] for each in subnets["Subnets"])
+
+
+def _default_vpc(clients: Clients) -> str:
+    networks = clients.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
+    return str(networks["Vpcs"][0]["VpcId"])
+
+
+def open_default_network(clients: Clients) -> None:
+    """Let the default VPC out to the internet: all that an empty account of AWS's has."""
+    with translated("seed the local account"):
+        _open_network(clients, _default_vpc(clients))
 
 
 def _open_network(clients: Clients, network: str) -> None:

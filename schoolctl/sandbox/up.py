@@ -19,7 +19,7 @@ from schoolctl.sandbox.engine import (
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.lock import locked
 from schoolctl.sandbox.names import account_names
-from schoolctl.sandbox.seed import connect, seed_account
+from schoolctl.sandbox.seed import connect, open_default_network, seed_account
 from schoolctl.sandbox.state import State, load_state, new_state, save_state
 from schoolctl.sandbox.tls import Certificates, ensure_certificates
 
@@ -139,10 +139,12 @@ class _Raising:
         )
 
     def _seed(self, state: State) -> None:
-        if self.config.infra.stack:
-            return  # the account is as empty as a new one: `infra up` lays what is to be there
         clients = connect(state, self.region)
         try:
+            if self.config.infra.stack:
+                # The account is as empty as a new one: `infra up` lays what is to be there.
+                open_default_network(clients)
+                return
             self.changes += seed_account(clients, self.names, state.database_port)
         finally:
             clients.close()

@@ -44,7 +44,8 @@ def empty(installed: Path, tmp_path: Path) -> Iterator[Sandbox]:
     made = make_sandbox(installed, tmp_path)
     (made.directory / "schoolctl.yaml").write_text(CONFIG)
     try:
-        made.run("sandbox", "up", "--port", str(free_port()))
+        said = made.run("sandbox", "up", "--port", str(free_port())).out
+        assert "  schoolctl -e sandbox infra up\n  schoolctl -e sandbox push --tag 1.0" in said
         yield made
     finally:
         made.run("sandbox", "down", code=None)
@@ -83,6 +84,7 @@ def test_an_empty_account_is_laid_used_and_left_empty(empty: Sandbox) -> None:
     assert client(empty, "ecs").list_clusters()["clusterArns"] == []
     laid = empty.json("infra", "up")
     assert laid["status"] == "CREATE_COMPLETE"
+    assert "the network is as documented" in empty.run("network", "check").err
     empty.run("push", "--tag", "1.0")
     empty.run("params", "set", "--from-file", ".schoolctl/sandbox.env")
     empty.run("deploy", "--tag", "1.0")

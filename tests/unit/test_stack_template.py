@@ -30,7 +30,7 @@ infra: {stack: true, vpc: VPC, certificate: CERTIFICATE, database: DATABASE,
 image: {}
 parameters: {db_host: {env: PARAM_HOST_PATH, from: rds.endpoint}}
 secrets: {db_password: {env: DB_SECRET_ARN, from: rds.managed_secret}}
-task: {family: college, port: 3000, health_path: /healthz}
+task: {family: college, port: 3000, health_path: /healthz, environment: {TOLD}}
 service: {name: college}
 environments: {dev: {region: us-east-1}}
 """
@@ -42,10 +42,11 @@ def template(
     database: str = "false",
     insights: str = "false",
     ci_role: str = "null",
+    told: str = "",
 ) -> Template:
     text = CONFIG.replace("VPC", vpc, 1).replace("CERTIFICATE", certificate, 1)
     text = text.replace("DATABASE", database, 1).replace("INSIGHTS", insights, 1)
-    text = text.replace("CI}", f"{ci_role}}}", 1)
+    text = text.replace("CI}", f"{ci_role}}}", 1).replace("TOLD", told, 1)
     config = parse_config(text, path=Path("/project/schoolctl.yaml")).resolve("dev").config
     scope = Scope(config, "us-east-1", ACCOUNT)
     return make_template(scope, Place("vpc-1", ("subnet-1", "subnet-2")))
@@ -107,6 +108,14 @@ def test_each_group_is_let_in_by_the_one_before(options: tuple[str, str]) -> Non
         "ServiceGroup": [(3000, 3000, None, "AlbGroup")],
         "DatabaseGroup": [(3306, 3306, None, "ServiceGroup")],
     }
+
+
+@pytest.mark.parametrize(("database", "port"), [("false", 13306), ("{user: eva}", 3306)])
+def test_a_database_of_its_own_port_is_let_in_there(database: str, port: int) -> None:
+    made = template(database=database, told='DB_PORT: "13306"')
+    [rule] = properties(made, "DatabaseGroup")["SecurityGroupIngress"]
+    # The stack's own database listens where MySQL does, whatever the service is told.
+    assert (rule["FromPort"], rule["ToPort"]) == (port, port)
 
 
 def _source(rule: dict[str, Any]) -> str | None:

@@ -239,6 +239,11 @@ def database_port(config: Config, state: NetworkState) -> int:
     """Give the port of the database: its own, else the one that the service is told, else 3306."""
     if state.database is not None and state.database.port:
         return state.database.port
+    return told_database_port(config)
+
+
+def told_database_port(config: Config) -> int:
+    """Give the port that the service is told to find its database at, else 3306."""
     told = config.task.environment.get("DB_PORT", "")
     return int(told) if told.isdecimal() else DATABASE_PORT
 

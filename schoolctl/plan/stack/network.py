@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schoolctl.config.infra import NewVpcConfig
 from schoolctl.config.stack_names import STACK_TAG, TIER_TAG, balancer_name
+from schoolctl.plan.network.state import told_database_port
 
 if TYPE_CHECKING:
     from schoolctl.config import Config
@@ -145,6 +146,8 @@ def group_resources(config: Config) -> dict[str, Resource]:
     Egress is open on all three, as documented.
     """
     network = config.network
+    # A database of somebody else's may listen elsewhere, and the sandbox's does.
+    port = MYSQL_PORT if config.infra.database else told_database_port(config)
     return {
         "AlbGroup": _group(
             config,
@@ -165,7 +168,7 @@ def group_resources(config: Config) -> dict[str, Resource]:
             config,
             network.database_group,
             "database",
-            [_ingress(MYSQL_PORT, _from("ServiceGroup"), "MySQL from the tasks")],
+            [_ingress(port, _from("ServiceGroup"), "MySQL from the tasks")],
         ),
     }
 
