@@ -24,6 +24,11 @@ _PRIVATE_KEY = re.compile(
     rb"(?:\\[nr]|\s|[A-Za-z-]+: [^\n]*\n)+[A-Za-z0-9+/=]{20}"
 )
 _AGE_KEY = re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{20}")
+# In any file: the key that AWS's own documentation shows ends in EXAMPLEKEY, and is none.
+_AWS_SECRET_KEY = re.compile(
+    rb"(?i:secret_access_key)[\"'\]]{0,2}\s*[:=]\s*[\"']?"
+    rb"(?![A-Za-z0-9/+]{30}EXAMPLEKEY)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+)
 _AWS_SECRET = re.compile(rb"(?im)^\s*aws_secret_access_key\s*=\s*\S+")
 _KUBE_SECRET = re.compile(rb"(?m)^\s*-?\s*(?:client-key-data|token|password):\s*\S")
 _ENV_VALUE = re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_.]*[ \t]*=[ \t]*[^\s#]")
@@ -145,6 +150,9 @@ def judge_file(path: str, content: bytes) -> Finding | None:
         return Finding(path, "a private key")
     if b"AGE-SECRET-KEY-1" in content and _AGE_KEY.search(content):
         return Finding(path, "a private key of age")
+    named = b"SECRET_ACCESS_KEY" in content or b"secret_access_key" in content
+    if named and _AWS_SECRET_KEY.search(content):
+        return Finding(path, "an AWS secret access key")
     return None
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PLATFORM = "linux/amd64"
 # Put together here, so that this file is no finding itself.
 KEY = f"-----BEGIN {'RSA '}PRIVATE KEY-----\n{'MIIEpAIBAAKCAQEA' * 4}\n"
+AWS_KEY = "Ab1/" * 10
 
 
 @pytest.fixture
@@ -236,6 +237,10 @@ def test_the_umask_of_a_checkout_does_not_change_the_fingerprint(root: Path) -> 
         ("auth.json", '{"http-basic": {"repo.example.test": {"password": "x"}}}'),
         ("keys.txt", "# created\nAGE-SECRET-KEY-1" + "Q" * 58),
         (".vault-token", "s.abc"),
+        ("env.txt", f"AWS_SECRET_ACCESS_KEY={AWS_KEY}\n"),
+        ("service/settings.py", f'client("s3", aws_secret_access_key="{AWS_KEY}")\n'),
+        ("environ.py", f'os.environ["AWS_SECRET_ACCESS_KEY"] = "{AWS_KEY}"'),
+        ("aws.json", f'{{"aws_secret_access_key": "{AWS_KEY}"}}'),
     ],
 )
 def test_a_secret_is_found(root: Path, path: str, content: str) -> None:
@@ -257,6 +262,9 @@ def test_a_secret_is_found(root: Path, path: str, content: str) -> None:
         ("src/config", "not aws"),
         ("kubeconfig", "clusters: []\n"),
         ("auth.json", "{}"),
+        ("env.md", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"),
+        ("aws.py", 'os.environ["AWS_SECRET_ACCESS_KEY"] = "testing"\n'),
+        ("digest.py", f"secret_access_key = '{AWS_KEY}{AWS_KEY}'\n"),
         ("age.py", 'PREFIX = "AGE-SECRET-KEY-1"\n'),
         (".terraform.lock.hcl", 'provider "x" {}'),
         ("gcloud/deploy.sh", "gcloud run"),
