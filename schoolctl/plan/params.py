@@ -265,10 +265,11 @@ def plan_delete(
     warnings = []
     if use.unread:
         warnings.append(f"whether the service reads {entry.key} is not known: {use.unread}")
+    read = f"{' and '.join(readers)} {'reads' if len(readers) == 1 else 'read'} it"
     if readers:
-        warnings.append(f"{', '.join(readers)} reads it: no new task of the service will start")
+        warnings.append(f"{read}: no new task of the service will start")
     if warnings and not force:
-        why = f"{', '.join(readers)} reads it, and no new task could start" if readers else ""
+        why = f"{read}, and no new task could start" if readers else ""
         raise ConflictError(
             f"{entry} may be in use" if not readers else f"{entry} is in use",
             why=f"{why or warnings[0]}; nothing was changed",

@@ -89,6 +89,12 @@ def test_what_the_service_reads_is_refused_and_force_deletes_it(
     assert len(scripted.requests("DeleteParameter")) == 1
 
 
+def test_what_several_read_is_told_of_all_of_them(project: Project, scripted: ScriptedAws) -> None:
+    script(scripted, [*READS, {"name": "OLD_HOST_PATH", "value": HOST}])
+    refused = project.invoke(*DELETE, "--yes")
+    assert "PARAM_HOST_PATH of web:7 and OLD_HOST_PATH of web:7 read it, and no" in refused.stderr
+
+
 def test_a_value_injected_by_ecs_counts_as_read() -> None:
     definition = {
         "containerDefinitions": [
