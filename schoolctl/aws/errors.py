@@ -162,7 +162,8 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
     """Give our error for an answer that AWS refused."""
     code, message = error_code(error), error_message(error)
     what = f"could not {doing}"
-    why = f"AWS answered {code}: {'(a page)' if message.lstrip().startswith('<') else message}"
+    said = "(a page)" if message.lstrip().startswith("<") else message
+    why = f"AWS answered {code}: {said}" if said else f"AWS answered {code}"
     found = _identity_error(error, what, why)
     if found is not None:
         return found
@@ -199,7 +200,8 @@ def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
         return UnknownOperationError(
             what,
             why=f"{why}\nwhat answered does not know {error.operation_name}",
-            hint="check `endpoint_url` and AWS_ENDPOINT_URL: each must lead to the right service",
+            hint="a local AWS may lack it; else check `endpoint_url` and AWS_ENDPOINT_URL: each"
+            " must lead to the right service",
         )
     if any(each in code for each in _CONFLICTS):
         return ConflictError(what, why=why, hint=hint)

@@ -428,7 +428,7 @@ def test_a_refusal_has_a_cure(
 
     assert type(error) is kind
     assert error.exit_code is ExitCode.FAILED
-    assert error.why.startswith(f"AWS answered {code}: {message}")
+    assert error.why.startswith(f"AWS answered {code}: {message}".removesuffix(": "))
     assert hint in error.hint
 
 
@@ -555,3 +555,9 @@ def test_the_request_that_a_wrong_signature_is_answered_with_is_left_out() -> No
 def test_what_is_no_error_of_aws_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), translated("count"):
         raise ZeroDivisionError
+
+
+def test_what_a_local_aws_lacks_is_told_without_an_empty_answer() -> None:
+    error = fail_with(answer("400", "", operation="RegisterScalableTarget"))
+    assert error.why == "AWS answered 400\nwhat answered does not know RegisterScalableTarget"
+    assert error.hint.startswith("a local AWS may lack it; else check `endpoint_url`")
