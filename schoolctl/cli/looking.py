@@ -111,13 +111,14 @@ class Look(MachineLook):
     def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
         """The declared secrets by key; their values are not read."""
         from schoolctl.aws.secrets import find_secret
-        from schoolctl.plan.stack.outputs import settled
 
         stack, left = self.stack, self.from_stack
 
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
             # The secret of the stack's database has a name that RDS gave it.
             if config.infra.stack and config.infra.database:
+                from schoolctl.plan.stack.outputs import settled
+
                 config = settled(config, stack.result(), left)
             calls = {
                 key: clients.start(find_secret, clients, config.secret_name(key))

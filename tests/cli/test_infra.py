@@ -412,7 +412,7 @@ def test_no_other_command_asks_the_stack(laid: College) -> None:
 def test_config_show_tells_what_is_the_stacks(college: College) -> None:
     said = college.run("config", "show").stdout
     line = next(line for line in said.splitlines() if line.startswith("service.cluster"))
-    assert line.split() == ["service.cluster", "college-dev", "stack", "college-dev"]
+    assert line.split() == ["service.cluster", "stack", "college-dev", "college-dev"]
 
 
 def test_the_database_fills_what_is_declared(college: College) -> None:

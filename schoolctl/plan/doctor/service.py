@@ -18,7 +18,6 @@ from schoolctl.plan.service_needs import (
     health_check_differs,
     subnet_ids,
 )
-from schoolctl.plan.stack.outputs import settled
 from schoolctl.plan.task_needs import check_role, secret_arn
 from schoolctl.text import count
 
@@ -50,6 +49,8 @@ def judge_stack(config: Config, found: StackState | None, from_stack: Collection
     """
     if not config.infra.stack:
         return ok("none: the environment names what others have made")
+    from schoolctl.plan.stack.outputs import settled
+
     settled(config, found, from_stack)
     return ok(f"{config.stack_name} is there")
 
