@@ -162,6 +162,17 @@ def test_a_scan_that_may_not_be_read_is_a_warning(faults: Faults, shop: Shop) ->
     assert "ecr:DescribeImageScanFindings" in judged.stderr
 
 
+def test_an_aws_that_knows_no_scans_is_no_warning(faults: Faults, shop: Shop) -> None:
+    faults.answer(READ, "UnknownOperationException", "Unknown action")
+    told = shop.run("push", "--tag", "1.0")
+    faults.answer(READ, "UnknownOperationException", "Unknown action")
+    judged = shop.run("push", "--tag", "1.0", "--fail-on", "critical")
+
+    assert (told.exit_code, judged.exit_code) == (0, 1)
+    assert "warning" not in told.stderr
+    assert "what answers knows no scans" in told.stderr
+
+
 def test_no_scan_is_asked_for_where_the_repository_has_none(faults: Faults, shop: Shop) -> None:
     shop.ecr.put_image_scanning_configuration(
         repositoryName=NAME, imageScanningConfiguration={"scanOnPush": False}
