@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.ecr import IDS_PER_CALL, no_repository, read_image, read_images, wants_reading
 from schoolctl.aws.errors import error_code, translated
@@ -48,6 +49,8 @@ def list_images(clients: Clients, name: str) -> list[Image]:
     with translated(f"list the images of {name}"):
         try:
             for page in pages:
+                if page.get("imageDetails") is None:
+                    raise ResponseParserError("the page is of somebody else")
                 for detail in page["imageDetails"]:
                     if wants_reading(detail):
                         unread.append(detail)

@@ -30,7 +30,8 @@ def read_ahead(
 ) -> Iterator[Any]:
     """Give each page of an operation's answer, and ask for the next one as soon as one arrives.
 
-    The pages are as AWS wrote them: times are numbers (`parse_time` reads them), unknown keys stay.
+    The pages are as AWS wrote them: times are numbers (`parse_time` reads them), `null` is None,
+    unknown keys stay.
     botocore would take longer to go through a page of a thousand items, value by value, than the
     rest of the command to read and show it. And a page's token is in the one before, so it is
     looked for in the answer's text.

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schoolctl.execute import Outcome, Tools
-    from schoolctl.plan.steps.network import GroupRef
-
-Change = CreateSecurityGroup | AuthorizeIngress | AuthorizeEgress | RevokeIngress
+    from schoolctl.plan.steps.network import AnyNetworkStep, GroupRef
 
 
-def apply(step: Change, tools: Tools, outcome: Outcome) -> str:
+def apply(step: AnyNetworkStep, tools: Tools, outcome: Outcome) -> str:
     """Carry out a step; gives what to say beside its description, or nothing."""
     match step:
         case CreateSecurityGroup():

@@ -239,7 +239,9 @@ def test_the_token_of_a_page_is_told_from_text_that_looks_like_one(
     assert asked == [None, None, strange, strange]
 
 
-@pytest.mark.parametrize("page", [b"<html>Sign in to the hotel's network</html>", b"[]", b""])
+@pytest.mark.parametrize(
+    "page", [b"<html>Sign in to the hotel's network</html>", b'{"message": "sign in"}', b"[]", b""]
+)
 def test_a_page_of_somebody_else_is_not_an_empty_repository(faults: Faults, page: bytes) -> None:
     faults.answer_with("DescribeImages", page, status=200)
     with (
@@ -248,6 +250,22 @@ def test_a_page_of_somebody_else_is_not_an_empty_repository(faults: Faults, page
     ):
         list_images(clients, NAME)
     assert told.value.why == "what answered was not AWS"
+
+
+def test_what_an_image_lacks_may_be_null(scripted: ScriptedAws, written: Clients) -> None:
+    detail = {
+        "imageDigest": f"sha256:{1:064x}",
+        "imagePushedAt": 1_700_000_000,
+        "imageManifestMediaType": IMAGE,
+    }
+    nulls = ("imageTags", "imageSizeInBytes", "lastRecordedPullTime", "imageStatus")
+    others = ("artifactMediaType", "subjectManifestDigest")
+    scripted.answer(
+        "DescribeImages",
+        {"imageDetails": [{**detail, **dict.fromkeys((*nulls, *others))}]},
+        {"imageDetails": [detail]},
+    )
+    assert list_images(written, NAME) == list_images(written, NAME)
 
 
 def test_indexes_are_read_a_hundred_at_a_time(scripted: ScriptedAws, written: Clients) -> None:

@@ -100,3 +100,13 @@ def is_there(module: str, name: str) -> bool:
     found = importlib.import_module(module)
     inside = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}")
     return hasattr(found, name) or bool(inside)
+
+
+@pytest.mark.parametrize("package", ["schoolctl.model", "schoolctl.plan.steps"])
+def test_a_package_that_loads_its_parts_late_has_all_that_it_names(package: str) -> None:
+    module = importlib.import_module(package)
+    assert {name: hasattr(module, name) for name in module.__all__} == dict.fromkeys(
+        module.__all__, True
+    )
+    late = {name for names in vars(module)["_PARTS"].values() for name in names}
+    assert late <= set(module.__all__)

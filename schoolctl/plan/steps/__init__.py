@@ -150,7 +150,6 @@ __all__ = [
     "RotateSecret",
     "RunTask",
     "StageSecret",
-    "Step",
     "StopDeployment",
     "StoreLogin",
     "UnprotectDatabase",
