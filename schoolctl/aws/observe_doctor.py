@@ -96,7 +96,7 @@ def observe_listening(
 
     Returns:
         The second is the ARN of the one load balancer of the VPC, where none forwards; `ARN`
-        where it is not one.
+        where it is not one, or may not be read: it stands in the cure alone.
     """
     if group is None:
         return None, ""
@@ -104,7 +104,10 @@ def observe_listening(
     found = replace(group, load_balancer_arns=forwarding)
     if forwarding:
         return found, ""
-    return found, only_load_balancer(clients, group.vpc_id) or "ARN"
+    try:
+        return found, only_load_balancer(clients, group.vpc_id) or "ARN"
+    except AccessDeniedError:
+        return found, "ARN"
 
 
 def principal_of(clients: Clients, identity: Identity) -> str | None:

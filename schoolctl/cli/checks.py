@@ -15,6 +15,7 @@ from schoolctl.plan.doctor import account, image, machine, network, permissions,
 from schoolctl.plan.doctor.verdict import (
     Finding,
     Group,
+    Level,
     Verdict,
     blocked,
     not_seen,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from schoolctl.cli.looking import Look
+    from schoolctl.model import TargetGroup
     from schoolctl.plan.network import NetworkState
 
 T = TypeVar("T")
@@ -111,6 +113,17 @@ def _execution_cure(look: Look) -> str:
         return ""  # what is injected, or another log driver, may need more than AWS's own policy
     role = config.task.execution_role.rpartition("/")[2]
     return f"`{attach_execution_policy(role, look.clients.region)}`"
+
+
+def _target_group(look: Look, seen: TargetGroup | None) -> Verdict:
+    try:
+        subnets = look.subnets.result()
+    except SchoolctlError:
+        verdict = service.judge_target_group(look.config, seen, ())
+        if verdict.level is Level.FAIL:
+            return verdict  # whatever the VPC of the subnets is
+        raise
+    return service.judge_target_group(look.config, seen, subnets)
 
 
 _MACHINE, _ACCOUNT, _IMAGE = Group.MACHINE, Group.ACCOUNT, Group.IMAGE
@@ -317,7 +330,7 @@ CHECKS = (
         _SERVICE,
         ("subnets",),
         lambda look: look.target_group,
-        lambda look, seen: service.judge_target_group(look.config, seen, look.subnets.result()),
+        _target_group,
     ),
     _check(
         "listener",
@@ -405,13 +418,13 @@ def carry_out(look: Look, only: Group | None = None) -> list[Finding]:
     wanted = _wanted(only)
     _begin(look, wanted)
     found: list[Finding] = []
-    told: dict[object, str] = {}
+    told: dict[str, str] = {}
     for check in wanted:
         cause = blocked(check.needs, found)
         if cause is None:
             verdict, reason = _verdict(look, check)
             cause = told.get(reason)
-            if reason is not None and only in {None, check.group}:
+            if reason and only in {None, check.group}:
                 told.setdefault(reason, check.name)
             if cause is None:
                 found.append(Finding(check.name, check.group, verdict))
@@ -438,11 +451,11 @@ def _wanted(only: Group | None) -> list[Check]:
     return [check for check in CHECKS if check.name in names]
 
 
-def _verdict(look: Look, check: Check) -> tuple[Verdict, object]:
-    """Give what a check finds, and the reason why it could not look, which is told once."""
+def _verdict(look: Look, check: Check) -> tuple[Verdict, str]:
+    """Give what a check finds, and why it could not look, which is told once; empty if it could."""
     try:
         verdict = check.judge(look)
     except SchoolctlError as error:
         verdict = of_error(look.run.first_cause(error))
-        return verdict, verdict.denied or error
-    return verdict, verdict.denied or None
+        return verdict, verdict.denied or verdict.what
+    return verdict, verdict.denied

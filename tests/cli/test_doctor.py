@@ -260,6 +260,44 @@ def test_a_read_that_is_denied_is_told_once_with_its_cure_and_fails_nothing(
     assert re.findall(rf"{action}\b", done.output) == [action]
 
 
+def _no_listener(account: Healthy) -> None:
+    arn = account.balancer["LoadBalancerArn"]
+    for each in account.elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
+        account.elb.delete_listener(ListenerArn=each["ListenerArn"])
+
+
+def _no_target_group(account: Healthy) -> None:
+    account.edit("target_group: schoolapp-tg", "target_group: another-tg")
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "breaks", "failing"),
+    [
+        ("DescribeSubnets", "AccessDeniedException", _no_listener, "listener"),
+        ("DescribeSubnets", "ThrottlingException", _no_listener, "listener"),
+        ("DescribeSubnets", "AccessDeniedException", _no_target_group, "target group"),
+        ("DescribeLoadBalancers", "AccessDeniedException", _no_listener, "listener"),
+    ],
+)
+def test_what_cannot_be_read_hides_no_failure_that_can_be_seen_without_it(
+    project: Project,
+    account: Healthy,
+    faults: Faults,
+    operation: str,
+    code: str,
+    breaks: Callable[[Healthy], object],
+    failing: str,
+) -> None:
+    let_all_be_allowed(faults)
+    breaks(account)
+    faults.answer_always(operation, code, "no")
+    done = doctor(project, "--json")
+    found = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+    assert at(found, "FAIL") == [failing]
+    assert found[failing]["what"].startswith("missing: ")
+    assert done.exit_code == 1
+
+
 def test_of_one_group_the_action_is_told_there(
     project: Project, account: Healthy, faults: Faults
 ) -> None:
@@ -279,10 +317,12 @@ def test_an_answer_that_does_not_come_is_no_failure_of_the_thing(
     project: Project, account: Healthy, faults: Faults
 ) -> None:
     del account
+    let_all_be_allowed(faults)
     faults.answer_always("DescribeSubnets", "ThrottlingException", "Rate exceeded")
     found = findings(project)
-    assert found["subnets"]["level"] == "WARN"
+    assert at(found, "WARN") == ["endpoint", "subnets"]
     assert found["subnets"]["what"].startswith("not verified: could not look for the subnets")
+    assert found["routes"]["what"] == "subnets could not be verified"
 
 
 def test_nothing_is_changed_and_no_value_is_read(
@@ -410,6 +450,30 @@ def test_a_route_that_is_gone_is_repaired_by_its_cure(project: Project, account:
         GatewayId=account.gateway,
     )
     assert findings(project)["routes"]["level"] == "OK"
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "HTTPS"])
+def test_what_a_target_group_asks_the_tasks_keeps_nothing_else_from_being_told(
+    project: Project, account: Healthy, faults: Faults, protocol: str
+) -> None:
+    let_all_be_allowed(faults)
+    if protocol == "HTTP":
+        account.elb.modify_target_group(
+            TargetGroupArn=account.target_group_arn, HealthCheckPath="/nowhere"
+        )
+    else:
+        faults.rewrite(
+            "DescribeTargetGroups",
+            lambda content: content.replace(
+                b"<Protocol>HTTP</Protocol>", b"<Protocol>HTTPS</Protocol>"
+            ),
+        )
+    found = findings(project)
+    assert at(found, "FAIL") == ["target group"]
+    assert at(found, "SKIP") == []
+
+    account.forbid("ecs", 3000, account.ids["alb"])
+    assert at(findings(project), "FAIL") == ["target group", "service rules"]
 
 
 def test_one_zone_alone_is_a_warning(project: Project, account: Healthy) -> None:

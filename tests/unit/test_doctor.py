@@ -305,6 +305,17 @@ def test_a_check_is_kept_from_telling_by_what_failed_first() -> None:
     assert blocked(["c"], found) is None
 
 
+def test_what_was_not_seen_is_in_the_way_of_no_other_check() -> None:
+    denied = Verdict(WARN, "x", "y", "ec2:DescribeSubnets")
+    found = [
+        Finding("a", Group.MACHINE, denied),
+        Finding("b", Group.MACHINE, Verdict(SKIP, "a could not be verified"), cause="a"),
+        Finding("c", Group.MACHINE, replace(denied, level=SKIP)),
+        Finding("d", Group.MACHINE, Verdict(FAIL, "x", "y", blocks=False)),
+    ]
+    assert blocked(["a", "b", "c", "d"], found) is None
+
+
 def test_errors_become_verdicts() -> None:
     denied = of_error(AccessDeniedError("could not look", action="ecs:DescribeServices"))
     assert denied.what == "not verified: ecs:DescribeServices is denied"

@@ -136,7 +136,15 @@ def judge_security_groups(
 def judge_target_group(
     config: Config, found: TargetGroup | None, subnets: tuple[Subnet, ...]
 ) -> Verdict:
-    """Judge whether tasks on Fargate can be in the target group and become healthy there."""
+    """Judge whether tasks on Fargate can be in the target group and become healthy there.
+
+    Who forwards to it, and what lets that through, can be told whatever it asks the tasks.
+
+    Args:
+        config: names the target group.
+        found: the target group; None where it is missing, or the service has none.
+        subnets: of the service; none where they are not known: then its VPC is not compared.
+    """
     if config.service.target_group is None:
         return ok(NO_BALANCER)
     path = found.health_path if found is not None else ""
@@ -148,12 +156,13 @@ def judge_target_group(
         return verdict
     differs = health_check_differs(config, found)
     if differs is not None:
-        return fail(*differs)
+        return fail(*differs, blocks=False)
     if otherwise := speaks_otherwise(found):
         return fail(
             otherwise,
             "make another target group: the protocol cannot be changed; `schoolctl network check`"
             " tells how",
+            blocks=False,
         )
     if found.port not in {None, config.task.port}:
         # ECS registers each task with its own port: this one is only what others read.

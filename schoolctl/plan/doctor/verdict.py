@@ -44,12 +44,19 @@ class Verdict:
         what: what was found, one line.
         cure: what to do about it; empty where all is well.
         denied: the action that AWS denied, where that is all it tells.
+        blocks: whether a failure keeps the checks that need this one from telling anything.
     """
 
     level: Level
     what: str
     cure: str = ""
     denied: str = ""
+    blocks: bool = True
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it is no failure, and may stand for a read that told nothing."""
+        return self.level is Level.WARN or bool(self.denied)
 
 
 def ok(what: str) -> Verdict:
@@ -62,9 +69,9 @@ def warn(what: str, cure: str) -> Verdict:
     return Verdict(Level.WARN, what, cure)
 
 
-def fail(what: str, cure: str) -> Verdict:
+def fail(what: str, cure: str, *, blocks: bool = True) -> Verdict:
     """Give the verdict for what makes a build, push, deployment or task fail."""
-    return Verdict(Level.FAIL, what, cure)
+    return Verdict(Level.FAIL, what, cure, blocks=blocks)
 
 
 def skip(what: str) -> Verdict:
@@ -144,20 +151,26 @@ class Finding:
 
 
 def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
-    """Give the first check that failed on the way to another; None where nothing is in its way."""
+    """Give the first check that failed on the way to another; None where nothing is in its way.
+
+    What was skipped because something could not be seen is not in the way: the other check may
+    not need to see that. Where it does, it finds the same refusal.
+    """
     by_name = {each.name: each for each in found}
     for need in needs:
         there = by_name[need]
-        if there.verdict.level in {Level.FAIL, Level.SKIP}:
-            return there.cause or there.name
+        root = by_name[there.cause or there.name]
+        if there.verdict.level is Level.SKIP and not root.verdict.unseen:
+            return root.name
+        if there.verdict.level is Level.FAIL and there.verdict.blocks:
+            return there.name
     return None
 
 
 def skipped(cause: str, found: Sequence[Finding]) -> Verdict:
     """Give the verdict of a check that another one kept from telling anything."""
     verdict = next(each.verdict for each in found if each.name == cause)
-    unseen = verdict.level is Level.WARN or verdict.denied
-    return skip(f"{cause} {'could not be verified' if unseen else 'failed'}")
+    return skip(f"{cause} {'could not be verified' if verdict.unseen else 'failed'}")
 
 
 def counts(found: Sequence[Finding]) -> dict[Level, int]:
