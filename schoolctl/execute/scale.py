@@ -22,10 +22,10 @@ from schoolctl.plan.diagnosis import diagnose
 from schoolctl.plan.failure import tasks_of
 from schoolctl.plan.rollout import VISIBLE_WITHIN_SECONDS
 from schoolctl.plan.scale import (
-    COUNT_STAYS,
     count_failure,
     count_progress,
     count_reached,
+    count_stays,
     count_unseen,
 )
 from schoolctl.text import duration
@@ -78,7 +78,7 @@ class _Count:
 
     def follow(self) -> str:
         """Poll until it is decided, then say or raise what came of it."""
-        goes_on = COUNT_STAYS.format(self._step.before)
+        goes_on = count_stays(self._step)
         try:
             with self._tools.reporter.view() as view:
                 said, stops = self._poll(view)

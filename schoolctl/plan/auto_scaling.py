@@ -113,7 +113,8 @@ def plan_auto_scaling(
     first = tuple(_ends(service, found) if wanted.ends else _begins(service, limits, found))
     counted: Plan | None = None
     if wanted.count is not None:
-        counted = plan_scale(service, wanted.count, limits, options)
+        undo = _undo(service.desired, wanted, limits, found)
+        counted = plan_scale(service, wanted.count, limits, options, undo=undo)
     goals = tuple(_goals(service, wanted, found, group))
     changes: tuple[Step, ...] = (*first, *goals)
     said = [f"{each.describe()}." for each in changes]
@@ -137,6 +138,30 @@ def plan_auto_scaling(
         notes=(*(notes if changes else ()), *counted.notes),
         deletes=bool(wanted.ends and changes),
     )
+
+
+def _undo(before: int, wanted: Wanted, limits: ScalingRange | None, found: AutoScaling) -> str:
+    """Give the command that takes count, limits and goals back to what they are now.
+
+    Not a policy that was not there before, nor what a policy of another kind had said.
+    """
+    words = ["scale", str(before)]
+    if found.limits is None:
+        return " ".join([*words, *(["--no-auto"] if limits is not None else [])])
+    # A count outside of the limits, which somebody else has set, would be refused with them.
+    low, high = min(found.limits.minimum, before), max(found.limits.maximum, before, 1)
+    if limits is None or limits.minimum != low:
+        words.append(f"--min {low}")
+    if limits is None or limits.maximum != high:
+        words.append(f"--max {high}")
+    goals = dict(wanted.goals())
+    for metric, name in POLICY_NAMES.items():
+        policy = next((each for each in found.policies if each.name == name), None)
+        if policy is None or not policy.target.is_integer():
+            continue
+        if limits is None or goals.get(metric, policy.target) != policy.target:
+            words.append(f"--{metric.name.lower()} {policy.target:.0f}")
+    return " ".join(words)
 
 
 def limits_after(

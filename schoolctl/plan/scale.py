@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from schoolctl.plan.failure import FailureReport
     from schoolctl.plan.steps import Step
 
-COUNT_STAYS = "ECS goes on: watch it with `schoolctl status`, undo it with `schoolctl scale {}`"
 _SERVED = {"healthy", "unused"}
 """States of a target that is not waited for; `unused` is one that no listener leads to."""
 
@@ -29,6 +28,8 @@ def plan_scale(
     wanted: int,
     scaling: ScalingRange | None,
     options: DeployOptions,
+    *,
+    undo: str | None = None,
 ) -> Plan:
     """Decide the steps to `wanted` tasks; none where they run already.
 
@@ -37,6 +38,7 @@ def plan_scale(
         wanted: how many tasks are to run.
         scaling: what auto scaling keeps to; None where it does not manage the count.
         options: whether and how long to wait.
+        undo: the command that takes the count back, where more than the count is changed.
 
     Raises:
         ConflictError: auto scaling would not leave it at that count.
@@ -57,8 +59,15 @@ def plan_scale(
         )
     wait: tuple[Step, ...] = ()
     if options.wait and (change or not _is_at(service, wanted)):
+        back = _undo(before, scaling) if undo is None else undo
         wait = (
-            WaitForCount(service.cluster, name, wanted, options.timeout_seconds, before=before),
+            WaitForCount(
+                service.cluster,
+                name,
+                wanted,
+                options.timeout_seconds,
+                undo=back if change else "",
+            ),
         )
     stops = wanted == 0 and before > 0
     notes = (f"no task of {name} will run: nobody is served until it is scaled up again",)
@@ -70,6 +79,12 @@ def plan_scale(
         warnings=warnings,
         asks=stops,
     )
+
+
+def _undo(before: int, scaling: ScalingRange | None) -> str:
+    """Give the command that takes the count back; empty where auto scaling would refuse it."""
+    allowed = scaling is None or scaling.minimum <= before <= scaling.maximum
+    return f"scale {before}" if allowed else ""
 
 
 def _is_at(service: ServiceState, wanted: int) -> bool:
@@ -95,6 +110,12 @@ def _check_range(
 
 
 # Whether they run
+
+
+def count_stays(step: WaitForCount) -> str:
+    """Say what goes on once nobody waits any more, and how to undo what was changed."""
+    watch = "ECS goes on: watch it with `schoolctl status`"
+    return f"{watch}, undo it with `schoolctl {step.undo}`" if step.undo else watch
 
 
 def count_reached(
@@ -155,7 +176,7 @@ def count_failure(
         seconds: how long it was watched.
         report: what explains it.
     """
-    name, goes_on = f"{step.cluster}/{step.service}", COUNT_STAYS.format(step.before)
+    name, goes_on = f"{step.cluster}/{step.service}", count_stays(step)
     if service is None or service.status != "ACTIVE":
         return RolloutError(
             f"service {name} was deleted meanwhile", hint="`schoolctl deploy` creates it anew"
@@ -185,7 +206,7 @@ def count_unseen(step: WaitForCount, *, why: str, seconds: float) -> TimedOutErr
     return TimedOutError(
         f"whether {runs} was not seen within {duration(seconds)}",
         why=why,
-        hint=COUNT_STAYS.format(step.before),
+        hint=count_stays(step),
     )
 
 

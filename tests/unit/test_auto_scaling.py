@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from schoolctl.errors import ConflictError, UsageError
@@ -156,6 +158,34 @@ def test_a_count_is_set_after_its_limits() -> None:
     assert isinstance(update, UpdateService)
     assert update.request == {"desiredCount": 9}
     assert isinstance(wait, WaitForCount)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "undo"),
+    [
+        (Wanted(8, minimum=4, maximum=8), SCALED, "scale 2 --min 2 --max 6"),
+        (Wanted(6, minimum=4), SCALED, "scale 2 --min 2"),
+        (Wanted(8, maximum=8, cpu=70), SCALED, "scale 2 --max 6 --cpu 60"),
+        (Wanted(4, cpu=60), SCALED, "scale 2"),
+        (Wanted(8, minimum=4, maximum=8), NONE, "scale 2 --no-auto"),
+        (Wanted(0, ends=True), SCALED, "scale 2 --min 2 --max 6 --cpu 60"),
+        (Wanted(0, ends=True), NONE, "scale 2"),
+        (Wanted(4, minimum=4), AutoScaling(ScalingRange(3, 6)), "scale 2 --min 2"),
+    ],
+)
+def test_the_way_back_is_a_command_that_is_taken(
+    wanted: Wanted, found: AutoScaling, undo: str
+) -> None:
+    wait = plan(wanted, found).steps[-1]
+    assert isinstance(wait, WaitForCount)
+    assert wait.undo == undo
+
+
+def test_goals_that_change_beside_the_count_that_is_there_are_no_way_back() -> None:
+    state = replace(service(deployment(state=COMPLETED), desired=2), running=1)
+    *_, wait = plan_auto_scaling(state, Wanted(2, cpu=70), SCALED, DeployOptions()).steps
+    assert isinstance(wait, WaitForCount)
+    assert wait.undo == ""
 
 
 def test_a_count_outside_of_the_limit_that_stays_is_refused() -> None:

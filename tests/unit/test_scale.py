@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WAIT = DeployOptions()
 LEAVE = DeployOptions(wait=False)
-STEP = WaitForCount("school", "web", 4, 60, before=2)
+STEP = WaitForCount("school", "web", 4, 60, undo="scale 2")
 STEADY = deployment(state=COMPLETED)
 
 
@@ -52,7 +52,7 @@ def test_another_count_is_set_and_waited_for_without_a_new_deployment() -> None:
     assert update.request == {"desiredCount": 4}
     assert update.running == update.task_definition == NEW
     assert not update.force
-    assert wait == WaitForCount("school", "web", 4, 1200, before=2)
+    assert wait == WaitForCount("school", "web", 4, 1200, undo="scale 2")
     assert not made.asks
 
 
@@ -147,6 +147,21 @@ def test_the_limit_says_how_far_it_came_and_that_ecs_goes_on() -> None:
     assert error.exit_code is ExitCode.TIMED_OUT
     assert error.what == "only 3 of 4 tasks of school/web run after 1 m"
     assert "undo it with `schoolctl scale 2`" in error.hint
+
+
+def test_a_count_that_did_not_change_is_watched_and_not_undone() -> None:
+    [wait] = plan_scale(state(STEADY, running=1), 2, None, WAIT).steps
+    assert isinstance(wait, WaitForCount)
+    assert wait.undo == ""
+    found = state(STEADY, running=1)
+    error = count_failure(found, wait, stops=0, seconds=60, report=None)
+    assert error.hint == "ECS goes on: watch it with `schoolctl status`"
+
+
+def test_a_count_that_auto_scaling_would_refuse_is_no_way_back() -> None:
+    wait = plan_scale(state(STEADY), 4, ScalingRange(3, 6), WAIT).steps[-1]
+    assert isinstance(wait, WaitForCount)
+    assert wait.undo == ""
 
 
 def test_tasks_that_stop_again_and_again_are_a_failure() -> None:

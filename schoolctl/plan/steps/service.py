@@ -145,8 +145,9 @@ class WaitForCount(ServiceStep, Watching):
     service: str
     count: int
     timeout_seconds: float
-    before: int
-    """How many it was to run before."""
+    undo: str = ""
+    """The command that takes the count back, such as `scale 2 --min 2`; empty where this run
+    does not change it."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
