@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from schoolctl.errors import ConflictError, UsageError
 from schoolctl.model.scaling import Metric, ScalingPolicy, ScalingRange
 from schoolctl.plan.scale import plan_scale
-from schoolctl.plan.steps import Plan
+from schoolctl.plan.steps import Plan, UpdateService
 from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
@@ -113,6 +113,7 @@ def plan_auto_scaling(
     first = tuple(_ends(service, found) if wanted.ends else _begins(service, limits, found))
     counted: Plan | None = None
     if wanted.count is not None:
+        _check_count(service, wanted, wanted.count, limits)
         undo = _undo(service.desired, wanted, limits, found)
         counted = plan_scale(service, wanted.count, limits, options, undo=undo)
     goals = tuple(_goals(service, wanted, found, group))
@@ -130,10 +131,13 @@ def plan_auto_scaling(
             notes=notes if changes else (),
             deletes=bool(wanted.ends and changes),
         )
+    sets_count = any(isinstance(each, UpdateService) for each in counted.steps)
+    if sets_count or not said:
+        said.append(counted.summary)
     # With its limits first: auto scaling would undo a count outside of those before.
     return replace(
         counted,
-        summary=" ".join((*said, counted.summary)),
+        summary=" ".join(said),
         steps=(*changes, *counted.steps),
         notes=(*(notes if changes else ()), *counted.notes),
         deletes=bool(wanted.ends and changes),
@@ -196,15 +200,41 @@ def limits_after(
     return ScalingRange(low, high)
 
 
+def _check_count(
+    service: ServiceState, wanted: Wanted, number: int, limits: ScalingRange | None
+) -> None:
+    """Refuse a count beyond a limit that stays; `check_wanted` has seen those that are given."""
+    if limits is None or limits.minimum <= number <= limits.maximum:
+        return
+    too_few = number < limits.minimum
+    beyond = f"below the lower limit {limits.minimum}" if too_few else ""
+    beyond = beyond or f"above the upper limit {limits.maximum}"
+    whole = replace(wanted, minimum=number) if too_few else replace(wanted, maximum=number)
+    raise ConflictError(
+        f"the count {number} of {service.cluster}/{service.name} is {beyond}, which stays",
+        why="auto scaling would undo it within a minute",
+        hint=f"change that limit, too: `schoolctl scale {_words(whole)}`",
+    )
+
+
 def _both_limits(wanted: Wanted) -> str:
     """Give the options that were given, and an example of each limit that was not."""
-    count = wanted.count
-    known = [each for each in (wanted.minimum, wanted.maximum, count) if each is not None]
+    known = [each for each in (wanted.minimum, wanted.maximum, wanted.count) if each is not None]
     low = wanted.minimum if wanted.minimum is not None else min((2, *known))
     high = wanted.maximum if wanted.maximum is not None else max((6, *known))
-    options = {"min": low, "max": high, "cpu": wanted.cpu, "requests": wanted.requests}
+    return _words(replace(wanted, minimum=low, maximum=high))
+
+
+def _words(wanted: Wanted) -> str:
+    """Give what was asked for as it is typed, but for --no-auto."""
+    options = {
+        "min": wanted.minimum,
+        "max": wanted.maximum,
+        "cpu": wanted.cpu,
+        "requests": wanted.requests,
+    }
     given = [f"--{name} {value}" for name, value in options.items() if value is not None]
-    return " ".join([*([str(count)] if count is not None else []), *given])
+    return " ".join([*([str(wanted.count)] if wanted.count is not None else []), *given])
 
 
 def _begins(

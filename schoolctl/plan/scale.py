@@ -71,8 +71,9 @@ def plan_scale(
         )
     stops = wanted == 0 and before > 0
     notes = (f"no task of {name} will run: nobody is served until it is scaled up again",)
+    scales = f"scale {name} from {before} to {count(wanted, 'task')}."
     return Plan(
-        f"scale {name} from {before} to {count(wanted, 'task')}.",
+        scales if change else f"wait until {name} runs {count(wanted, 'task')}.",
         (*change, *wait),
         nothing=f"nothing to do: {name} runs {service.running} of {count(wanted, 'task')}",
         notes=notes if stops else (),

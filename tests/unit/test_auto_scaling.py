@@ -188,9 +188,40 @@ def test_goals_that_change_beside_the_count_that_is_there_are_no_way_back() -> N
     assert wait.undo == ""
 
 
-def test_a_count_outside_of_the_limit_that_stays_is_refused() -> None:
-    with pytest.raises(ConflictError):
-        plan(Wanted(1, maximum=10), SCALED)
+@pytest.mark.parametrize(
+    ("wanted", "what", "whole"),
+    [
+        (
+            Wanted(1, maximum=8, cpu=60),
+            "the count 1 of school/web is below the lower limit 2, which stays",
+            "1 --min 1 --max 8 --cpu 60",
+        ),
+        (
+            Wanted(9, minimum=3, requests=500),
+            "the count 9 of school/web is above the upper limit 6, which stays",
+            "9 --min 3 --max 9 --requests 500",
+        ),
+    ],
+)
+def test_a_count_outside_of_the_limit_that_stays_is_refused(
+    wanted: Wanted, what: str, whole: str
+) -> None:
+    with pytest.raises(ConflictError) as caught:
+        plan(wanted, SCALED)
+    assert caught.value.what == what
+    assert caught.value.hint == f"change that limit, too: `schoolctl scale {whole}`"
+
+
+def test_the_summary_tells_of_no_count_that_does_not_change() -> None:
+    made = plan(Wanted(2, minimum=2, maximum=6))
+    assert made.summary == "let auto scaling keep school/web at 2 to 6 tasks."
+    assert plan(Wanted(4, maximum=8), SCALED).summary.endswith(" scale web from 2 to 4 tasks.")
+
+
+def test_a_plan_that_only_waits_says_so() -> None:
+    state = replace(service(deployment(state=COMPLETED), desired=2), running=1)
+    made = plan_auto_scaling(state, Wanted(2, minimum=2), SCALED, DeployOptions())
+    assert made.summary == "wait until web runs 2 tasks."
 
 
 def test_a_count_and_limits_that_there_are_already_are_nothing_to_do() -> None:

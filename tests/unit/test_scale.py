@@ -65,6 +65,7 @@ def test_the_count_that_is_there_is_nothing_to_do() -> None:
 def test_a_count_that_was_set_and_is_not_there_yet_is_waited_for() -> None:
     made = plan_scale(state(STEADY, running=1, pending=1), 2, None, WAIT)
     assert [type(each) for each in made.steps] == [WaitForCount]
+    assert made.summary == "wait until web runs 2 tasks."
     assert plan_scale(state(STEADY, running=1), 2, None, LEAVE).steps == ()
 
 
