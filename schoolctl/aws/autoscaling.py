@@ -36,11 +36,23 @@ def find_scaling_range(clients: Clients, cluster: str, service: str) -> ScalingR
     return None
 
 
-def find_auto_scaling(clients: Clients, cluster: str, service: str) -> AutoScaling:
-    """Give the limits and the policies of a service, read side by side."""
+def find_auto_scaling(
+    clients: Clients, cluster: str, service: str, *, with_scheduled: bool = False
+) -> AutoScaling:
+    """Give the limits and the policies of a service, read side by side.
+
+    Args:
+        clients: the AWS clients.
+        cluster: where the service is.
+        service: its name.
+        with_scheduled: whether to read its scheduled actions, too.
+    """
     limits = clients.start(find_scaling_range, clients, cluster, service)
+    scheduled = (
+        clients.start(_find_scheduled, clients, cluster, service) if with_scheduled else None
+    )
     policies = _find_policies(clients, cluster, service)
-    return AutoScaling(limits.result(), policies)
+    return AutoScaling(limits.result(), policies, scheduled.result() if scheduled else ())
 
 
 def _find_policies(clients: Clients, cluster: str, service: str) -> tuple[ScalingPolicy, ...]:
@@ -59,6 +71,24 @@ def _find_policies(clients: Clients, cluster: str, service: str) -> tuple[Scalin
     except UnknownOperationError:
         return ()
     return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _find_scheduled(clients: Clients, cluster: str, service: str) -> tuple[str, ...]:
+    """Give the names of the scheduled actions of a service, sorted.
+
+    Source: application-autoscaling DescribeScheduledActions, all pages.
+    """
+    pages = clients.autoscaling.get_paginator("describe_scheduled_actions")
+    try:
+        with translated(f"read the scheduled actions of {cluster}/{service}"):
+            found = [
+                str(each["ScheduledActionName"])
+                for page in pages.paginate(**_target(cluster, service))
+                for each in page["ScheduledActions"]
+            ]
+    except UnknownOperationError:
+        return ()
+    return tuple(sorted(found))
 
 
 def _policy(answer: dict[str, Any]) -> ScalingPolicy:
@@ -115,7 +145,8 @@ def put_scaling_policy(clients: Clients, cluster: str, service: str, policy: Sca
 def deregister_scalable_target(clients: Clients, cluster: str, service: str) -> bool:
     """End auto scaling of a service; False where it did not manage it.
 
-    Source: application-autoscaling DeregisterScalableTarget, which deletes its policies, too.
+    Source: application-autoscaling DeregisterScalableTarget, which deletes its policies and
+        scheduled actions, too.
     """
     with translated(f"end auto scaling of {cluster}/{service}"):
         try:

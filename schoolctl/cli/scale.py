@@ -59,7 +59,7 @@ def scale(  # noqa: PLR0917  # each is an option
         ),
     ] = None,
     no_auto: Annotated[
-        bool, typer.Option("--no-auto", help="End auto scaling: limits and policies go.")
+        bool, typer.Option("--no-auto", help="End auto scaling: limits, policies and schedule go.")
     ] = False,
     no_wait: NoWait = False,
     timeout: Timeout = TWENTY_MINUTES,
@@ -70,7 +70,8 @@ def scale(  # noqa: PLR0917  # each is an option
     limits is refused; --min and --max set them, with or without a count.
 
     --cpu and --requests tell auto scaling when to move the count, as policies schoolctl-cpu and
-    schoolctl-requests; other policies are left alone. --no-auto asks first.
+    schoolctl-requests; other policies are left alone. --no-auto asks first: with the limits AWS
+    deletes every policy and scheduled action of the service.
     """
     from schoolctl.plan.auto_scaling import Wanted, check_wanted
     from schoolctl.plan.deploy import DeployOptions
@@ -153,7 +154,7 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     from schoolctl.plan.auto_scaling import limits_after, plan_auto_scaling, targets_after, told
 
     names = (run.config.service.cluster, run.config.service.name)
-    scaling = run.clients.start(find_auto_scaling, run.clients, *names)
+    scaling = run.clients.start(find_auto_scaling, run.clients, *names, with_scheduled=wanted.ends)
     service = _service(run)
     group = _only_group(run, service) if wanted.requests is not None else None
     found = scaling.result()

@@ -57,3 +57,5 @@ class AutoScaling:
     limits: ScalingRange | None = None
     """None where it does not manage the count."""
     policies: tuple[ScalingPolicy, ...] = ()
+    scheduled: tuple[str, ...] = ()
+    """The names of the scheduled actions, read only where auto scaling is to end."""

@@ -247,7 +247,7 @@ def _begins(
 def _ends(service: ServiceState, found: AutoScaling) -> Iterator[Step]:
     if found.limits is not None:
         names = tuple(each.name for each in found.policies)
-        yield DeregisterScalableTarget(service.cluster, service.name, names)
+        yield DeregisterScalableTarget(service.cluster, service.name, names, found.scheduled)
 
 
 def _goals(
@@ -312,9 +312,15 @@ def _notes(service: ServiceState, wanted: Wanted, limits: ScalingRange | None) -
 
 
 def _ended(service: ServiceState, wanted: Wanted, found: AutoScaling) -> tuple[str, ...]:
-    if found.limits is None or wanted.count is not None:
+    if found.limits is None:
         return ()
-    return (f"{service.name} stays at {count(service.desired, 'task')}",)
+    notes: tuple[str, ...] = ()
+    if wanted.count is None:
+        notes += (f"{service.name} stays at {count(service.desired, 'task')}",)
+    if found.scheduled:
+        told = f"{count(len(found.scheduled), 'scheduled action')} ({', '.join(found.scheduled)})"
+        notes += (f"AWS deletes {told} with the limits: keep a copy of what you need again",)
+    return notes
 
 
 def told(subject: str, wanted: Wanted, limits: ScalingRange | None) -> str:

@@ -125,7 +125,11 @@ _AUTO_SCALING = _when(
         "application-autoscaling:PutScalingPolicy",
         "application-autoscaling:DeregisterScalableTarget",
     ),
-    *_on(On.ANYTHING, "application-autoscaling:DescribeScalingPolicies"),
+    *_on(
+        On.ANYTHING,
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScheduledActions",
+    ),
     *_on(On.SERVICE_LINKED_ROLES, "iam:CreateServiceLinkedRole"),
     # Application Auto Scaling tries these in the caller's name before it takes a policy.
     *_on(

@@ -194,6 +194,32 @@ def test_the_end_of_auto_scaling_wants_a_yes(project: Project, aws: Aws) -> None
 
 
 @pytest.mark.usefixtures("account")
+def test_the_end_of_auto_scaling_names_scheduled_actions(project: Project, aws: Aws) -> None:
+    project.invoke("scale", "--min", "2", "--max", "6")
+    aws.client("application-autoscaling").put_scheduled_action(
+        **RESOURCE,
+        ScheduledActionName="evening",
+        Schedule="cron(0 20 * * ? *)",
+        ScalableTargetAction={"MinCapacity": 1},
+    )
+    asked = project.invoke("scale", "--no-auto")
+    assert "and delete scheduled action evening" in asked.stderr
+    assert limits(aws) == (2, 6)
+    assert project.invoke("scale", "--no-auto", "--yes").exit_code == ExitCode.DONE
+
+
+@pytest.mark.usefixtures("account")
+def test_an_aws_without_scheduled_actions_ends_auto_scaling(
+    project: Project, aws: Aws, faults: Faults
+) -> None:
+    project.invoke("scale", "--min", "2", "--max", "6")
+    faults.answer("DescribeScheduledActions", "UnknownOperationException", "")
+    done = project.invoke("scale", "--no-auto", "--yes")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert limits(aws) is None
+
+
+@pytest.mark.usefixtures("account")
 def test_a_protected_environment_wants_its_name(project: Project, aws: Aws) -> None:
     protect(project.directory)
     words = ("scale", "--min", "2", "--max", "6")

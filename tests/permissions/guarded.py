@@ -64,6 +64,7 @@ ABSENT = {
         "DeregisterScalableTarget": (),
         "DescribeScalableTargets": (),
         "DescribeScalingPolicies": (),
+        "DescribeScheduledActions": (),
         "PutScalingPolicy": _ALARMS,
         "RegisterScalableTarget": ("iam:CreateServiceLinkedRole",),
     }.items()
@@ -347,6 +348,7 @@ class Guarded(World):
         answers: dict[str, dict[str, Any]] = {
             "DescribeScalableTargets": {"ScalableTargets": [self.scaled] if self.scaled else []},
             "DescribeScalingPolicies": {"ScalingPolicies": []},
+            "DescribeScheduledActions": {"ScheduledActions": []},
             "PutScalingPolicy": {"PolicyARN": "arn:policy", "Alarms": []},
         }
         return json.dumps(answers.get(operation, {})).encode()

@@ -294,6 +294,19 @@ def test_the_end_asks_and_names_the_policies_that_go() -> None:
     assert made.notes == ("web stays at 2 tasks",)
 
 
+def test_the_end_names_the_scheduled_actions_that_go() -> None:
+    made = plan(Wanted(ends=True), replace(SCALED, scheduled=("evening", "morning")))
+    assert made.summary == (
+        "end auto scaling of school/web, and delete schoolctl-cpu, scheduled action evening,"
+        " scheduled action morning."
+    )
+    _, note = made.notes
+    assert note == (
+        "AWS deletes 2 scheduled actions (evening, morning) with the limits: keep a copy of what"
+        " you need again"
+    )
+
+
 def test_the_end_of_what_is_not_managed_is_nothing_to_do() -> None:
     made = plan(Wanted(ends=True))
     assert made.steps == ()

@@ -60,10 +60,12 @@ class DeregisterScalableTarget(ScalingStep):
     cluster: str
     service: str
     policies: tuple[str, ...] = ()
+    scheduled: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
-        gone = f", and delete {', '.join(self.policies)}" if self.policies else ""
+        names = [*self.policies, *(f"scheduled action {each}" for each in self.scheduled)]
+        gone = f", and delete {', '.join(names)}" if names else ""
         return f"end auto scaling of {self.cluster}/{self.service}{gone}"
 
 
