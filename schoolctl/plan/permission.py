@@ -59,7 +59,8 @@ class On(Enum):
     SCALABLE_TARGETS = auto()
     """What auto scaling manages: AWS gives it an id that no name tells."""
     ALARMS = auto()
-    """The alarms that auto scaling makes for its policies, in the caller's name."""
+    """The alarms that auto scaling makes for the service's policies, in the caller's name."""
+    EVERY_ALARM = auto()
     SERVICE_LINKED_ROLES = auto()
     """The roles that AWS's services make for themselves, where an account first uses them."""
 

@@ -132,12 +132,8 @@ _AUTO_SCALING = _when(
     ),
     *_on(On.SERVICE_LINKED_ROLES, "iam:CreateServiceLinkedRole"),
     # Application Auto Scaling tries these in the caller's name before it takes a policy.
-    *_on(
-        On.ALARMS,
-        "cloudwatch:DescribeAlarms",
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:DeleteAlarms",
-    ),
+    *_on(On.EVERY_ALARM, "cloudwatch:DescribeAlarms"),
+    *_on(On.ALARMS, "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
 )
 """Source: ECS guide, "IAM permissions required for Amazon ECS service auto scaling"."""
 _TASK_LOG = _on(On.LOG_STREAMS, "logs:GetLogEvents")

@@ -132,7 +132,9 @@ _ARNS: dict[On, tuple[tuple[str, str], ...]] = {
     On.TAGS_OF_NEW_GROUPS: (("ec2", "security-group/*"),),
     On.STACK: (("cloudformation", "stack/{stack}/*"),),
     On.SCALABLE_TARGETS: (("application-autoscaling", "scalable-target/*"),),
-    On.ALARMS: (("cloudwatch", "alarm:*"),),
+    On.EVERY_ALARM: (("cloudwatch", "alarm:*"),),
+    # Auto scaling names an alarm TargetTracking-<resource id>-AlarmHigh-<an id of its own>.
+    On.ALARMS: (("cloudwatch", "alarm:TargetTracking-service/{cluster}/{service}-*"),),
     # Their names begin with the stack's, as CloudFormation gives them.
     On.DATABASES: (("rds", "db:{stack}-*"),),
 }

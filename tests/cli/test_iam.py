@@ -86,7 +86,7 @@ def test_a_command_that_needs_nothing_has_no_policy(project: Project) -> None:
 
 def test_what_does_not_fit_one_policy_is_printed_in_parts(project: Project) -> None:
     arn = f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{'x' * 300}"
-    many = "".join(f"  s{number}: {{arn: '{arn}{number}'}}\n" for number in range(20))
+    many = "".join(f"  s{number}: {{arn: '{arn}{number}'}}\n" for number in range(18))
     edit(project.directory, "secrets:\n", f"secrets:\n{many}")
     done = project.invoke("iam", "policy", "--for", "all")
     assert "stands in 3: --part 1 to --part 3 print each alone" in done.stderr

@@ -78,6 +78,25 @@ def test_each_kind_of_resource_has_its_arns() -> None:
     assert all(found.values())
 
 
+def test_no_alarm_is_changed_but_those_of_the_service_s_auto_scaling() -> None:
+    alarms = "arn:aws:cloudwatch:us-east-1:123456789012:alarm"
+    made = statements(needed(config(), "scale"), scope())
+    assert {
+        action: each["Resource"]
+        for each in made
+        for action in each["Action"]
+        if action.startswith("cloudwatch:")
+    } == {
+        "cloudwatch:DescribeAlarms": f"{alarms}:*",
+        "cloudwatch:PutMetricAlarm": (
+            f"{alarms}:TargetTracking-service/schoolapp/schoolapp-backend-*"
+        ),
+        "cloudwatch:DeleteAlarms": (
+            f"{alarms}:TargetTracking-service/schoolapp/schoolapp-backend-*"
+        ),
+    }
+
+
 def test_another_partition_has_other_arns() -> None:
     china = Scope(config(), "cn-north-1", "123456789012")
     assert resources(On.REPOSITORY, china) == (
