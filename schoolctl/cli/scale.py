@@ -151,7 +151,13 @@ def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
 def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     """Plan other limits and goals, and perhaps another count with them."""
     from schoolctl.aws.autoscaling import find_auto_scaling
-    from schoolctl.plan.auto_scaling import limits_after, plan_auto_scaling, targets_after, told
+    from schoolctl.plan.auto_scaling import (
+        count_after,
+        limits_after,
+        plan_auto_scaling,
+        targets_of,
+        told,
+    )
 
     names = (run.config.service.cluster, run.config.service.name)
     scaling = run.clients.start(find_auto_scaling, run.clients, *names, with_scheduled=wanted.ends)
@@ -161,15 +167,16 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     plan = plan_auto_scaling(service, wanted, found, options, group)
     limits = limits_after(service, wanted, found.limits)
     plan = _with_budget(run, plan, limits.maximum if limits else wanted.count)
-    desired = service.desired if wanted.count is None else wanted.count
+    before = asdict(found.limits) if found.limits else None
     _begin(
         run,
         service,
-        desired_count=desired,
+        desired_count=count_after(service, wanted, limits),
         previous_count=service.desired,
-        limits=asdict(limits) if limits else None,
-        previous_limits=asdict(found.limits) if found.limits else None,
-        policies=targets_after(wanted, found),
+        # As they are; each step that changes them says so once it is through.
+        limits=before,
+        previous_limits=before,
+        policies=targets_of(found),
     )
     return _Planned(plan, service, told("it", wanted, limits))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import autoscaling as aws
@@ -21,12 +22,20 @@ def apply(step: AnyScalingStep, tools: Tools) -> str:
     match step:
         case RegisterScalableTarget():
             aws.register_scalable_target(tools.clients, step.cluster, step.service, step.limits)
+            _started(tools, limits=asdict(step.limits))
             return ""
         case PutScalingPolicy():
             aws.put_scaling_policy(tools.clients, step.cluster, step.service, step.policy)
+            _started(tools, policies=dict(step.targets))
             return ""
         case DeregisterScalableTarget():
             there = aws.deregister_scalable_target(tools.clients, step.cluster, step.service)
+            _started(tools, limits=None, policies={})
             return "" if there else "it was ended already"
         case _:
             assert_never(step)
+
+
+def _started(tools: Tools, **known: object) -> None:
+    """Put into the document what is so from here on, even where a later step fails."""
+    tools.reporter.result({"verdict": "started", **known})

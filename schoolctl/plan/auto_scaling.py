@@ -253,6 +253,7 @@ def _ends(service: ServiceState, found: AutoScaling) -> Iterator[Step]:
 def _goals(
     service: ServiceState, wanted: Wanted, found: AutoScaling, group: TargetGroup | None
 ) -> Iterator[Step]:
+    targets = targets_of(found)
     for metric, target in wanted.goals():
         name = POLICY_NAMES[metric]
         label = request_label(service, group) if metric is Metric.REQUESTS else ""
@@ -273,7 +274,8 @@ def _goals(
         settings = before.settings if before else {}
         policy = ScalingPolicy(name, metric, float(target), label, settings)
         if policy != before:
-            yield PutScalingPolicy(service.cluster, service.name, policy, before)
+            targets = {**targets, name: policy.target}
+            yield PutScalingPolicy(service.cluster, service.name, policy, before, targets)
 
 
 def request_label(service: ServiceState, group: TargetGroup | None) -> str:
@@ -301,11 +303,9 @@ def request_label(service: ServiceState, group: TargetGroup | None) -> str:
 def _notes(service: ServiceState, wanted: Wanted, limits: ScalingRange | None) -> tuple[str, ...]:
     """Give what comes of the limits."""
     notes: tuple[str, ...] = ()
-    now = service.desired
-    if limits is not None and wanted.count is None:
-        nearest = min(max(now, limits.minimum), limits.maximum)
-        if nearest != now:
-            notes += (f"the count is {now}: auto scaling will set it to {nearest}",)
+    now, then = service.desired, count_after(service, wanted, limits)
+    if wanted.count is None and then != now:
+        notes += (f"the count is {now}: auto scaling will set it to {then}",)
     if limits is not None and limits.minimum == 0:
         notes += ("at 0 tasks there is nothing to measure: no goal brings a task back",)
     return notes
@@ -331,9 +331,15 @@ def told(subject: str, wanted: Wanted, limits: ScalingRange | None) -> str:
     return f"auto scaling keeps {subject} at {limits} tasks{goals}"
 
 
-def targets_after(wanted: Wanted, found: AutoScaling) -> dict[str, float | None]:
-    """Give the policies once a plan is through with their targets; None for another kind."""
-    if wanted.ends:
-        return {}
-    before = {each.name: each.target if each.metric else None for each in found.policies}
-    return before | {POLICY_NAMES[metric]: float(target) for metric, target in wanted.goals()}
+def count_after(service: ServiceState, wanted: Wanted, limits: ScalingRange | None) -> int:
+    """Give the count once a plan is through: the one asked for, or what the limits make of it."""
+    if wanted.count is not None:
+        return wanted.count
+    if limits is None:
+        return service.desired
+    return min(max(service.desired, limits.minimum), limits.maximum)
+
+
+def targets_of(found: AutoScaling) -> dict[str, float | None]:
+    """Give the policies that there are with their targets; None for another kind."""
+    return {each.name: each.target if each.metric else None for each in found.policies}

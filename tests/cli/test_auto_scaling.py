@@ -71,6 +71,53 @@ def test_the_document_tells_limits_and_policies(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("account")
+def test_the_document_of_a_run_that_broke_off_tells_what_was_set(
+    project: Project, faults: Faults
+) -> None:
+    faults.always("PutScalingPolicy", refuse(Trouble.DENIED))
+    told = json.loads(project.invoke(*WORDS, "--json").stdout)
+    assert told["error"]["done"]
+    assert told["verdict"] == "started"
+    assert told["limits"] == {"minimum": 2, "maximum": 6}
+    assert told["previous_limits"] is None
+    assert told["policies"] == {}
+
+
+@pytest.mark.usefixtures("account")
+def test_the_document_of_a_run_that_set_nothing_tells_what_is(
+    project: Project, faults: Faults
+) -> None:
+    faults.always("RegisterScalableTarget", refuse(Trouble.DENIED))
+    told = json.loads(project.invoke(*WORDS, "--json").stdout)
+    assert (told["verdict"], told["limits"], told["policies"]) == ("not started", None, {})
+
+
+@pytest.mark.usefixtures("account")
+def test_the_document_of_a_new_goal_whose_wait_ends_says_that_it_was_set(project: Project) -> None:
+    project.invoke(*WORDS)
+    # No task runs on moto, so that the wait for the count lasts until its end.
+    done = project.invoke("scale", "2", "--cpu", "70", "--timeout", "5", "--json")
+    assert done.exit_code == ExitCode.TIMED_OUT
+    told = json.loads(done.stdout)
+    assert (told["verdict"], told["policies"]) == ("started", {"schoolctl-cpu": 70})
+
+
+@pytest.mark.usefixtures("account")
+def test_the_document_tells_the_count_that_the_limits_lead_to(project: Project) -> None:
+    told = json.loads(project.invoke("scale", "--min", "3", "--max", "6", "--json").stdout)
+    assert (told["previous_count"], told["desired_count"]) == (2, 3)
+
+
+@pytest.mark.usefixtures("account")
+def test_the_document_of_the_end_tells_that_nothing_is_left(project: Project) -> None:
+    project.invoke(*WORDS)
+    told = json.loads(project.invoke("scale", "--no-auto", "--yes", "--json").stdout)
+    assert told["verdict"] == "completed"
+    assert (told["limits"], told["policies"]) == (None, {})
+    assert told["previous_limits"] == {"minimum": 2, "maximum": 6}
+
+
+@pytest.mark.usefixtures("account")
 def test_a_dry_run_shows_the_limits_and_sets_none(project: Project, aws: Aws) -> None:
     done = project.invoke("scale", "--min", "3", "--max", "6", "--cpu", "60", "--dry-run")
     assert done.exit_code == ExitCode.DONE

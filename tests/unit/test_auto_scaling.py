@@ -13,7 +13,7 @@ from schoolctl.plan.auto_scaling import (
     Wanted,
     check_wanted,
     plan_auto_scaling,
-    targets_after,
+    targets_of,
 )
 from schoolctl.plan.deploy import DeployOptions
 from schoolctl.plan.steps import Plan, UpdateService, WaitForCount
@@ -324,11 +324,11 @@ def test_a_count_outside_of_the_limits_is_set_once_they_are_gone() -> None:
 # What is told
 
 
-def test_the_targets_are_those_of_all_policies() -> None:
+def test_each_policy_that_is_put_tells_all_targets_by_then() -> None:
     found = AutoScaling(ScalingRange(2, 6), (CPU, ScalingPolicy("steps")))
-    assert targets_after(Wanted(requests=9), found) == {
-        "schoolctl-cpu": 60.0,
-        "schoolctl-requests": 9.0,
-        "steps": None,
-    }
-    assert targets_after(Wanted(ends=True), found) == {}
+    assert targets_of(found) == {"schoolctl-cpu": 60.0, "steps": None}
+    puts = plan(Wanted(cpu=70, requests=9), found, of=group(BALANCER)).steps
+    assert [each.targets for each in puts if isinstance(each, PutScalingPolicy)] == [
+        {"schoolctl-cpu": 70.0, "steps": None},
+        {"schoolctl-cpu": 70.0, "schoolctl-requests": 9.0, "steps": None},
+    ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from schoolctl.model.scaling import Metric
 from schoolctl.plan.steps.kinds import ScalingStep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schoolctl.model.scaling import ScalingPolicy, ScalingRange
 
 
@@ -46,6 +48,8 @@ class PutScalingPolicy(ScalingStep):
     policy: ScalingPolicy
     before: ScalingPolicy | None = None
     """What the policy of that name says now."""
+    targets: Mapping[str, float | None] = field(default_factory=dict, compare=False)
+    """All policies by then with their targets, as the document tells them."""
 
     def describe(self) -> str:
         """Say what the step does, in the imperative."""
