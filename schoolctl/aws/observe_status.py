@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from schoolctl.clock import Clock
     from schoolctl.config import Config
     from schoolctl.model import ServiceState, Task
+    from schoolctl.model.scaling import ScalingRange
 
 T = TypeVar("T")
 
@@ -68,8 +69,21 @@ def observe_status(
         targets=_allowed(targets, (), "the targets' health is", warn),
         freshness=settings.since(oldest_start(seen), definition) if seen else None,
         lock=_or_none(lock),
-        scaling=_or_none(scaling),
+        scaling=_limits(scaling, warn),
     )
+
+
+def _limits(
+    answer: Future[ScalingRange | None], warn: Callable[[str], None]
+) -> ScalingRange | None:
+    """Give what auto scaling keeps to; that it may not be read is told at the end of the run."""
+    try:
+        return answer.result()
+    except AccessDeniedError:
+        return None
+    except SchoolctlError as error:
+        warn(f"whether auto scaling manages the count is not known: {error.why}")
+        return None
 
 
 def _or_none(answer: Future[T | None]) -> T | None:

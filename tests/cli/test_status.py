@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from schoolctl.errors import ExitCode
 from schoolctl.plan.lock import Holder, render_holder
 from tests.aws.answers import DEFINITION, service_answer, task_json
@@ -308,6 +310,26 @@ def test_limits_that_may_not_be_read_are_no_failure(
         f"warning: whether auto scaling manages the count is not known: {action} is denied;"
         " `schoolctl iam policy --for status` prints a policy that allows it\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        (Refusal("ValidationException", "no"), "AWS answered ValidationException: no"),
+        (Refusal("ThrottlingException", "slow"), "AWS answered ThrottlingException: slow"),
+        (Refusal("UnknownOperationException", ""), ""),
+    ],
+)
+def test_limits_that_cannot_be_read_are_a_warning_where_there_may_be_some(
+    project: Project, scripted: ScriptedAws, refusal: Refusal, why: str
+) -> None:
+    scripted.answer("DescribeScalableTargets", *[refusal] * 9)
+    script(scripted, STEADY)
+    result = project.invoke("status", "--json")
+    assert result.exit_code == ExitCode.DONE
+    warning = f"warning: whether auto scaling manages the count is not known: {why}\n"
+    assert result.stderr == (warning if why else "")
+    assert json.loads(result.stdout)["scaling"] is None
 
 
 def test_commands_that_are_advised_name_the_environment(
