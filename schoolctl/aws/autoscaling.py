@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.errors import is_code, translated
+from schoolctl.aws.visible import changing
 from schoolctl.errors import UnknownOperationError
 from schoolctl.model.scaling import AutoScaling, ScalingPolicy, ScalingRange
 
 if TYPE_CHECKING:
     from schoolctl.aws.clients import Clients
 
+_PENDING: Final = "ConcurrentUpdateException"
+"""What AWS answers while an earlier change of the same target is not through."""
+_UNKNOWN: Final = "ObjectNotFoundException"
 _TRACKING: Final = "TargetTrackingScaling"
 _OURS: Final = ("TargetValue", "PredefinedMetricSpecification", "CustomizedMetricSpecification")
 
@@ -111,9 +115,12 @@ def register_scalable_target(
 ) -> None:
     """Set the limits of a service's count; AWS takes it over where it did not manage it.
 
+    Raises:
+        NotVisibleYetError: an earlier change is not through.
+
     Source: application-autoscaling RegisterScalableTarget.
     """
-    with translated(f"set the limits of auto scaling for {cluster}/{service}"):
+    with changing(f"set the limits of auto scaling for {cluster}/{service}", _PENDING):
         clients.autoscaling.register_scalable_target(
             **_target(cluster, service),
             MinCapacity=limits.minimum,
@@ -124,12 +131,16 @@ def register_scalable_target(
 def put_scaling_policy(clients: Clients, cluster: str, service: str, policy: ScalingPolicy) -> None:
     """Create a target-tracking policy, or replace the one of its name.
 
+    Raises:
+        NotVisibleYetError: an earlier change is not through, or the target not visible yet.
+
     Source: application-autoscaling PutScalingPolicy.
     """
     metric = {"PredefinedMetricType": policy.metric}
     if policy.label:
         metric["ResourceLabel"] = policy.label
-    with translated(f"put scaling policy {policy.name} of {cluster}/{service}"):
+    doing = f"put scaling policy {policy.name} of {cluster}/{service}"
+    with changing(doing, _PENDING, _UNKNOWN):
         clients.autoscaling.put_scaling_policy(
             **_target(cluster, service),
             PolicyName=policy.name,
@@ -145,14 +156,17 @@ def put_scaling_policy(clients: Clients, cluster: str, service: str, policy: Sca
 def deregister_scalable_target(clients: Clients, cluster: str, service: str) -> bool:
     """End auto scaling of a service; False where it did not manage it.
 
+    Raises:
+        NotVisibleYetError: an earlier change is not through.
+
     Source: application-autoscaling DeregisterScalableTarget, which deletes its policies and
         scheduled actions, too.
     """
-    with translated(f"end auto scaling of {cluster}/{service}"):
+    with changing(f"end auto scaling of {cluster}/{service}", _PENDING):
         try:
             clients.autoscaling.deregister_scalable_target(**_target(cluster, service))
         except ClientError as error:
-            if is_code(error, "ObjectNotFoundException"):
+            if is_code(error, _UNKNOWN):
                 return False
             raise
     return True

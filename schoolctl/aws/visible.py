@@ -1,4 +1,4 @@
-"""What AWS does not see yet because it was created a moment ago, told apart from what is wrong."""
+"""What AWS does not take or see yet because of a moment ago, told apart from what is wrong."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ _MAY_BE_EARLY = (
 
 
 class NotVisibleYetError(SchoolctlError):
-    """AWS does not see something yet that was created a moment ago; or it is truly wrong."""
+    """AWS does not see or take yet what follows a change a moment ago; or it is truly wrong."""
 
 
 @contextmanager
-def changing(doing: str) -> Iterator[None]:
+def changing(doing: str, *early: str) -> Iterator[None]:
     """Turn botocore's errors into ours, as `translated` does, with what may be visible in a moment.
+
+    Args:
+        doing: what was being done, as the end of "could not ...".
+        early: codes that this call may be answered with soon after another one.
 
     Raises:
         NotVisibleYetError: the same call may succeed some seconds later.
@@ -38,7 +42,7 @@ def changing(doing: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            if _may_be_early(error):
+            if is_code(error, *early) or _may_be_early(error):
                 told = from_client_error(error, doing)
                 raise NotVisibleYetError(told.what, why=told.why, hint=told.hint) from error
             raise

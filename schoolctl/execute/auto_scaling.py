@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import autoscaling as aws
+from schoolctl.execute.visible import until_settled
 from schoolctl.plan.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
 
 def apply(step: AnyScalingStep, tools: Tools) -> str:
     """Carry out a step; gives what to say beside its description, or nothing."""
+    clients, names = tools.clients, (step.cluster, step.service)
     match step:
         case RegisterScalableTarget():
-            aws.register_scalable_target(tools.clients, step.cluster, step.service, step.limits)
-            _started(tools, limits=asdict(step.limits))
+            limits = step.limits
+            until_settled(tools, lambda: aws.register_scalable_target(clients, *names, limits))
+            _started(tools, limits=asdict(limits))
             return ""
         case PutScalingPolicy():
-            aws.put_scaling_policy(tools.clients, step.cluster, step.service, step.policy)
+            policy = step.policy
+            until_settled(tools, lambda: aws.put_scaling_policy(clients, *names, policy))
             _started(tools, policies=dict(step.targets))
             return ""
         case DeregisterScalableTarget():
-            there = aws.deregister_scalable_target(tools.clients, step.cluster, step.service)
+            there = until_settled(tools, lambda: aws.deregister_scalable_target(clients, *names))
             _started(tools, limits=None, policies={})
             return "" if there else "it was ended already"
         case _:

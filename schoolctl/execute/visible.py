@@ -1,10 +1,11 @@
-"""Waits for what was created a moment ago and is not visible to ECS yet."""
+"""Waits for what was changed a moment ago and is not visible or settled yet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.aws.visible import NotVisibleYetError
+from schoolctl.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _VISIBLE_WITHIN_SECONDS = 60.0
+_SETTLES_WITHIN_SECONDS = 15.0
 _PAUSE_SECONDS = 3.0
 
 
@@ -22,16 +24,40 @@ def until_visible(tools: Tools, call: Callable[[], T]) -> T:
 
     Both take effect some seconds after they were created; after a minute they are truly wrong.
     """
-    give_up_at = tools.clock.monotonic() + _VISIBLE_WITHIN_SECONDS
+    return _repeat(
+        tools,
+        call,
+        _VISIBLE_WITHIN_SECONDS,
+        begun="waiting up to a minute",
+        given_up="it was tried again for a minute: this is no matter of time",
+    )
+
+
+def until_settled(tools: Tools, call: Callable[[], T]) -> T:
+    """Repeat a call for some seconds while AWS is still busy with the one before it."""
+    limit = duration(_SETTLES_WITHIN_SECONDS)
+    return _repeat(
+        tools,
+        call,
+        _SETTLES_WITHIN_SECONDS,
+        begun=f"waiting up to {limit}",
+        given_up=f"it was tried again for {limit}",
+    )
+
+
+def _repeat(
+    tools: Tools, call: Callable[[], T], within_seconds: float, *, begun: str, given_up: str
+) -> T:
+    give_up_at = tools.clock.monotonic() + within_seconds
     told = False
     while True:
         try:
             return call()
         except NotVisibleYetError as error:
             if tools.clock.monotonic() >= give_up_at:
-                error.why += "\nit was tried again for a minute: this is no matter of time"
+                error.why += f"\n{given_up}"
                 raise
             if not told:
-                tools.reporter.note(f"waiting up to a minute: {error.why}")
+                tools.reporter.note(f"{begun}: {error.why}")
             told = True
             tools.clock.sleep(_PAUSE_SECONDS)

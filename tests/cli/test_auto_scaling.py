@@ -312,6 +312,52 @@ def test_a_call_that_is_denied_is_made_by_the_next_run(
     assert [*policies(aws)] == ["schoolctl-cpu"]
 
 
+PENDING = ("ConcurrentUpdateException", "You already have a pending update to a Scalable Target")
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("operation", "refusal"),
+    [
+        ("RegisterScalableTarget", PENDING),
+        ("PutScalingPolicy", PENDING),
+        ("PutScalingPolicy", ("ObjectNotFoundException", "No scalable target registered for it")),
+    ],
+    ids=str,
+)
+def test_a_write_that_comes_too_soon_after_another_is_repeated(
+    project: Project, aws: Aws, faults: Faults, operation: str, refusal: tuple[str, str]
+) -> None:
+    faults.answer(operation, *refusal)
+    faults.answer(operation, *refusal)
+    done = project.invoke(*WORDS)
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert done.stderr.count("waiting up to 15 s: ") == 1
+    assert limits(aws) == (2, 6)
+    assert [*policies(aws)] == ["schoolctl-cpu"]
+
+
+@pytest.mark.usefixtures("account")
+def test_an_end_that_comes_too_soon_after_another_write_is_repeated(
+    project: Project, aws: Aws, faults: Faults
+) -> None:
+    project.invoke(*WORDS)
+    faults.answer("DeregisterScalableTarget", *PENDING)
+    assert project.invoke("scale", "--no-auto", "--yes").exit_code == ExitCode.DONE
+    assert limits(aws) is None
+
+
+@pytest.mark.usefixtures("account")
+def test_a_write_that_stays_refused_ends_after_some_seconds(
+    project: Project, aws: Aws, faults: Faults
+) -> None:
+    faults.answer_always("PutScalingPolicy", *PENDING)
+    done = project.invoke(*WORDS)
+    assert done.exit_code == ExitCode.FAILED
+    assert "it was tried again for 15 s" in done.stderr
+    assert limits(aws) == (2, 6)
+
+
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("operation", ["RegisterScalableTarget", "PutScalingPolicy"])
 def test_a_lost_reply_is_no_failure(
