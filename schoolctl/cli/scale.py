@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -133,6 +133,7 @@ class _Planned:
 
 def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     """Plan another count, within what auto scaling keeps to."""
+    from schoolctl.plan.connections import with_budget
     from schoolctl.plan.scale import plan_scale
 
     number = wanted.count
@@ -143,7 +144,7 @@ def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     limits, warning = scaling.result()
     if warning:
         run.reporter.warn(warning)
-    plan = _with_budget(run, plan_scale(service, number, limits, options), number)
+    plan = with_budget(plan_scale(service, number, limits, options), run.config, number)
     _begin(run, service, desired_count=number, previous_count=service.desired)
     return _Planned(plan, service)
 
@@ -158,6 +159,7 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
         targets_of,
         told,
     )
+    from schoolctl.plan.connections import with_budget
 
     names = (run.config.service.cluster, run.config.service.name)
     scaling = run.clients.start(find_auto_scaling, run.clients, *names, with_scheduled=wanted.ends)
@@ -166,7 +168,7 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     found = scaling.result()
     plan = plan_auto_scaling(service, wanted, found, options, group)
     limits = limits_after(service, wanted, found.limits)
-    plan = _with_budget(run, plan, limits.maximum if limits else wanted.count)
+    plan = with_budget(plan, run.config, limits.maximum if limits else wanted.count)
     before = asdict(found.limits) if found.limits else None
     _begin(
         run,
@@ -179,16 +181,6 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
         policies=targets_of(found),
     )
     return _Planned(plan, service, told("it", wanted, limits))
-
-
-def _with_budget(run: Run, plan: Plan, tasks: int | None) -> Plan:
-    """Give a plan with a warning where so many tasks may open more connections than there are."""
-    from schoolctl.plan.connections import budget_of
-
-    budget = budget_of(run.config, tasks) if tasks is not None else None
-    if budget is None or budget.fits:
-        return plan
-    return replace(plan, warnings=(*plan.warnings, budget.problem()))
 
 
 def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from schoolctl.config.infra import DatabaseConfig
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.config import Config
+    from schoolctl.plan.steps import Plan
 
 RESERVED: Final = 5
 """For what is not the service: migrations, backups, people. The service reserves as many."""
@@ -159,6 +160,20 @@ def budget_of(config: Config, tasks: int | None = None) -> Budget | None:
         return None
     wanted = config.service.desired_count if tasks is None else tasks
     return Budget(wanted, _max_percent(config), pool, limit)
+
+
+def with_budget(plan: Plan, config: Config, tasks: int | None) -> Plan:
+    """Give a plan with a warning where so many tasks may open more connections than there are.
+
+    Args:
+        plan: as it was decided.
+        config: the environment.
+        tasks: how many the plan leads to; None where it leaves the count alone.
+    """
+    budget = budget_of(config, tasks) if tasks is not None else None
+    if budget is None or budget.fits:
+        return plan
+    return replace(plan, warnings=(*plan.warnings, budget.problem()))
 
 
 def unchecked(config: Config) -> str:
