@@ -9,8 +9,9 @@ as reading the configuration, and no command needs them all.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from schoolctl.late import loader
 
 if TYPE_CHECKING:
     from schoolctl.model.identity import Identity
@@ -128,13 +129,4 @@ _PARTS = {
         "SecretInfo",
     ),
 }
-_HOMES = {name: part for part, names in _PARTS.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    """Load the part that has `name`."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = loader(__name__, _PARTS)

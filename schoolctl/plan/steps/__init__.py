@@ -9,9 +9,10 @@ As with the model, a part is loaded when one of its names is first asked for.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from schoolctl.late import loader
 
 if TYPE_CHECKING:
     from schoolctl.plan.steps.images import (
@@ -226,16 +227,7 @@ _PARTS = {
         "CreateIdentityProvider",
     ),
 }
-_HOMES = {name: part for part, names in _PARTS.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    """Load the part that has `name`."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = loader(__name__, _PARTS)
 
 
 @dataclass(frozen=True)
