@@ -41,6 +41,12 @@ def when_ready(_server: object) -> None:
     gc.freeze()
 
 
+# Nobody's forwarding headers mean anything to gunicorn: the service reads the load balancer's
+# itself. With an empty policy for everybody, the address of each request is not looked at.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+forwarded_allow_ips = "*"
+
 accesslog = None  # the service writes its own line for each request
 logconfig_dict = {
     "version": 1,

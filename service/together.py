@@ -21,13 +21,13 @@ LATE_SECONDS: Final = 0.05
 class _Waiting(Generic[Item, Result]):
     """One call whose turn has not come."""
 
-    __slots__ = ("batch", "item", "outcome", "signal")
+    __slots__ = ("item", "leads", "outcome", "signal")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.outcome: Result | Exception | None = None
-        self.batch: list[_Waiting[Item, Result]] = []
-        """Set where this call is to do the work of others, too."""
+        self.leads = False
+        """Whether this call is to do the work of a group."""
         self.signal = threading.Lock()
         self.signal.acquire()
 
@@ -84,8 +84,8 @@ class Together(Generic[Item, Result]):
                 self._under_way += 1
                 self._begin()
         self._wait(mine)
-        if mine.batch:
-            self._lead(mine.batch)
+        if mine.leads:
+            self._lead(mine)
         return _given(mine.outcome)
 
     def _wait(self, mine: _Waiting[Item, Result]) -> None:
@@ -98,10 +98,16 @@ class Together(Generic[Item, Result]):
         # It is in a group that is under way; that ends within the database's own time-outs.
         mine.signal.acquire()
 
-    def _lead(self, batch: list[_Waiting[Item, Result]]) -> None:
+    def _lead(self, mine: _Waiting[Item, Result]) -> None:
         """Do the work of a group, then have the next one begun."""
         outcomes: Sequence[Result | Exception] | None = None
+        batch = [mine]
         try:
+            # Requests that have arrived are read first: that takes no longer than they would wait.
+            time.sleep(0)
+            with self._mutex:
+                others = min(MOST_TOGETHER - 1, len(self._waiting))
+                batch += [self._waiting.popleft() for _ in range(others)]
             outcomes = self._handle([each.item for each in batch])
         except Exception as error:  # noqa: BLE001 - passed on to each of the group
             outcomes = [error] * len(batch)
@@ -127,12 +133,11 @@ class Together(Generic[Item, Result]):
         return late and self._under_way < self._at_once
 
     def _begin(self) -> None:
-        """Give the next group to the first that waits."""
-        count = min(MOST_TOGETHER, len(self._waiting))
-        batch = [self._waiting.popleft() for _ in range(count)]
+        """Have the first that waits lead the next group: itself, and whoever waits by then."""
+        first = self._waiting.popleft()
         self._begun = time.monotonic()
-        batch[0].batch = batch
-        batch[0].signal.release()
+        first.leads = True
+        first.signal.release()
 
 
 def _given(outcome: Result | Exception | None) -> Result:
