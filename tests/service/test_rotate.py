@@ -101,10 +101,10 @@ def test_ended_at_any_point_the_service_can_log_in_and_the_next_run_completes(
         changed_by_the_second.append(run(settings))
         assert the_service_can_log_in(settings)
         open_connection(settings, NEW_LOGIN, 5).close()
-    # The change was cut off in some runs, and was through in others.
+    # The change was cut off in some runs, and was through in others. Not before just one piece: TCP
+    # cuts the same bytes differently each time.
     assert changed_by_the_second.count(True) > 5
     assert changed_by_the_second.count(False) > 2
-    assert changed_by_the_second == sorted(changed_by_the_second, reverse=True)
 
 
 def test_a_task_that_starts_between_the_two_writes_can_log_in(
