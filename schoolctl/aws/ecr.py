@@ -255,10 +255,10 @@ def wants_reading(detail: ImageDetailTypeDef) -> bool:
     if _is_archived(detail):
         return False  # ImageInaccessible
     # What has no media type was pushed before ECR noted it, and may be an index.
-    if (detail.get("imageManifestMediaType") or "") in _MAYBE_INDEX:
+    if detail.get("imageManifestMediaType", "") in _MAYBE_INDEX:
         return True
     # ECR names the subject of what refers to another image; not every look-alike does.
-    artifact = (detail.get("artifactMediaType") or "") not in _OF_IMAGES
+    artifact = detail.get("artifactMediaType", "") not in _OF_IMAGES
     return artifact and "subjectManifestDigest" not in detail
 
 
@@ -303,16 +303,16 @@ def find_manifests(clients: Clients, name: str, digests: Sequence[str]) -> dict[
 def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> Image:
     """Give an image of DescribeImages, with what its manifest adds where that was read.
 
-    Its times may be numbers still, and what is absent None, as `read_ahead` gives them.
+    Its times may be numbers still, as `read_ahead` gives them.
     """
     subject = detail.get("subjectManifestDigest")
     return Image(
         digest=Digest(detail["imageDigest"]),
-        tags=tuple(sorted(detail.get("imageTags") or ())),
+        tags=tuple(sorted(detail.get("imageTags", ()))),
         size_bytes=detail.get("imageSizeInBytes") or 0,
         pushed_at=_utc(detail.get("imagePushedAt")) or _NEVER,
         pulled_at=_utc(detail.get("lastRecordedPullTime")),
-        media_type=detail.get("imageManifestMediaType") or "",
+        media_type=detail.get("imageManifestMediaType", ""),
         children=manifest.children if manifest else (),
         subject=Digest(subject) if subject else manifest.subject if manifest else None,
         archived=_is_archived(detail),
@@ -321,7 +321,7 @@ def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> 
 
 def _is_archived(detail: ImageDetailTypeDef) -> bool:
     # Where ECR says nothing of it, there is no archive. ACTIVATING is on its way out of it.
-    return (detail.get("imageStatus") or "ACTIVE") != "ACTIVE"
+    return detail.get("imageStatus", "ACTIVE") != "ACTIVE"
 
 
 # The login

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.model import ServiceState, Task
     from schoolctl.model.scaling import ScalingRange
+    from schoolctl.plan.lock import Found
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ def observe_status(
         tasks=tuple(in_order(seen)),
         targets=_allowed(targets, (), "the targets' health is", warn),
         freshness=settings.since(oldest_start(seen), definition) if seen else None,
-        lock=_or_none(lock),
+        lock=_lock(lock),
         scaling=_limits(scaling, warn),
     )
 
@@ -86,8 +87,8 @@ def _limits(
         return None
 
 
-def _or_none(answer: Future[T | None]) -> T | None:
-    """Give what is told beside; that it may not be read is told at the end of the run."""
+def _lock(answer: Future[Found | None]) -> Found | None:
+    """Give the lock; who may not read it most likely does not deploy, and needs no warning."""
     try:
         return answer.result()
     except SchoolctlError:

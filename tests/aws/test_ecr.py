@@ -252,7 +252,10 @@ def test_a_page_of_somebody_else_is_not_an_empty_repository(faults: Faults, page
     assert told.value.why == "what answered was not AWS"
 
 
-def test_what_an_image_lacks_may_be_null(scripted: ScriptedAws, written: Clients) -> None:
+@pytest.mark.parametrize("artifact", [{}, {"artifactMediaType": "application/vnd.example"}])
+def test_what_an_image_lacks_may_be_null(
+    scripted: ScriptedAws, written: Clients, artifact: dict[str, str]
+) -> None:
     detail = {
         "imageDigest": f"sha256:{1:064x}",
         "imagePushedAt": 1_700_000_000,
@@ -262,10 +265,13 @@ def test_what_an_image_lacks_may_be_null(scripted: ScriptedAws, written: Clients
     others = ("artifactMediaType", "subjectManifestDigest")
     scripted.answer(
         "DescribeImages",
-        {"imageDetails": [{**detail, **dict.fromkeys((*nulls, *others))}]},
-        {"imageDetails": [detail]},
+        {"imageDetails": [{**detail, **dict.fromkeys((*nulls, *others)), **artifact}]},
+        {"imageDetails": [{**detail, **artifact}]},
     )
+    scripted.answer("BatchGetImage", {"images": [], "failures": []})
     assert list_images(written, NAME) == list_images(written, NAME)
+    # Of what may be about another image, the manifest is read.
+    assert len(scripted.requests("BatchGetImage")) == (2 if artifact else 0)
 
 
 def test_indexes_are_read_a_hundred_at_a_time(scripted: ScriptedAws, written: Clients) -> None:
