@@ -115,7 +115,8 @@ def plan_auto_scaling(
     if wanted.count is not None:
         _check_count(service, wanted, wanted.count, limits)
         undo = _undo(service.desired, wanted, limits, found)
-        counted = plan_scale(service, wanted.count, limits, options, undo=undo)
+        # Without the limits: the count was checked, and who sets both needs no warning of either.
+        counted = plan_scale(service, wanted.count, None, options, undo=undo)
     goals = tuple(_goals(service, wanted, found, group))
     changes: tuple[Step, ...] = (*first, *goals)
     said = [f"{each.describe()}." for each in changes]

@@ -60,6 +60,12 @@ def test_both_limits_begin_auto_scaling() -> None:
     assert not made.deletes
 
 
+def test_who_sets_the_count_with_its_limits_is_not_warned_of_them() -> None:
+    made = plan(Wanted(count=3, minimum=2, maximum=6, cpu=60))
+    assert len(made.steps) == 4
+    assert made.warnings == ()
+
+
 def test_limits_that_there_are_already_are_nothing_to_do() -> None:
     made = plan(Wanted(minimum=2, maximum=6), SCALED)
     assert made.steps == ()
