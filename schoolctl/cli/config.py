@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +12,7 @@ from schoolctl.cli.run import Run
 from schoolctl.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from schoolctl.config import Problem, ResolvedConfig
-    from schoolctl.plan.connections import Budget
+    from schoolctl.config import ResolvedConfig
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Show and check the configuration."
@@ -52,38 +47,18 @@ def show(context: typer.Context) -> None:
 def check(context: typer.Context) -> None:
     """Check all environments, and name all problems at once.
 
-    This machine's .schoolctl/<environment>.yaml files are checked, too. Where the tasks' pools and
-    the database's max_connections are known, the connections are counted.
+    This machine's .schoolctl/<environment>.yaml files are checked, too.
     """
-    from schoolctl.config import InvalidConfigError, load_config_file
-    from schoolctl.plan.connections import budget_of, unchecked
+    from schoolctl.config import load_config_file
 
     run = Run.of(context)
     file = load_config_file(run.options.config, cwd=run.services.directory, overlays=True)
-    environments = file.all()
-    budgets = {name: budget_of(each.config) for name, each in environments.items()}
-    problems = list(_over_budget(environments, budgets))
-    if problems:
-        raise InvalidConfigError(problems)
     names = file.environment_names
     listed = ", ".join(names)
-    counted = {name: each for name, each in budgets.items() if each is not None}
     run.reporter.result(
-        {
-            "file": str(file.path),
-            "environments": list(names),
-            "problems": [],
-            "connections": {name: each.document() for name, each in counted.items()},
-        },
-        [
-            f"{file.path.name}: no problems in {count(len(names), 'environment')}: {listed}",
-            *(f"{name}: {each.describe()}" for name, each in counted.items()),
-        ],
+        {"file": str(file.path), "environments": list(names), "problems": []},
+        [f"{file.path.name}: no problems in {count(len(names), 'environment')}: {listed}"],
     )
-    for name, each in environments.items():
-        why = unchecked(each.config)
-        if why:
-            run.reporter.note(f"{name}: database connections are not counted: {why}")
 
 
 @app.command("schema", cls=Command)
@@ -109,25 +84,6 @@ def schema(
     file = find_config_file(run.options.config, cwd=run.services.directory)
     path = write_schema(file.parent)
     run.reporter.result({"file": str(path)}, [f"wrote {path}"])
-
-
-def _over_budget(
-    environments: Mapping[str, ResolvedConfig], budgets: Mapping[str, Budget | None]
-) -> Iterator[Problem]:
-    """Give the environments whose tasks may open more connections than there are.
-
-    What several have from the same line is one problem, which names them unless it is all.
-    """
-    from schoolctl.config import Layer
-
-    found: dict[Problem, list[str]] = defaultdict(list)
-    for name, budget in budgets.items():
-        if budget is not None and not budget.fits:
-            found[environments[name].problem(budget.paths, budget.problem())].append(name)
-    for problem, names in found.items():
-        one_of_several = len(names) < len(environments) and problem.origin.layer is Layer.BASE
-        where = f" (in {' and '.join(names)})" if one_of_several else ""
-        yield replace(problem, message=problem.message + where)
 
 
 def _rows(resolved: ResolvedConfig, values: dict[str, object]) -> list[tuple[str, str, str]]:

@@ -62,7 +62,6 @@ def deploy(  # noqa: PLR0917  # one argument for each option
     """
     from schoolctl.cli.planning import plan_choice
     from schoolctl.cli.stack_values import StackValues
-    from schoolctl.plan.connections import with_budget
     from schoolctl.plan.deploy import DeployOptions
     from schoolctl.plan.target import parse_choice
 
@@ -88,8 +87,7 @@ def deploy(  # noqa: PLR0917  # one argument for each option
         if run.change.dry_run:
             diff = found.diff(run.config.task.container)
             run.reporter.result({"diff": diff.document()}, diff.lines())
-        plan = with_budget(found.plan, run.config, desired_count)
-        _carry_out(run, plan, found.target, found.present.service, wait=options.wait)
+        _carry_out(run, found.plan, found.target, found.present.service, wait=options.wait)
 
 
 def _fail_fast(tasks: int | None, *, no_wait: bool) -> int | None:

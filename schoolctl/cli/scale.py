@@ -133,7 +133,6 @@ class _Planned:
 
 def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     """Plan another count, within what auto scaling keeps to."""
-    from schoolctl.plan.connections import with_budget
     from schoolctl.plan.scale import plan_scale
 
     number = wanted.count
@@ -144,7 +143,7 @@ def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     limits, warning = scaling.result()
     if warning:
         run.reporter.warn(warning)
-    plan = with_budget(plan_scale(service, number, limits, options), run.config, number)
+    plan = plan_scale(service, number, limits, options)
     _begin(run, service, desired_count=number, previous_count=service.desired)
     return _Planned(plan, service)
 
@@ -159,7 +158,6 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
         targets_of,
         told,
     )
-    from schoolctl.plan.connections import with_budget
 
     names = (run.config.service.cluster, run.config.service.name)
     scaling = run.clients.start(find_auto_scaling, run.clients, *names, with_scheduled=wanted.ends)
@@ -168,7 +166,6 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     found = scaling.result()
     plan = plan_auto_scaling(service, wanted, found, options, group)
     limits = limits_after(service, wanted, found.limits)
-    plan = with_budget(plan, run.config, limits.maximum if limits else wanted.count)
     before = asdict(found.limits) if found.limits else None
     _begin(
         run,

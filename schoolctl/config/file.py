@@ -54,21 +54,6 @@ class ResolvedConfig:
         """The build context's folder."""
         return self.file.directory / self.config.image.context
 
-    def problem(self, paths: Iterable[Path_], message: str) -> Problem:
-        """Make a problem of values that do not go together, at the one that was written last.
-
-        Args:
-            paths: the values; at least one of them was written.
-            message: what is wrong with them.
-        """
-        written = [
-            (self.origins[dotted(path)], path) for path in paths if dotted(path) in self.origins
-        ]
-        origin, path = max(written, key=lambda each: each[0].turn)
-        in_environment = origin.layer is Layer.ENVIRONMENT
-        prefix: Path_ = ("environments", self.config.environment) if in_environment else ()
-        return Problem(origin, dotted((*prefix, *path)), message)
-
     @property
     def dockerfile_path(self) -> Path:
         """The Dockerfile's path."""

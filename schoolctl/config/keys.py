@@ -22,6 +22,9 @@ FILE_KEYS: Final = ("default_environment", "environments")
 FREE_FORM: Final = (("task", "overrides"), ("service", "overrides"))
 """The paths below which AWS decides what there is."""
 
+REMOVED: Final = (("service", "database_connections"),)
+"""The paths of keys that earlier versions had."""
+
 _CLOSE: Final = 0.6
 _VERY_CLOSE: Final = 0.75
 

@@ -270,10 +270,6 @@ class ServiceConfig(Section):
     release_timeout: Annotated[int, Field(ge=1, le=86400)] = Field(
         900, description="seconds that the release command may take; then the deploy fails"
     )
-    database_connections: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        None,
-        description="max_connections of the database; `config check` counts the tasks' pools by it",
-    )
 
 
 class NetworkConfig(Section):

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
-from schoolctl.config.keys import FILE_KEYS, FREE_FORM, sibling_keys, suggest, suggest_elsewhere
+from schoolctl.config.keys import (
+    FILE_KEYS,
+    FREE_FORM,
+    REMOVED,
+    sibling_keys,
+    suggest,
+    suggest_elsewhere,
+)
 from schoolctl.config.merge import merge
 from schoolctl.config.messages import describe_fault
 from schoolctl.config.models import FORMS, Config, Settings
@@ -156,7 +163,9 @@ def _unknown_key(path: Path_, *, file_level: bool) -> _Fault:
     meant = suggest(key, siblings)
     elsewhere = None if meant else suggest_elsewhere(key)
     shown = [sibling for sibling in siblings if sibling != _HIDDEN]
-    if key in FILE_KEYS:
+    if path in REMOVED:
+        message = "was removed in this version; delete the line"
+    elif key in FILE_KEYS:
         message = "unknown key; it belongs at the top level of schoolctl.yaml"
     elif meant or elsewhere:
         message = f"unknown key; did you mean {meant or elsewhere}?"

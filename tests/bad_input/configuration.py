@@ -50,6 +50,9 @@ CASES = {
     "a misspelt key": _dev("regoin: us-east-1", "unknown key; did you mean region?"),
     "a misspelt section": _config("task:\n", "taks:\n", "taks: unknown key; did you mean task?"),
     "a key of another tool": _config("app:", "version: 3\napp:", "version: unknown key"),
+    "a key that was removed": _config(
+        "service:\n", "service:\n  database_connections: 60\n", "was removed in this version"
+    ),
     "a key in capitals": _config("  port:", "  Port:", "did you mean port?"),
     "a key twice": _config("  port: 3000\n", "  port: 3000\n  port: 3001\n", "port"),
     "a missing key": _config("  family: schoolapp-backend\n", "", "task.family"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.errors import ExitCode
-from tests.cli.account import NAME, Account, edit, protect, serving
+from tests.cli.account import NAME, Account, protect, serving
 from tests.faults import refuse
 from tests.wire import Trouble
 
@@ -183,28 +183,6 @@ def test_requests_are_counted_by_the_service_s_load_balancer(project: Project, a
             "ResourceLabel": label,
         },
     }
-
-
-@pytest.mark.usefixtures("account")
-@pytest.mark.parametrize(
-    ("words", "warned"),
-    [
-        (("--min", "2", "--max", "5"), ""),
-        (("--min", "2", "--max", "6"), "6 tasks, 12 while they are replaced, may open 72"),
-        (("6",), "6 tasks, 12 while they are replaced, may open 72"),
-        (("5",), ""),
-    ],
-    ids=str,
-)
-def test_more_tasks_than_the_database_has_connections_for_are_one_warning(
-    project: Project, words: tuple[str, ...], warned: str
-) -> None:
-    pools = "  environment: {DB_POOL_SIZE: '2'}\nservice:\n  database_connections: 65\n"
-    edit(project.directory, "service:\n", pools)
-    done = project.invoke("scale", *words, "--dry-run")
-    assert done.exit_code == ExitCode.DONE, done.stderr
-    assert done.stderr.count("warning:") == bool(warned)
-    assert warned in done.stderr
 
 
 @pytest.mark.usefixtures("account")

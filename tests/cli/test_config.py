@@ -264,61 +264,20 @@ def test_check_gives_each_problem_as_json(project: Project) -> None:
     ]
 
 
-POOLS = "  environment: {DB_POOL_SIZE: '4'}\nservice:\n"
-
-
-def test_check_counts_the_connections_that_tasks_may_open(project: Project) -> None:
-    edit(project.directory, "service:\n", f"{POOLS}  database_connections: 60\n")
-    edit(project.directory, "  other: {", "  other: {service: {database_connections: null}, ")
-    result = project.invoke("config", "check")
-    assert result.exit_code == 0
-    counted = (
-        "1 task, 2 while they are replaced, may open 20 database connections (2 workers of 4 + 1"
-        " in each); the database allows 60, and 5 are for others"
-    )
-    assert result.stdout.splitlines()[1:] == [f"dev: {counted}", f"prod: {counted}"]
-    assert result.stderr == (
-        "other: database connections are not counted: how many the database allows is not known;"
-        " service.database_connections says it\n"
-    )
-    document = json.loads(project.invoke("config", "check", "--json").stdout)
-    assert sorted(document["connections"]) == ["dev", "prod"]
-    assert document["connections"]["dev"]["connections"] == 20
-
-
-def test_check_refuses_more_connections_than_there_are(project: Project) -> None:
-    edit(
-        project.directory,
-        "service:\n",
-        f"{POOLS}  desired_count: 3\n  database_connections: 60\n",
-    )
-    edit(project.directory, "  other: {", "  other: {service: {desired_count: 4}, ")
-    edit(project.directory, "  dev: {", "  dev: {service: {desired_count: 2}, ")
-    result = project.invoke("config", "check")
-    assert result.exit_code == 2
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_a_key_that_was_removed_is_a_problem_with_its_place(project: Project, command: str) -> None:
+    edit(project.directory, "service:\n", "service:\n  database_connections: 60\n")
     lines = (project.directory / "schoolctl.yaml").read_text().splitlines()
-    base, other = (
-        next(n for n, line in enumerate(lines, 1) if each in line)
-        for each in ("  database_connections", "  other:")
-    )
+    line = lines.index("  database_connections: 60") + 1
+    result = project.invoke("config", command)
+    assert result.exit_code == 2
+    assert result.stdout == ""
     assert result.stderr == (
-        "error: schoolctl.yaml has 2 problems\n"
-        f"why:   schoolctl.yaml:{base}:25  service.database_connections: 3 tasks, 6 while they are"
-        " replaced, may open 60 database connections (2 workers of 4 + 1 in each); the database"
-        " allows 60, and 5 are for others: run 2 tasks at most, lower DB_POOL_SIZE,"
-        " DB_POOL_OVERFLOW or WEB_CONCURRENCY, or take a larger database (in prod)\n"
-        f"       schoolctl.yaml:{other}:36  environments.other.service.desired_count: 4 tasks, 8"
-        " while they are replaced, may open 80 database connections (2 workers of 4 + 1 in each);"
-        " the database allows 60, and 5 are for others: run 2 tasks at most, lower DB_POOL_SIZE,"
-        " DB_POOL_OVERFLOW or WEB_CONCURRENCY, or take a larger database\n"
+        "error: schoolctl.yaml has 1 problem\n"
+        f"why:   schoolctl.yaml:{line}:3  service.database_connections: was removed in this"
+        " version; delete the line\n"
         "hint:  correct the file, then run `schoolctl config check`\n"
     )
-
-
-def test_only_check_refuses_them(project: Project) -> None:
-    edit(project.directory, "service:\n", f"{POOLS}  database_connections: 9\n")
-    assert project.invoke("config", "check").exit_code == 2
-    assert project.invoke("config", "show").exit_code == 0
 
 
 def test_check_without_a_file_names_the_command_that_writes_one(project: Project) -> None:

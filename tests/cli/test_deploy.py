@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.errors import ExitCode
-from tests.cli.account import NAME, Account, edit, protect, serving, simplify
+from tests.cli.account import NAME, Account, edit, protect, simplify
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Project, Result
@@ -507,30 +507,3 @@ def test_a_mark_that_may_not_be_made_is_a_warning(
     done: Result = simple.invoke("deploy")
     assert done.exit_code == 0
     assert "warning: could not tag schoolapp-backend:1" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "warned"),
-    [
-        (("--desired-count", "6"), "6 tasks, 12 while they are replaced, may open 72"),
-        (("--tag", "1.1", "--desired-count", "6"), "may open 72 database connections"),
-        (("--tag", "1.1", "--desired-count", "5"), ""),
-        (("--tag", "1.1"), ""),
-    ],
-    ids=str,
-)
-def test_a_count_that_the_database_has_no_connections_for_is_a_warning(
-    project: Project,
-    aws: Aws,
-    monkeypatch: pytest.MonkeyPatch,
-    words: tuple[str, ...],
-    warned: str,
-) -> None:
-    monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")
-    serving(aws, project.directory)
-    pools = "  environment: {DB_POOL_SIZE: '2'}\nservice:\n  database_connections: 65\n"
-    edit(project.directory, "service:\n", pools)
-    done = project.invoke("deploy", *words, "--dry-run")
-    assert done.exit_code == ExitCode.DONE, done.stderr
-    assert ("database connections" in done.stderr) == bool(warned)
-    assert warned in done.stderr

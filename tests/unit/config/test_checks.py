@@ -360,6 +360,23 @@ def test_an_unknown_key_is_refused_with_what_it_may_have_meant(
     assert problems(small(**{section: line})) == [f"schoolctl.yaml:{problem}"]
 
 
+@pytest.mark.parametrize(
+    ("section", "line", "place"),
+    [
+        ("service", "database_connections: 60", "8:3  service"),
+        ("service", "database_connections: null", "8:3  service"),
+        ("service", "database_connections: [none, here]", "8:3  service"),
+        ("dev", "service: {database_connections: 60}", "11:19  environments.dev.service"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_refused_as_removed(
+    section: str, line: str, place: str
+) -> None:
+    assert problems(small(**{section: line})) == [
+        f"schoolctl.yaml:{place}.database_connections: was removed in this version; delete the line"
+    ]
+
+
 def test_a_misspelt_key_is_not_missing_too() -> None:
     text = SMALL.replace("  repository:", "  repositry:")
     assert problems(text) == [

@@ -200,6 +200,16 @@ def test_a_problem_of_an_overlay_names_the_overlay(folder: Path) -> None:
     ]
 
 
+def test_a_removed_key_of_an_overlay_names_the_overlay(folder: Path) -> None:
+    _overlay(folder, "dev", "service:\n  database_connections: 60\n")
+    with pytest.raises(InvalidConfigError) as caught:
+        load_config_file(None, cwd=folder).resolve("dev")
+    assert caught.value.why == (
+        ".schoolctl/dev.yaml:2:3  service.database_connections: was removed in this version;"
+        " delete the line"
+    )
+
+
 def test_an_overlay_that_contradicts_the_file_is_the_one_to_look_at(folder: Path) -> None:
     _overlay(folder, "dev", "task: {cpu: 4096}\n")
     with pytest.raises(InvalidConfigError) as caught:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.config import InvalidConfigError, parse_config
-from schoolctl.config.keys import field_names, sibling_keys
+from schoolctl.config.keys import REMOVED, field_names, sibling_keys
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml
 from schoolctl.config.reader import read_document
@@ -62,7 +62,8 @@ PLAIN = _shipped()
 def _known(place: Where) -> set[str]:
     in_environment = place[:1] == ("environments",)
     inner = place[2:] if in_environment else place
-    return set(sibling_keys(inner, file_level=not in_environment))
+    removed = {path[-1] for path in REMOVED if path[:-1] == inner}
+    return {*sibling_keys(inner, file_level=not in_environment), *removed}
 
 
 @given(st.sampled_from(PLACES), KEYS, VALUES)
