@@ -49,13 +49,6 @@ def prune(
             "--deregister", help="Deregister old revisions that are left without their image, too."
         ),
     ] = False,
-    emit_lifecycle_policy: Annotated[
-        bool,
-        typer.Option(
-            "--emit-lifecycle-policy",
-            help="Only print an ECR lifecycle policy that comes close to it.",
-        ),
-    ] = False,
 ) -> None:
     """Delete the images that nothing needs, and say of each image why it stays or goes."""
     from schoolctl.cli.limits import parse_age
@@ -69,22 +62,7 @@ def prune(
         protect=(*settings.protect, *(protect or ())),
         untagged_only=untagged,
     )
-    if emit_lifecycle_policy:
-        _emit_policy(run, rules)
-        return
     _prune(run, rules, deregister=deregister)
-
-
-def _emit_policy(run: Run, rules: Rules) -> None:
-    from schoolctl.plan.lifecycle import lifecycle_policy
-
-    policy = lifecycle_policy(rules)
-    for line in policy.differences:
-        run.reporter.warn(line)
-    run.reporter.result(
-        {"lifecycle_policy": policy.document, "differences": list(policy.differences)},
-        [policy.text()],
-    )
 
 
 def _prune(run: Run, rules: Rules, *, deregister: bool) -> None:

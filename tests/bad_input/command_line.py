@@ -123,6 +123,9 @@ CASES = {
     "an age that is none": _time("images prune --older-than soon", "soon"),
     "an age below 0": _time("images prune --older-than -1d", "-1d"),
     "images to keep below 0": _time("images prune --keep -1", "--keep"),
+    "an option that was removed": _time(
+        "images prune --emit-lifecycle-policy", "No such option: --emit-lifecycle-policy"
+    ),
     # What is there
     "an unknown command": Case("depoly", "depoly"),
     "an unknown option": Case("deploy --tga 1.0", "--tga"),

@@ -539,14 +539,6 @@ def test_only_what_is_older_is_deleted(shop: Shop) -> None:
     assert len(shop.tags()) == 2
 
 
-def test_a_lifecycle_policy_is_printed_and_what_it_cannot_do_is_said(shop: Shop) -> None:
-    done = shop.run("images", "prune", *RULES, "--protect", "v*", "--emit-lifecycle-policy")
-
-    assert done.exit_code == 0
-    assert [each["rulePriority"] for each in json.loads(done.stdout)["rules"]] == [1, 2]
-    assert "warning: ECR does not know what is in use" in done.stderr
-
-
 def test_what_belongs_to_an_image_that_stays_stays_too(
     scripted: ScriptedAws, project: Project
 ) -> None:
