@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Source,
     )
     from schoolctl.plan.doctor.machine import Disk
-    from schoolctl.plan.lock_files import StaleLock
+    from schoolctl.plan.npm_lock import StaleLock
 
 T = TypeVar("T")
 
@@ -108,16 +108,11 @@ class MachineLook:
 
     @cached_property
     def stale_locks(self) -> Future[list[StaleLock]]:
-        """The lock files in the build context that are out of step."""
+        """The lock files that the build's `npm ci` would refuse."""
+        from schoolctl.cli.release import look_at_locks
+
         context = self.context
-
-        def look() -> list[StaleLock]:
-            from schoolctl.plan.lock_files import find_stale_locks
-
-            found = context.result()
-            return find_stale_locks({each.path for each in found.entries}, found.text_of)
-
-        return in_background(look)
+        return in_background(lambda: look_at_locks(context.result()))
 
     @cached_property
     def source(self) -> Future[Source | NoSource]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from schoolctl.cli.run import Run
     from schoolctl.execute import Outcome
     from schoolctl.model import ImageRef, RepositoryUri
+    from schoolctl.plan.npm_lock import StaleLock
     from schoolctl.plan.push import LocalBuild, Release
 
 _MOST_LISTED = 3
@@ -75,7 +76,7 @@ def prepare_build(
     secrets: Sequence[str],
     allow_stale_lock: bool,
 ) -> Release:
-    """Look at what only a build needs: the lock files, the secrets.
+    """Look at what only a build needs: npm's lock file, the secrets.
 
     Args:
         run: the run.
@@ -87,11 +88,11 @@ def prepare_build(
     from dataclasses import replace
 
     from schoolctl.build_secrets import parse_build_secrets
-    from schoolctl.plan.lock_files import find_stale_locks, refuse_stale_locks
+    from schoolctl.plan.npm_lock import refuse_stale_locks
     from schoolctl.text import size
 
     parsed = parse_build_secrets(secrets, run.services.directory, run.services.environ)
-    stale = find_stale_locks({each.path for each in found.entries}, found.text_of)
+    stale = look_at_locks(found)
     if not allow_stale_lock:
         refuse_stale_locks(stale)
     warnings = [f"{each.lock} is out of step with {each.source}" for each in stale]
@@ -102,6 +103,14 @@ def prepare_build(
             " `schoolctl build --list-context` lists it, .dockerignore leaves things out"
         )
     return replace(release, secrets=parsed, warnings=tuple(warnings))
+
+
+def look_at_locks(found: BuildContext) -> list[StaleLock]:
+    """Look for lock files of npm that the build would not get past."""
+    from schoolctl.plan.npm_lock import find_stale_locks
+
+    dockerfile = found.dockerfile.read_text(encoding="utf-8", errors="replace")
+    return find_stale_locks({each.path for each in found.entries}, found.text_of, dockerfile)
 
 
 def look_locally(run: Run, image: ImageRef, builder: BuilderChoice) -> LocalBuild:

@@ -194,10 +194,12 @@ def test_secrets_in_the_context_are_refused_and_listed(shop: Shop) -> None:
 
 
 def lock_files(shop: Shop, wanted: str) -> None:
-    """Put a pair of pip-tools' into the context; pinned is 1.0."""
-    shop.write(".dockerignore", "*\n!app\n!requirements.txt\n")
-    shop.write("requirements.in", f"flask{wanted}\n")
-    shop.write("requirements.txt", "flask==1.0\n")
+    """Put a project of npm into the context; locked is 1.0.0."""
+    shop.write("Dockerfile", "FROM scratch\nCOPY . /app\nRUN npm ci\n")
+    shop.write(".dockerignore", "*\n!app\n!package*.json\n")
+    shop.write("package.json", json.dumps({"dependencies": {"ms": wanted}}))
+    packages = {"node_modules/ms": {"version": "1.0.0"}}
+    shop.write("package-lock.json", json.dumps({"lockfileVersion": 3, "packages": packages}))
 
 
 def test_a_lock_file_out_of_step_is_refused_before_anything_is_built(shop: Shop) -> None:
@@ -207,8 +209,8 @@ def test_a_lock_file_out_of_step_is_refused_before_anything_is_built(shop: Shop)
         done = shop.run(command, "--tag", "1.0")
 
         assert done.exit_code == 1
-        assert "flask: requirements.in wants >=2, requirements.txt has 1.0" in done.stderr
-        assert "`pip-compile requirements.in -o requirements.txt`" in done.stderr
+        assert "ms: package.json wants >=2, package-lock.json has 1.0.0" in done.stderr
+        assert "`npm install --package-lock-only`" in done.stderr
         assert shop.engine.builds == []
 
 
@@ -218,13 +220,12 @@ def test_a_lock_file_out_of_step_can_be_allowed(shop: Shop) -> None:
     done = shop.run("push", "--tag", "1.0", "--allow-stale-lock")
 
     assert done.exit_code == 0
-    assert "warning: requirements.txt is out of step with requirements.in" in done.stderr
+    assert "warning: package-lock.json is out of step with package.json" in done.stderr
 
 
 def test_what_is_pushed_already_needs_no_look_at_its_lock_files(shop: Shop) -> None:
-    lock_files(shop, ">=1")
-    shop.run("push", "--tag", "1.0")
     lock_files(shop, ">=2")
+    shop.run("push", "--tag", "1.0", "--allow-stale-lock")
 
     done = shop.run("push", "--tag", "1.0")
 

@@ -34,7 +34,7 @@ class Bench:
         self._kept = {
             name: (self.directory / name).read_text()
             for name in ("schoolctl.yaml", "Dockerfile", ".dockerignore", ".schoolctl/sandbox.yaml",
-                         ".schoolctl/.gitignore", "service/requirements.in")
+                         ".schoolctl/.gitignore")
         }  # fmt: skip
 
     def client(self, service: str) -> Any:
@@ -55,7 +55,8 @@ class Bench:
         self.environ = dict(self.sandbox.environ)
         for name, text in self._kept.items():
             (self.directory / name).write_text(text)
-        (self.directory / "service" / "key.pem").unlink(missing_ok=True)
+        for name in ("key.pem", "package.json", "package-lock.json"):
+            (self.directory / "service" / name).unlink(missing_ok=True)
         (self.directory / ".gitignore").unlink(missing_ok=True)
         for folder in (self.directory / ".git", Path(self.environ["HOME"]) / ".aws"):
             shutil.rmtree(folder, ignore_errors=True)

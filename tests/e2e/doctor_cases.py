@@ -103,6 +103,15 @@ def _only_classic_builder(bench: Bench) -> None:
     bench.environ["PATH"] = str(folder)
 
 
+def _lock_file_out_of_step(bench: Bench) -> None:
+    file = bench.directory / "Dockerfile"
+    file.write_text(file.read_text() + "RUN cd service && npm ci\n")
+    package = {"dependencies": {"ms": "2"}}
+    (bench.directory / "service" / "package.json").write_text(json.dumps(package))
+    lock = {"lockfileVersion": 3, "packages": {}}
+    (bench.directory / "service" / "package-lock.json").write_text(json.dumps(lock))
+
+
 def _no_region(bench: Bench) -> None:
     for name in ("schoolctl.yaml", ".schoolctl/sandbox.yaml"):
         file = bench.directory / name
@@ -292,9 +301,9 @@ CASES = {
     ),
     "a lock file out of step": Case(
         "lock files",
-        _append("service/requirements.in", "\nnot-in-the-lock-file\n"),
+        _lock_file_out_of_step,
         by_hand=_put_back,
-        says="make lock",
+        says="npm install --package-lock-only",
     ),
     "keys that git would take": Case(
         ".schoolctl/", _not_ignored, ("echo .schoolctl/ >> .gitignore",)

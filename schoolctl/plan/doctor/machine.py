@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from schoolctl.config import Config
     from schoolctl.context_guard import Finding
     from schoolctl.model import NoSource, Source
-    from schoolctl.plan.lock_files import StaleLock
+    from schoolctl.plan.npm_lock import StaleLock
 
 _OLDEST_ENGINE = (20, 10)
 _TIGHT_BYTES = 5_000_000_000
@@ -92,12 +92,10 @@ def judge_context(findings: Sequence[Finding], size_bytes: int, files: int) -> V
 
 
 def judge_lock_files(stale: Sequence[StaleLock]) -> Verdict:
-    """Judge the lock files in the build context."""
+    """Judge the lock files that the build's `npm ci` installs from."""
     if not stale:
-        return ok("in step with what they were made from, as far as can be told")
-    told = "; ".join(
-        f"{each.lock} is out of step with {each.source}: {each.differences[0]}" for each in stale
-    )
+        return ok("none that the build's `npm ci` would refuse")
+    told = "; ".join(f"`npm ci` would refuse {each.lock}: {each.differences[0]}" for each in stale)
     return fail(told, f"run {', '.join(dict.fromkeys(each.cure for each in stale))}")
 
 
