@@ -1,6 +1,6 @@
 """`python -m schoolctl`: the same as the installed command."""
 
-from schoolctl.cli import main
+from schoolctl.app import main
 
 if __name__ == "__main__":
     main()

@@ -73,9 +73,9 @@ def _checkov(folder: Path) -> Path:
 
 
 def _template(infra: str) -> str:
-    from schoolctl.config import parse_config
-    from schoolctl.plan.policy import Scope
-    from schoolctl.plan.stack.template import Place, make_template
+    from schoolctl.config.file import parse_config
+    from schoolctl.iam.policy import Scope
+    from schoolctl.infra.template import Place, make_template
 
     file = parse_config(CONFIG % infra, path=Path("/project/schoolctl.yaml"))
     scope = Scope(file.resolve("dev").config, "us-east-1", "123456789012")

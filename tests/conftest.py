@@ -15,9 +15,9 @@ import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 
-from schoolctl.cli import click_app
-from schoolctl.cli.run import Services
-from schoolctl.errors import SchoolctlError
+from schoolctl.app import click_app
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.core.run import Services
 from tests.fakes import FakeClock
 from tests.faults import Faults
 from tests.scripted_aws import ScriptedAws
@@ -276,7 +276,7 @@ def engine_answers() -> bool:
     """Say whether a Docker engine answers: to the library, as there may be no docker command."""
     from docker.errors import DockerException
 
-    from schoolctl.engine import connect_docker
+    from schoolctl.docker.engine import connect_docker
 
     try:
         client, _ = connect_docker(os.environ)

@@ -12,17 +12,17 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schoolctl.builder import Builder, BuilderChoice, BuilderKind
-from schoolctl.engine import BuildRequest, EngineInfo, LocalImage, PushResult
-from schoolctl.engine_errors import build_error, registry_error
-from schoolctl.model import Digest
+from schoolctl.docker.builder import Builder, BuilderChoice, BuilderKind
+from schoolctl.docker.engine import BuildRequest, EngineInfo, LocalImage, PushResult
+from schoolctl.docker.errors import build_error, registry_error
+from schoolctl.model.images import Digest
 from tests.registry import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schoolctl.engine import OnProgress
-    from schoolctl.model import ImageRef, RegistryLogin
+    from schoolctl.docker.engine import OnProgress
+    from schoolctl.model.images import ImageRef, RegistryLogin
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 

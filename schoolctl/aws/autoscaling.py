@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.aws.visible import changing
-from schoolctl.errors import UnknownOperationError
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.aws.session.visible import changing
+from schoolctl.base.errors import UnknownOperationError
 from schoolctl.model.scaling import AutoScaling, ScalingPolicy, ScalingRange
 
 if TYPE_CHECKING:
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _PENDING: Final = "ConcurrentUpdateException"
 """What AWS answers while an earlier change of the same target is not through."""

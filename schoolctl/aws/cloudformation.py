@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import error_message, is_code, translated
+from schoolctl.aws.session.errors import error_message, is_code, translated
 from schoolctl.model.stacks import ChangeSet, ResourceChange, StackEvent, StackState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.plan.stack.template import Template
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.infra.template import Template
 
 
 def find_stack(clients: Clients, name_or_id: str) -> StackState | None:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.errors import AccessDeniedError, UnavailableError, UnknownOperationError
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.base.errors import AccessDeniedError, UnavailableError, UnknownOperationError
 from schoolctl.model.stacks import Drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.clock import Clock
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.base.clock import Clock
 
 _AT_MOST_SECONDS = 180.0
 _POLL_SECONDS = 2.0

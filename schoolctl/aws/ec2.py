@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.errors import translated
-from schoolctl.model import SecurityGroup, Subnet
+from schoolctl.aws.session.errors import translated
+from schoolctl.model.surroundings import SecurityGroup, Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 
 def find_subnets(

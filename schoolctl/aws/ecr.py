@@ -1,6 +1,7 @@
 """ECR: repositories, images, the login; what the API itself tells.
 
-What only the registry protocol tells (the labels inside an image) is in `schoolctl/registry.py`.
+What only the registry protocol tells (the labels inside an image) is in
+`schoolctl/docker/registry.py`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.clients import parse_time
-from schoolctl.aws.errors import error_code, translated
-from schoolctl.errors import NotFoundError
-from schoolctl.model import Digest, Image, RegistryLogin, Repository, RepositoryUri, SecretValue
+from schoolctl.aws.session.clients import parse_time
+from schoolctl.aws.session.errors import error_code, translated
+from schoolctl.base.errors import NotFoundError
+from schoolctl.model.images import Digest, Image, RegistryLogin, Repository, RepositoryUri
+from schoolctl.model.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, RepositoryTypeDef
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.config import Config
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.config.models import Config
 
 INDEX_TYPES = frozenset(
     {

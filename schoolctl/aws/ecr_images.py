@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.ecr import IDS_PER_CALL, no_repository, read_image, read_images, wants_reading
-from schoolctl.aws.errors import error_code, translated
 from schoolctl.aws.pages import read_ahead
-from schoolctl.model import Digest
-from schoolctl.plan.image_family import age
+from schoolctl.aws.session.errors import error_code, translated
+from schoolctl.images.stored.family import age
+from schoolctl.model.images import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecr.type_defs import DescribeImagesResponseTypeDef, ImageDetailTypeDef
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.model import Image
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.model.images import Image
 
 _IMAGES_PER_PAGE = 1000
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.model import TargetGroup
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.model.surroundings import TargetGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
     from schoolctl.model.network import LoadBalancer
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.errors import translated
-from schoolctl.model import TargetHealth
+from schoolctl.aws.session.errors import translated
+from schoolctl.model.surroundings import TargetHealth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 
 def target_health(clients: Clients, target_group_arns: Sequence[str]) -> tuple[TargetHealth, ...]:

@@ -8,14 +8,14 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.model import Role
-from schoolctl.plan.trust import trusts_tasks
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.model.surroundings import Role
+from schoolctl.model.trust import trusts_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 
 def find_role(clients: Clients, name_or_arn: str) -> Role | None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
+from schoolctl.aws.session.errors import is_code, translated
 
 if TYPE_CHECKING:
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 
 def log_group_exists(clients: Clients, name: str) -> bool:

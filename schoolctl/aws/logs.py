@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions as boto
 
-from schoolctl.aws.errors import error_message, is_code, translated
-from schoolctl.errors import NotFoundError, UnavailableError
-from schoolctl.model import LogLine
+from schoolctl.aws.session.errors import error_message, is_code, translated
+from schoolctl.base.errors import NotFoundError, UnavailableError
+from schoolctl.model.services import LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.plan.logs import LogPlace
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.ecs_service.causes.logs import LogPlace
 
 _PAGE = 10_000
 """The most events that GetLogEvents gives at once."""

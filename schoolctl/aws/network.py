@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.errors import translated
-from schoolctl.batches import batches
+from schoolctl.aws.session.errors import translated
+from schoolctl.base.batches import batches
 from schoolctl.model.network import (
     EVERY_PROTOCOL,
     Endpoint,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         SecurityGroupRuleTypeDef,
     )
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _FILTER_LIMIT = 200
 _TARGETS = (

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.ec2 import find_security_groups
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.aws.visible import changing
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.aws.session.visible import changing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _DUPLICATE = "InvalidPermission.Duplicate"
 _GONE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")

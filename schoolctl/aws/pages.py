@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _TOKEN = re.compile(rb'"nextToken"\s*:\s*("(?:[^"\\]|\\.)+")')
 """No text within an answer looks like it: a quotation mark has a backslash before it there."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.errors import NotFoundError
-from schoolctl.model import Database
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.base.errors import NotFoundError
+from schoolctl.model.values import Database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 
 def find_database(clients: Clients, name: str) -> Database:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import error_code, translated
-from schoolctl.plan.scan import Scan, Severity
+from schoolctl.aws.session.errors import error_code, translated
+from schoolctl.model.scan import Scan, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.model import Digest
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.model.images import Digest
 
 _MOST_NAMED = 5
 _SHOWN = (Severity.CRITICAL, Severity.HIGH)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import error_message, is_code, translated
-from schoolctl.errors import ConflictError
-from schoolctl.model import SecretInfo, SecretValue
-from schoolctl.model.values import CURRENT, PENDING
+from schoolctl.aws.session.errors import error_message, is_code, translated
+from schoolctl.base.errors import ConflictError
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import CURRENT, PENDING, SecretInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _CURRENT = {"": ["AWSCURRENT"]}
 """What is taken for granted where an answer does not tell."""

@@ -6,9 +6,9 @@ import heapq
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.errors import translated
 from schoolctl.aws.logs import no_group, read_line
-from schoolctl.errors import NotFoundError
+from schoolctl.aws.session.errors import translated
+from schoolctl.base.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.model import LogLine
-    from schoolctl.plan.logs import LogPlace
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.ecs_service.causes.logs import LogPlace
+    from schoolctl.model.services import LogLine
 
 _LATE = timedelta(seconds=15)
 """How much later a line may become visible than one that was written after it."""

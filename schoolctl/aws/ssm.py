@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.errors import is_code, translated
-from schoolctl.batches import batches
-from schoolctl.errors import SchoolctlError
-from schoolctl.model import Parameter, ParameterVersion, SecretValue
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.base.batches import batches
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import Parameter, ParameterVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.literals import ParameterTypeType
     from mypy_boto3_ssm.type_defs import ParameterHistoryTypeDef, ParameterTypeDef
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
 
 _GET_LIMIT = 10
 _FILTER_LIMIT = 50

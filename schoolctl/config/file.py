@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from schoolctl.base.errors import ConfigError, ConfigMissingError
 from schoolctl.config.keys import FILE_KEYS, suggest
 from schoolctl.config.names import ENVIRONMENT
 from schoolctl.config.origins import find_origins
@@ -27,7 +28,6 @@ from schoolctl.config.tree import (
     without,
 )
 from schoolctl.config.validation import Checked, check_environment, check_layer
-from schoolctl.errors import ConfigError, ConfigMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -42,7 +42,7 @@ from schoolctl.config.names import (
     VariableName,
 )
 from schoolctl.config.section import Section, Text, Texts
-from schoolctl.model import SecretValue
+from schoolctl.model.secret_value import SecretValue
 
 FARGATE_MEMORY_MIB: Final[dict[int, tuple[int, ...]]] = {
     256: (512, 1024, 2048),

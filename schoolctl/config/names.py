@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from schoolctl.text import count
+from schoolctl.base.text import count
 
 PLACEHOLDERS: Final = ("app", "environment")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")

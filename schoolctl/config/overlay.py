@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from schoolctl.base.errors import SchoolctlError
 from schoolctl.config.merge import merge
 from schoolctl.config.problems import InvalidConfigError
 from schoolctl.config.reader import read_document
 from schoolctl.config.scalars import read_plain
-from schoolctl.config.tree import (
-    OVERLAY_DIRECTORY,
-    Layer,
-    MapNode,
-    from_plain,
-    to_plain,
-)
-from schoolctl.errors import SchoolctlError
+from schoolctl.config.tree import OVERLAY_DIRECTORY, Layer, MapNode, from_plain, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

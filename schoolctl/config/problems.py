@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schoolctl.base.errors import ConfigError
 from schoolctl.config.tree import Layer, Origin
-from schoolctl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
-from schoolctl.errors import UsageError
+from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ import pymysql
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
-from schoolctl.errors import EngineError, SchoolctlError, TimedOutError
+from schoolctl.base.errors import EngineError, SchoolctlError, TimedOutError
 from schoolctl.sandbox.layout import LABEL
 from schoolctl.sandbox.ports import can_bind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-    from schoolctl.clock import Clock
+    from schoolctl.base.clock import Clock
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.state import State
     from schoolctl.sandbox.tls import Certificates

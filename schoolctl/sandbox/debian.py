@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from docker.errors import BuildError, DockerException, ImageNotFound
 
-from schoolctl.errors import EngineError, SchoolctlError
+from schoolctl.base.errors import EngineError, SchoolctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

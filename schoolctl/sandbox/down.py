@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from docker.client import DockerClient
 
-    from schoolctl.clock import Clock
+    from schoolctl.base.clock import Clock
     from schoolctl.sandbox.layout import Layout
 
 

@@ -13,14 +13,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import SchoolctlError, TimedOutError
-from schoolctl.process_mark import ProcessMark, alive, mark, parse_mark
+from schoolctl.base.errors import SchoolctlError, TimedOutError
+from schoolctl.base.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox.layout import write_private
 from schoolctl.sandbox.ports import PortHolder, can_bind, port_holder
 from schoolctl.sandbox.processes import environment_of, terminate
 
 if TYPE_CHECKING:
-    from schoolctl.clock import Clock
+    from schoolctl.base.clock import Clock
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.state import State
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError, DockerException, NotFound
 
-from schoolctl.errors import EngineError
+from schoolctl.base.errors import EngineError
 from schoolctl.sandbox.layout import LABEL
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from docker.errors import DockerException
 from docker.utils import parse_repository_tag
 
-from schoolctl.errors import SchoolctlError
+from schoolctl.base.errors import SchoolctlError
 from schoolctl.sandbox import debian
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import BusyError
+from schoolctl.base.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

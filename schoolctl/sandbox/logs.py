@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-    from schoolctl.clock import Clock
+    from schoolctl.base.clock import Clock
     from schoolctl.sandbox.layout import Layout
 
 _POLL_SECONDS = 0.3

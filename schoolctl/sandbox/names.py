@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.config.stack_names import balancer_name
 
 if TYPE_CHECKING:
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
 
 _BALANCER_LIMIT = 32
 

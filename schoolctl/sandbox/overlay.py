@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schoolctl.errors import ConfigError
+from schoolctl.base.errors import ConfigError
 from schoolctl.sandbox.emulator import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
     from schoolctl.sandbox.state import State
 
 OUR_KEYS: dict[str, object] = {

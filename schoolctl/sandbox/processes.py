@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolctl.process_mark import alive
+from schoolctl.base.process_mark import alive
 
 if TYPE_CHECKING:
-    from schoolctl.clock import Clock
-    from schoolctl.process_mark import ProcessMark
+    from schoolctl.base.clock import Clock
+    from schoolctl.base.process_mark import ProcessMark
 
 _PROC = Path("/proc")
 _POLL_SECONDS = 0.05

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.clients import Clients
-from schoolctl.aws.errors import is_code, translated
 from schoolctl.aws.network import list_route_tables
 from schoolctl.aws.network_changes import authorize_ingress
-from schoolctl.connection import Connection, Setting, StaticKeys
-from schoolctl.model import SecretValue
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.model.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

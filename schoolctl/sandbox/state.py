@@ -9,7 +9,7 @@ import string
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import SchoolctlError
+from schoolctl.base.errors import SchoolctlError
 from schoolctl.sandbox.layout import write_private
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from schoolctl.sandbox.up import service_url
 if TYPE_CHECKING:
     from docker.client import DockerClient
 
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
     from schoolctl.sandbox.engine import OwnContainer
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.state import State

@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from schoolctl.config import write_overlay
-from schoolctl.errors import EngineError, SchoolctlError
+from schoolctl.base.errors import EngineError, SchoolctlError
+from schoolctl.config.overlay import write_overlay
 from schoolctl.sandbox import database, emulator, images, overlay
 from schoolctl.sandbox.engine import (
     Bridge,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-    from schoolctl.clock import Clock
-    from schoolctl.config import Config
+    from schoolctl.base.clock import Clock
+    from schoolctl.config.models import Config
     from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.names import AccountNames
 

@@ -6,19 +6,25 @@ import functools
 import io
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.aws.clients import Clients
-from schoolctl.cli.run import Run, Services
-from schoolctl.connection import Connection, Setting, StaticKeys
-from schoolctl.execute import Tools
-from schoolctl.model import SecretValue
-from schoolctl.reporter import Reporter
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
+from schoolctl.core.executor import Tools
+from schoolctl.core.run import Run, Services
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.output.reporter import Reporter
 from tests.unit import scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from schoolctl.clock import Clock
-    from schoolctl.model import ContainerState, Deployment, ServiceEvent, ServiceState, Task
+    from schoolctl.base.clock import Clock
+    from schoolctl.model.services import (
+        ContainerState,
+        Deployment,
+        ServiceEvent,
+        ServiceState,
+        Task,
+    )
     from tests.scripted_aws import ScriptedAws
 
 DEFINITION = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.aws.clients import Clients, parse_time
-from schoolctl.aws.service_models import service_models
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import UsageError
+from schoolctl.aws.session.clients import Clients, parse_time
+from schoolctl.aws.session.connection import Connection, Setting
+from schoolctl.aws.session.service_models import service_models
+from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import SchoolctlError
-from schoolctl.execute import Outcome
-from schoolctl.execute.deploy import (
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.core.executor import Outcome
+from schoolctl.ecs_service.rollout.deploy import (
     create_service,
     mark_completed,
     register,
     stop_deployment,
     update_service,
 )
-from schoolctl.plan.steps import (
+from schoolctl.ecs_service.steps.service import (
     CreateService,
     MarkCompleted,
     Registered,

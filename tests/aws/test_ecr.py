@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws.clients import Clients
 from schoolctl.aws.ecr import (
     authorization,
     create_repository,
@@ -18,17 +17,18 @@ from schoolctl.aws.ecr import (
     need_repository,
 )
 from schoolctl.aws.ecr_images import delete_images, list_images
-from schoolctl.config import load_config_file
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import NotFoundError, UnavailableError
-from schoolctl.model import Digest, Repository, RepositoryUri
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting
+from schoolctl.base.errors import NotFoundError, UnavailableError
+from schoolctl.config.file import load_config_file
+from schoolctl.model.images import Digest, Repository, RepositoryUri
 from tests.registry import digest_of
 from tests.scripted_aws import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
     from tests.conftest import Aws, Project
     from tests.faults import Faults
     from tests.scripted_aws import ScriptedAws

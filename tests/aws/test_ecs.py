@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws import ecs
-from schoolctl.aws.ecs_shapes import parse_time
-from schoolctl.errors import NotFoundError, SchoolctlError
-from schoolctl.model import RolloutState, TaskDefinitionRef
+from schoolctl.aws.ecs import services as ecs
+from schoolctl.aws.ecs.shapes import parse_time
+from schoolctl.base.errors import NotFoundError, SchoolctlError
+from schoolctl.model.services import RolloutState, TaskDefinitionRef
 from tests.aws.answers import DEFINITION, Bench, service_answer, service_json, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import COMPLETED, NEW, OLD, deployment, old, service, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

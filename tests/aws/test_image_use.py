@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws.clients import Clients
-from schoolctl.aws.image_use import observe_image_use
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import AccessDeniedError, SchoolctlError
-from schoolctl.model import Digest
-from schoolctl.plan.uses import Needs
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting
+from schoolctl.base.errors import AccessDeniedError, SchoolctlError
+from schoolctl.images.stored.observe import observe_image_use
+from schoolctl.images.stored.uses import Needs
+from schoolctl.model.images import Digest
 from tests.scripted_aws import Refusal, ScriptedAws
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws.clients import Clients
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import AccessDeniedError, BusyError, UnavailableError
-from schoolctl.execute.lock import DeployLock, Terms, this_run
-from schoolctl.plan.lock import Holder, LockHeldError, parse_holder, render_holder
-from schoolctl.process_mark import mark
-from schoolctl.reporter import Reporter
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting
+from schoolctl.base.errors import AccessDeniedError, BusyError, UnavailableError
+from schoolctl.base.process_mark import mark
+from schoolctl.core.lock import DeployLock, Terms, this_run
+from schoolctl.core.lock_rules import Holder, LockHeldError, parse_holder, render_holder
+from schoolctl.output.reporter import Reporter
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
 

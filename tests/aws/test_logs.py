@@ -8,8 +8,8 @@ import pytest
 
 from schoolctl.aws.logs import TaskLog, last_lines
 from schoolctl.aws.service_log import ServiceLog
-from schoolctl.errors import NotFoundError, UnavailableError
-from schoolctl.plan.logs import LogPlace
+from schoolctl.base.errors import NotFoundError, UnavailableError
+from schoolctl.ecs_service.causes.logs import LogPlace
 from tests.aws.answers import Bench, log_event
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
@@ -18,8 +18,8 @@ from tests.unit.scenes import at
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from schoolctl.aws.clients import Clients
-    from schoolctl.model import LogLine
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.model.services import LogLine
     from tests.conftest import Aws, Project
     from tests.scripted_aws import Answer, ScriptedAws
 

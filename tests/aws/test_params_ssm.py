@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.aws.clients import Clients
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting
 from schoolctl.aws.ssm import get_parameters, last_writers, put_parameter
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import AccessDeniedError, ConflictError
-from schoolctl.model import SecretValue
+from schoolctl.base.errors import AccessDeniedError, ConflictError
+from schoolctl.model.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

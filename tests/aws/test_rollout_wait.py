@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import (
+from schoolctl.base.errors import (
     ExitCode,
     InterruptedRunError,
     RolloutError,
     SchoolctlError,
     TimedOutError,
 )
-from schoolctl.execute import Outcome
-from schoolctl.execute.rollout import wait_for_rollout
-from schoolctl.plan.steps import WaitForRollout
+from schoolctl.core.executor import Outcome
+from schoolctl.ecs_service.rollout.follow import wait_for_rollout
+from schoolctl.ecs_service.steps.service import WaitForRollout
 from tests.aws.answers import DEFINITION, Bench, log_event, service_answer, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
@@ -37,7 +37,7 @@ from tests.unit.scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.model import ServiceState, Task
+    from schoolctl.model.services import ServiceState, Task
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import (
+from schoolctl.base.errors import (
     ExitCode,
     InterruptedRunError,
     NotFoundError,
@@ -16,17 +16,17 @@ from schoolctl.errors import (
     SchoolctlError,
     TimedOutError,
 )
-from schoolctl.execute import Outcome
-from schoolctl.execute.run_task import run_task
-from schoolctl.model import TaskDefinitionRef
-from schoolctl.plan.steps import RunTask
+from schoolctl.core.executor import Outcome
+from schoolctl.ecs_service.run.apply import run_task
+from schoolctl.ecs_service.steps.tasks import RunTask
+from schoolctl.model.services import TaskDefinitionRef
 from tests.aws.answers import DEFINITION, NETWORK, Bench, log_event, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import NEW, container, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.model import Task
+    from schoolctl.model.services import Task
     from tests.conftest import Project
     from tests.scripted_aws import Answer, ScriptedAws
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws import service_deployments as aws
-from schoolctl.errors import AccessDeniedError
-from schoolctl.model import RolloutState
-from schoolctl.model.service_deployments import (
+from schoolctl.aws.ecs import deployments as aws
+from schoolctl.base.errors import AccessDeniedError
+from schoolctl.model.deployments import (
     BreakerState,
     DeploymentStrategy,
     HookStatus,
@@ -17,6 +16,7 @@ from schoolctl.model.service_deployments import (
     MonitorStatus,
     ServiceDeploymentStatus,
 )
+from schoolctl.model.services import RolloutState
 from tests.aws.answers import Bench
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
@@ -25,7 +25,7 @@ from tests.unit.scenes import NEW, at
 if TYPE_CHECKING:
     from enum import StrEnum
 
-    from schoolctl.aws.clients import Clients
+    from schoolctl.aws.session.clients import Clients
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import SchoolctlError
-from schoolctl.execute import Outcome, apply
-from schoolctl.plan.steps import CreateService, RegisterTaskDefinition, RunTask, UpdateService
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.core.executor import Outcome, apply
+from schoolctl.ecs_service.steps.service import CreateService, RegisterTaskDefinition, UpdateService
+from schoolctl.ecs_service.steps.tasks import RunTask
 from tests.aws.answers import DEFINITION, Bench, service_json, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import NEW, OLD, container, deployment, old, service, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.plan.steps import Step
+    from schoolctl.base.plan import Step
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

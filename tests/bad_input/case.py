@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.conftest import CONFIG
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.lock import Holder, render_holder
+from schoolctl.base.errors import ExitCode
+from schoolctl.core.lock_rules import Holder, render_holder
 from tests.bad_input.case import Case
 from tests.cli.account import NAME, Account, serving
 

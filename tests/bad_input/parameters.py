@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.bad_input.case import Case, changed
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.bad_input.case import Case, changed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.cli.account import NAME, Account, protect, serving
 from tests.faults import refuse
 from tests.wire import Trouble

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl import __version__
-from schoolctl.cli.options import GlobalOptions
-from schoolctl.cli.run import Run
+from schoolctl.core.options import GlobalOptions
+from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,8 +191,8 @@ def test_a_signal_ends_a_run_at_once_even_when_aws_does_not_answer(
     # Says `ready` when the first call is under way: from there on it waits for AWS.
     program = (
         "import sys, threading\n"
-        "from schoolctl.aws.clients import Clients\n"
-        "from schoolctl.cli import click_app\n"
+        "from schoolctl.aws.session.clients import Clients\n"
+        "from schoolctl.app import click_app\n"
         "sys.addaudithook(lambda name, args: name == 'socket.connect'"
         " and print('ready', file=sys.stderr, flush=True))\n"
         "click_app().main(['params', 'list', '--json'], prog_name='schoolctl')\n"

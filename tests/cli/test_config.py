@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.config import json_schema, load_config_file
+from schoolctl.config.file import load_config_file
+from schoolctl.config.schema import json_schema
 from tests.cli.account import edit
 
 if TYPE_CHECKING:

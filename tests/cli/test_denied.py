@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.cli.account import NAME, Account, simplify
 from tests.faults import Call
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.cli.checks import CHECKS
+from schoolctl.doctor.checks import CHECKS
 from tests.cli.account import edit, make_database
 from tests.cli.healthy import Healthy, let_all_be_allowed
 from tests.cli.network.laid import ANYWHERE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, service_answer, task_json
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import COMPLETED, OLD, at, container, deployment, service, stopped
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from schoolctl.model import Task
+    from schoolctl.model.services import Task
     from tests.conftest import Project, Result
     from tests.scripted_aws import ScriptedAws
 

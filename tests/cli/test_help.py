@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schoolctl.cli import COMMANDS, Entry, load_command
-from schoolctl.cli.reference import WIDTH, help_pages, reference
+from schoolctl.app import COMMANDS, Entry, load_command
+from schoolctl.reference import WIDTH, help_pages, reference
 from tests.snapshots import check_snapshot
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, service_answer
 from tests.cli.account import NAME, Account
 from tests.scripted_aws import Refusal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.policy import LONGEST, length
+from schoolctl.base.errors import ExitCode
+from schoolctl.iam.policy import LONGEST, length
 from tests.cli.account import edit
 
 if TYPE_CHECKING:

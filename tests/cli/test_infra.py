@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from schoolctl.cli.run import Services
-from schoolctl.errors import ExitCode
-from schoolctl.plan.permissions import permissions_of
+from schoolctl.base.errors import ExitCode
+from schoolctl.core.run import Services
+from schoolctl.iam.permissions import permissions_of
 from tests.conftest import Project
 from tests.fakes import FakeClock
 from tests.faults import Faults, lose_reply

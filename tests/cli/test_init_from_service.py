@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.config import parse_config
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
+from schoolctl.config.file import parse_config
 from tests.cli.account import NAME, Account
 from tests.definitions import DEFINITIONS, SECRET, definition
 

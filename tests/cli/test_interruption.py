@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.lock import Holder, parse_holder, render_holder
+from schoolctl.base.errors import ExitCode
+from schoolctl.core.lock_rules import Holder, parse_holder, render_holder
 from tests.cli.account import NAME, Account, edit, serving
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from schoolctl.aws.clients import Clients
-from schoolctl.cli.run import Run
-from schoolctl.connection import Connection, Setting
-from schoolctl.errors import ExitCode, UsageError
-from schoolctl.plan.lock import Holder, parse_holder, render_holder
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting
+from schoolctl.base.errors import ExitCode, UsageError
+from schoolctl.core.lock_rules import Holder, parse_holder, render_holder
+from schoolctl.core.run import Run
 from tests.cli.account import NAME, Account, edit, serving
 
 if TYPE_CHECKING:

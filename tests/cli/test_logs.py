@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, log_event, service_answer
 from tests.cli.account import NAME, Account
 from tests.fakes import FakeClock

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.aws.profiles import profile_endpoints, profile_region
-from schoolctl.config import load_config_file
-from schoolctl.connection import resolve_connection
+from schoolctl.aws.session.connection import resolve_connection
+from schoolctl.aws.session.profiles import profile_endpoints, profile_region
+from schoolctl.config.file import load_config_file
 from tests.cli.account import edit
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.execute.lock import this_run
-from schoolctl.plan.lock import render_holder
-from schoolctl.process_mark import mark
+from schoolctl.base.errors import ExitCode
+from schoolctl.base.process_mark import mark
+from schoolctl.core.lock import this_run
+from schoolctl.core.lock_rules import render_holder
 from tests.cli.account import NAME, Account, edit, simplify
 from tests.faults import pass_on
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import service_answer, service_json, task_json
 from tests.cli.account import NAME, Account, simplify
 from tests.fakes import FakeClock
@@ -34,7 +34,7 @@ from tests.unit.scenes import (
 from tests.wire import Trouble
 
 if TYPE_CHECKING:
-    from schoolctl.model import Deployment, ServiceState, Task
+    from schoolctl.model.services import Deployment, ServiceState, Task
     from tests.conftest import Aws, Project
     from tests.faults import Exchange, Faults
 

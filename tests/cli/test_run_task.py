@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, NETWORK, log_event, service_answer, task_json
 from tests.unit.scenes import COMPLETED, container, deployment, old, service, stopped
 

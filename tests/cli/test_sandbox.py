@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import EngineError
+from schoolctl.base.errors import EngineError
 from schoolctl.sandbox.engine import check_local_engine
 
 if TYPE_CHECKING:

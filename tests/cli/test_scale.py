@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, service_answer, service_json, task_json
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import COMPLETED, IN_PROGRESS, deployment, old, service, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.model import ServiceState, Task
+    from schoolctl.model.services import ServiceState, Task
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.lock import Holder, render_holder
+from schoolctl.base.errors import ExitCode
+from schoolctl.core.lock_rules import Holder, render_holder
 from tests.aws.answers import DEFINITION, service_answer, task_json
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import (
@@ -22,7 +22,7 @@ from tests.unit.scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.model import ServiceState
+    from schoolctl.model.services import ServiceState
     from tests.conftest import Project
     from tests.scripted_aws import ScriptedAws
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.model import ServiceEvent
+from schoolctl.base.errors import ExitCode
+from schoolctl.model.services import ServiceEvent
 from tests.aws.answers import service_answer, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
@@ -18,7 +18,7 @@ from tests.unit.scenes import COMPLETED, at, container, deployment, service, sto
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from schoolctl.model import ServiceState
+    from schoolctl.model.services import ServiceState
     from tests.conftest import Project
     from tests.scripted_aws import Answer, ScriptedAws
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.aws.answers import DEFINITION, log_event, service_answer, task_json
 from tests.scripted_aws import Refusal
 from tests.unit.scenes import (
@@ -24,7 +24,7 @@ from tests.unit.scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.model import ServiceState, Task
+    from schoolctl.model.services import ServiceState, Task
     from tests.conftest import Project
     from tests.scripted_aws import Answer, ScriptedAws
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.build_context import read_context
-from schoolctl.builder import BuilderChoice
-from schoolctl.engine import BuildRequest, connect_engine
-from schoolctl.errors import EngineError
-from schoolctl.model import Digest, ImageRef, RegistryLogin, RepositoryUri, SecretValue
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.context import read_context
+from schoolctl.docker.engine import BuildRequest, connect_engine
+from schoolctl.model.images import Digest, ImageRef, RegistryLogin, RepositoryUri
+from schoolctl.model.secret_value import SecretValue
 from tests.fake_engine import FakeEngine
 from tests.registry import Registry, digest_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from schoolctl.engine import Engine, LocalImage
+    from schoolctl.docker.engine import Engine, LocalImage
 
 LOCAL = "linux/amd64"
 PASSWORD = "secret"

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.engine import connect_engine
-from schoolctl.errors import EngineError
-from schoolctl.model import RegistryLogin, RepositoryUri, SecretValue
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.engine import connect_engine
+from schoolctl.model.images import RegistryLogin, RepositoryUri
+from schoolctl.model.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schoolctl.engine import PushResult
+    from schoolctl.docker.engine import PushResult
 
 REPOSITORY = RepositoryUri("127.0.0.1:9", "shop")
 DIGEST = f"sha256:{'a' * 64}"

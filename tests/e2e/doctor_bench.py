@@ -13,7 +13,7 @@ import boto3
 import pexpect
 import yaml
 
-from schoolctl.config import write_overlay
+from schoolctl.config.overlay import write_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schoolctl.config import overlay_path
+from schoolctl.config.overlay import overlay_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.build_context import read_context
-from schoolctl.build_secrets import parse_build_secrets
-from schoolctl.builder import BuilderChoice
-from schoolctl.engine import BuildRequest, connect_docker, connect_engine
-from schoolctl.errors import EngineError
-from schoolctl.model import ImageRef, RepositoryUri
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.build_secrets import parse_build_secrets
+from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.context import read_context
+from schoolctl.docker.engine import BuildRequest, connect_docker, connect_engine
+from schoolctl.model.images import ImageRef, RepositoryUri
 from schoolctl.sandbox.images import default_base, ensure_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schoolctl.build_secrets import BuildSecret
-    from schoolctl.engine import Engine, LocalImage
+    from schoolctl.docker.build_secrets import BuildSecret
+    from schoolctl.docker.engine import Engine, LocalImage
 
 # One worker: what one test removes may be what another's build has just found in the cache.
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("builds")]

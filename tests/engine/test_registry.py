@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.build_context import read_context
-from schoolctl.builder import BuilderChoice
-from schoolctl.engine import BuildRequest, connect_engine
-from schoolctl.errors import EngineError
-from schoolctl.model import Digest, RegistryLogin, RepositoryUri, SecretValue
-from schoolctl.registry_copy import Place, copy_image
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.context import read_context
+from schoolctl.docker.engine import BuildRequest, connect_engine
+from schoolctl.docker.registry_copy import Place, copy_image
+from schoolctl.model.images import Digest, RegistryLogin, RepositoryUri
+from schoolctl.model.secret_value import SecretValue
 from tests.engine.sandbox.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from schoolctl.engine import Engine
+    from schoolctl.docker.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("builds")]
 _START_SECONDS = 10

@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.plan.lock import parse_holder
-from schoolctl.process_mark import has_ended
+from schoolctl.base.process_mark import has_ended
+from schoolctl.core.lock_rules import parse_holder
 from tests.cli.account import NAME
 
 if TYPE_CHECKING:

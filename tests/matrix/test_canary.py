@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.cli.reference import help_pages
-from schoolctl.cli.run import Services
+from schoolctl.core.run import Services
+from schoolctl.reference import help_pages
 from tests.cli.account import edit
 from tests.conftest import Project
 from tests.fake_engine import FakeEngine

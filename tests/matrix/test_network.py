@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.aws.clients import Clients
-from schoolctl.aws.observe_network import observe_network
-from schoolctl.connection import Connection, Setting, StaticKeys
-from schoolctl.model import SecretValue
-from schoolctl.plan.network import check_network
+from schoolctl.aws.session.clients import Clients
+from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.network.check import check_network
+from schoolctl.network.observe import observe_network
 from schoolctl.sandbox.names import account_names
 from schoolctl.sandbox.seed import seed_account
 from tests.conftest import REGION

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.faults import Call, pass_on
 from tests.matrix.cases import Matrix
 from tests.matrix.scenes import SCENES

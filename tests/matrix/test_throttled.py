@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.faults import Call, refuse, refuse_times
 from tests.matrix.cases import Matrix
 from tests.matrix.scenes import SCENES

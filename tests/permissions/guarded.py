@@ -16,9 +16,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.cli.run import Services
-from schoolctl.config import load_config_file
-from schoolctl.plan.policy import Scope, needed, statements, wrapped
+from schoolctl.config.file import load_config_file
+from schoolctl.core.run import Services
+from schoolctl.iam.policy import Scope, needed, statements, wrapped
 from tests.cli.account import NAME, edit
 from tests.conftest import REGION, Project, Result
 from tests.fake_engine import FakeEngine
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from schoolctl.plan.permissions import Permission
+    from schoolctl.iam.permission import Permission
     from tests.faults import Exchange, Rule
     from tests.matrix.emulator import Emulator
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.plan.permissions import Case
+from schoolctl.iam.permission import Case
 from tests.cli.account import NAME, edit
 from tests.matrix.scenes import network_half_laid, something_to_build
 from tests.permissions.guarded import CRASHES, FAILS, GOES_ON

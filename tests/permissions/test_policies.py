@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.permissions import commands
+from schoolctl.base.errors import ExitCode
+from schoolctl.iam.permissions import commands
 from tests.matrix.state import dump
 from tests.permissions.scenes import SCENES, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from schoolctl.plan.permissions import Permission
+    from schoolctl.iam.permission import Permission
     from tests.conftest import Result
     from tests.matrix.state import State
     from tests.permissions.guarded import Guarded

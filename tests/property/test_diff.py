@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import apply_overrides
-from schoolctl.model import Revision
-from schoolctl.plan.deploy import DeployOptions, Present, plan_deploy
-from schoolctl.plan.diff import deployment_diff
-from schoolctl.plan.service_needs import Places
-from schoolctl.plan.steps import MarkCompleted, WaitForRollout
+from schoolctl.config.merge import apply_overrides
+from schoolctl.ecs_service.define.diff import deployment_diff
+from schoolctl.ecs_service.define.plan import DeployOptions, Present, plan_deploy
+from schoolctl.ecs_service.define.service_needs import Places
+from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
+from schoolctl.model.services import Revision
 from tests.aws_shapes import request_of
 from tests.unit.deploy_scenes import (
     NETWORK,
@@ -26,8 +26,8 @@ from tests.unit.deploy_scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.plan.diff import Diff
-    from schoolctl.plan.steps import Plan
+    from schoolctl.base.plan import Plan
+    from schoolctl.ecs_service.define.diff import Diff
 
 # What somebody may have registered by hand, mostly beside what the configuration makes.
 OTHER = st.one_of(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as some
 
-from schoolctl.model import SecurityGroup
 from schoolctl.model.network import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL
-from schoolctl.plan.network import Kind, check_network, plan_network
-from schoolctl.plan.steps.network import (
+from schoolctl.model.surroundings import SecurityGroup
+from schoolctl.network.check import check_network
+from schoolctl.network.finding import Kind
+from schoolctl.network.rules import plan_network
+from schoolctl.network.steps import (
     AuthorizeEgress,
     AuthorizeIngress,
     CreateSecurityGroup,
@@ -35,9 +37,9 @@ from tests.unit.network_scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.plan.network import NetworkState
-    from schoolctl.plan.steps import Plan
-    from schoolctl.plan.steps.network import GroupRef
+    from schoolctl.base.plan import Plan
+    from schoolctl.network.state import NetworkState
+    from schoolctl.network.steps import GroupRef
 
 OTHER = "sg-other"
 _ports = some.sampled_from([22, 80, 443, 3000, 3306, (0, 65535), (80, 443), (3000, 3010)])

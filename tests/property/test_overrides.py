@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import given
 
-from schoolctl.config import apply_overrides
-from schoolctl.plan.changes import compare_definitions, same_definition
-from schoolctl.plan.overrides import definition_overrides
+from schoolctl.config.merge import apply_overrides
+from schoolctl.ecs_service.define.changes import compare_definitions, same_definition
+from schoolctl.ecs_service.define.overrides import definition_overrides
 from tests.aws_shapes import request_of
 from tests.unit.deploy_scenes import revision
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.model import Image
-from schoolctl.plan.image_family import family_of
-from schoolctl.plan.prune import Rules, Why, judge, plan_prune
-from schoolctl.plan.prune_summary import summary_of
-from schoolctl.plan.steps import DeleteImages
-from schoolctl.plan.uses import Needs, Use
+from schoolctl.images.stored.family import family_of
+from schoolctl.images.stored.prune_summary import summary_of
+from schoolctl.images.stored.rules import Rules, Why, judge, plan_prune
+from schoolctl.images.stored.steps import DeleteImages
+from schoolctl.images.stored.uses import Needs, Use
+from schoolctl.model.images import Image
 from tests.unit.images.scenes import NOW, REPOSITORY, digest
 
 if TYPE_CHECKING:
     from random import Random
 
-    from schoolctl.model import Digest
+    from schoolctl.model.images import Digest
 
 TAGS = ("t1", "t10", "t2", "t3", "x1", "y1")
 MOST = 8

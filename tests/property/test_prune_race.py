@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.plan.image_family import family_of
-from schoolctl.plan.prune import Rules, plan_prune
-from schoolctl.plan.steps import ConfirmUnused, DeleteImages
-from schoolctl.plan.uses import Needs, Use
+from schoolctl.images.stored.family import family_of
+from schoolctl.images.stored.rules import Rules, plan_prune
+from schoolctl.images.stored.steps import ConfirmUnused, DeleteImages
+from schoolctl.images.stored.uses import Needs, Use
 from tests.unit.images.scenes import NOW, REPOSITORY, image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schoolctl.model import Digest, Image
+    from schoolctl.model.images import Digest, Image
 
 RULES = Rules(keep=1, keep_days=0)
 INTERLEAVINGS = 200

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.errors import NotFoundError
-from schoolctl.model import Revision
-from schoolctl.plan.rollback import Candidate, RollbackTarget, rollback_target
+from schoolctl.base.errors import NotFoundError
+from schoolctl.ecs_service.rollout.rollback import Candidate, RollbackTarget, rollback_target
+from schoolctl.model.services import Revision
 from tests.unit.deploy_scenes import NOW, ref
 
 if TYPE_CHECKING:

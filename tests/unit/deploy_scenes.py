@@ -7,28 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.config import parse_config
-from schoolctl.model import (
-    Digest,
-    Image,
-    Repository,
-    RepositoryUri,
-    Revision,
-    RolloutState,
-    ServiceState,
-    TaskDefinitionRef,
-)
-from schoolctl.plan.service_needs import Places
-from schoolctl.plan.service_request import create_request
-from schoolctl.plan.target import ChosenImage, image_target
-from schoolctl.plan.task_definition import Names, render_task_definition
+from schoolctl.config.file import parse_config
+from schoolctl.ecs_service.define.service_needs import Places
+from schoolctl.ecs_service.define.service_request import create_request
+from schoolctl.ecs_service.define.target import ChosenImage, image_target
+from schoolctl.ecs_service.define.task_definition import Names, render_task_definition
+from schoolctl.model.images import Digest, Image, Repository, RepositoryUri
+from schoolctl.model.services import Revision, RolloutState, ServiceState, TaskDefinitionRef
 from tests.conftest import CONFIG
 from tests.unit.scenes import deployment
 
 if TYPE_CHECKING:
-    from schoolctl.config import Config
-    from schoolctl.model import Deployment
-    from schoolctl.plan.target import Target
+    from schoolctl.config.models import Config
+    from schoolctl.ecs_service.define.target import Target
+    from schoolctl.model.services import Deployment
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 URI = RepositoryUri("123456789012.dkr.ecr.us-east-1.amazonaws.com", "schoolapp-backend")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.model import Database, SecurityGroup, TargetGroup
 from schoolctl.model.network import (
     ANYWHERE,
     EVERY_PROTOCOL,
@@ -19,11 +18,13 @@ from schoolctl.model.network import (
     SourceKind,
     SubnetPlace,
 )
-from schoolctl.plan.network.state import NetworkState
+from schoolctl.model.surroundings import SecurityGroup, TargetGroup
+from schoolctl.model.values import Database
+from schoolctl.network.state import NetworkState
 from tests.unit import deploy_scenes
 
 if TYPE_CHECKING:
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
 
 VPC = "vpc-1"
 ALB, ECS, RDS = "sg-alb", "sg-ecs", "sg-rds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schoolctl.model import (
+from schoolctl.model.services import (
     ContainerState,
     Deployment,
     RolloutState,

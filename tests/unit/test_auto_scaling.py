@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ConflictError, UsageError
-from schoolctl.model import TargetGroup
-from schoolctl.model.scaling import AutoScaling, Metric, ScalingPolicy, ScalingRange
-from schoolctl.plan.auto_scaling import (
+from schoolctl.base.errors import ConflictError, UsageError
+from schoolctl.ecs_service.define.plan import DeployOptions
+from schoolctl.ecs_service.scale.auto_scaling import (
     Wanted,
     check_wanted,
     plan_auto_scaling,
     targets_of,
 )
-from schoolctl.plan.deploy import DeployOptions
-from schoolctl.plan.steps import Plan, UpdateService, WaitForCount
-from schoolctl.plan.steps.scaling import (
+from schoolctl.ecs_service.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,
 )
+from schoolctl.ecs_service.steps.service import UpdateService, WaitForCount
+from schoolctl.model.scaling import AutoScaling, Metric, ScalingPolicy, ScalingRange
+from schoolctl.model.surroundings import TargetGroup
 from tests.unit.scenes import COMPLETED, deployment, service
+
+if TYPE_CHECKING:
+    from schoolctl.base.plan import Plan
 
 ELB = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 GROUP = f"{ELB}:targetgroup/school-tg/943f"

@@ -10,8 +10,8 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from schoolctl.aws.errors import translated
-from schoolctl.errors import (
+from schoolctl.aws.session.errors import translated
+from schoolctl.base.errors import (
     AccessDeniedError,
     ConflictError,
     CredentialsError,
@@ -23,7 +23,7 @@ from schoolctl.errors import (
     UnknownOperationError,
     UsageError,
 )
-from schoolctl.model import SecretValue
+from schoolctl.model.secret_value import SecretValue
 
 
 def fail_with(error: Exception) -> SchoolctlError:

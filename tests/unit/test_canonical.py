@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from schoolctl.plan.canonical import without_defaults
-from schoolctl.plan.changes import compare_definitions, same_definition
+from schoolctl.ecs_service.define.canonical import without_defaults
+from schoolctl.ecs_service.define.changes import compare_definitions, same_definition
 from tests.definitions import DEFINITIONS, as_ecs_tells
 
 WRITTEN = json.loads((Path(__file__).parent / "answers/task_definition.json").read_text())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schoolctl.columns import aligned
+from schoolctl.output.columns import aligned
 
 
 def test_columns_are_as_wide_as_a_terminal_shows_them() -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.config import parse_config
-from schoolctl.connection import Connection, Setting, resolve_connection
-from schoolctl.errors import CredentialsError, ExitCode, UsageError
-from schoolctl.model import SecretValue
+from schoolctl.aws.session.connection import Connection, Setting, resolve_connection
+from schoolctl.base.errors import CredentialsError, ExitCode, UsageError
+from schoolctl.config.file import parse_config
+from schoolctl.model.secret_value import SecretValue
 from tests.conftest import CONFIG
 
 if TYPE_CHECKING:
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}
 PROFILE_REGIONS = {"dev2": "eu-west-1", "flagged": "eu-west-2", "named": "eu-west-3"}

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from schoolctl.errors import AccessDeniedError, MissingThingsError
-from schoolctl.model import Role, SecretInfo, SecurityGroup, Subnet, TargetGroup
-from schoolctl.plan.needs import Denied, Gaps
-from schoolctl.plan.service_needs import Places, ServiceNeeds, resolve_service
-from schoolctl.plan.task_needs import TaskNeeds, resolve_task
+from schoolctl.base.errors import AccessDeniedError, MissingThingsError
+from schoolctl.ecs_service.define.needs import Denied, Gaps
+from schoolctl.ecs_service.define.service_needs import Places, ServiceNeeds, resolve_service
+from schoolctl.ecs_service.define.task_needs import TaskNeeds, resolve_task
+from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
+from schoolctl.model.values import SecretInfo
 from tests.unit.deploy_scenes import NAMES, NETWORK, NOW, SECRET_ARN, TARGET_GROUP, config
 
 PARAMETERS = frozenset(f"/schoolapp/dev/{key}" for key in ("db_host", "db_name", "db_user"))

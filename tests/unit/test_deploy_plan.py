@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import AccessDeniedError, BusyError, ConflictError, UsageError
-from schoolctl.model import RolloutState
-from schoolctl.plan.deploy import DeployOptions, Present, plan_deploy
-from schoolctl.plan.needs import Denied
-from schoolctl.plan.steps import (
-    CreateLogGroup,
-    CreateService,
-    MarkCompleted,
-    Registered,
-    RegisterTaskDefinition,
-    RunTask,
-    UpdateService,
-    WaitForRollout,
-)
-from schoolctl.plan.target import (
+from schoolctl.base.errors import AccessDeniedError, BusyError, ConflictError, UsageError
+from schoolctl.ecs_service.define.needs import Denied
+from schoolctl.ecs_service.define.plan import DeployOptions, Present, plan_deploy
+from schoolctl.ecs_service.define.target import (
     Choice,
     choose_newest,
     image_target,
     parse_choice,
     revision_target,
 )
+from schoolctl.ecs_service.steps.service import (
+    CreateLogGroup,
+    CreateService,
+    MarkCompleted,
+    Registered,
+    RegisterTaskDefinition,
+    UpdateService,
+    WaitForRollout,
+)
+from schoolctl.ecs_service.steps.tasks import RunTask
+from schoolctl.model.services import RolloutState
 from tests.unit.deploy_scenes import (
     NETWORK,
     NOW,
@@ -44,10 +44,10 @@ from tests.unit.deploy_scenes import (
 from tests.unit.scenes import deployment
 
 if TYPE_CHECKING:
-    from schoolctl.model import Deployment, Revision, ServiceState
-    from schoolctl.plan.service_needs import Places
-    from schoolctl.plan.steps import Plan
-    from schoolctl.plan.target import Target
+    from schoolctl.base.plan import Plan
+    from schoolctl.ecs_service.define.service_needs import Places
+    from schoolctl.ecs_service.define.target import Target
+    from schoolctl.model.services import Deployment, Revision, ServiceState
 
 IN_PROGRESS, COMPLETED, FAILED = RolloutState
 RELEASE = "service: {release_command: [migrate]}"

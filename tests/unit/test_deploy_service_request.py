@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-from schoolctl.errors import AccessDeniedError
-from schoolctl.plan.needs import Denied
-from schoolctl.plan.service_request import CREATE_ONLY, create_request, update_request
+from schoolctl.base.errors import AccessDeniedError
+from schoolctl.ecs_service.define.needs import Denied
+from schoolctl.ecs_service.define.service_request import CREATE_ONLY, create_request, update_request
 from tests.unit.deploy_scenes import NETWORK, PLACES, TARGET_GROUP, config
 
 DENIED = Denied(AccessDeniedError("no", action=None))

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.plan.diagnosis import culprit, diagnose, diagnose_event, diagnose_target
+from schoolctl.ecs_service.causes.diagnosis import (
+    culprit,
+    diagnose,
+    diagnose_event,
+    diagnose_target,
+)
 from tests.unit.scenes import container, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.model import Task
+    from schoolctl.model.services import Task
 
 PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
 TO_START = "TaskFailedToStart"

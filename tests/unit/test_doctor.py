@@ -7,23 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from schoolctl.builder import Builder, BuilderKind
-from schoolctl.errors import AccessDeniedError, UnavailableError
-from schoolctl.model import (
-    Ignored,
-    NoSource,
-    Parameter,
-    Role,
-    RolloutState,
-    SecretInfo,
-    Source,
-    Subnet,
-    TargetGroup,
-)
-from schoolctl.plan.doctor import account, image, machine, permissions, service
-from schoolctl.plan.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
-from schoolctl.plan.lock import Found, Holder
-from schoolctl.plan.policy import Scope, statement
+from schoolctl.base.errors import AccessDeniedError, UnavailableError
+from schoolctl.core.lock_rules import Found, Holder
+from schoolctl.docker.builder import Builder, BuilderKind
+from schoolctl.doctor import account, image, machine, permissions, service
+from schoolctl.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
+from schoolctl.iam.policy import Scope, statement
+from schoolctl.model.images import Ignored, NoSource, Source
+from schoolctl.model.services import RolloutState
+from schoolctl.model.surroundings import Role, Subnet, TargetGroup
+from schoolctl.model.values import Parameter, SecretInfo
 from tests.unit.deploy_scenes import NOW, REPOSITORY, SECRET_ARN, TARGET_GROUP, config, ref
 from tests.unit.deploy_scenes import service as deployed
 from tests.unit.scenes import deployment

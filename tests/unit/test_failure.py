@@ -5,10 +5,10 @@ from __future__ import annotations
 import botocore.exceptions as boto
 import pytest
 
-from schoolctl.aws.errors import from_botocore_error, from_client_error
-from schoolctl.errors import SchoolctlError, UnavailableError
-from schoolctl.model import ServiceEvent
-from schoolctl.plan.failure import FailureReport, events_since, tasks_of
+from schoolctl.aws.session.errors import from_botocore_error, from_client_error
+from schoolctl.base.errors import SchoolctlError, UnavailableError
+from schoolctl.ecs_service.causes.failure import FailureReport, events_since, tasks_of
+from schoolctl.model.services import ServiceEvent
 from tests.unit.scenes import NEW, OLD, at, container, deployment, stopped
 
 OURS = deployment()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from schoolctl.model import Revision, TaskDefinitionRef
-from schoolctl.model.service_deployments import ServiceDeploymentBrief, ServiceDeploymentStatus
-from schoolctl.plan.history import _VERDICTS, Attempt, attempts
+from schoolctl.ecs_service.status.history import _VERDICTS, Attempt, attempts
+from schoolctl.model.deployments import ServiceDeploymentBrief, ServiceDeploymentStatus
+from schoolctl.model.services import Revision, TaskDefinitionRef
 from tests.unit.scenes import COMPLETED, FAILED, NEW, OLD, OTHER, at, deployment, old, service
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.model import Digest, Revision
-from schoolctl.plan.target import image_target
-from schoolctl.plan.task_definition import render_task_definition
+from schoolctl.ecs_service.define.target import image_target
+from schoolctl.ecs_service.define.task_definition import render_task_definition
+from schoolctl.model.services import Revision
 from tests.unit.deploy_scenes import NAMES, NOW, URI, chosen, config, digest, ref
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from schoolctl.model.images import Digest
 
 
 def reused(tag: str, pulled: Collection[Digest] | None) -> bool:

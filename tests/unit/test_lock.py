@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schoolctl.errors import ConflictError, ExitCode
-from schoolctl.plan.lock import (
+from schoolctl.base.errors import ConflictError, ExitCode
+from schoolctl.core.lock_rules import (
     LEASE_SECONDS,
     RENEW_SECONDS,
     Found,

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.errors import UsageError
-from schoolctl.plan.logs import LogPlace, container_names, log_place, moment, parse_since
+from schoolctl.base.errors import UsageError
+from schoolctl.ecs_service.causes.logs import (
+    LogPlace,
+    container_names,
+    log_place,
+    moment,
+    parse_since,
+)
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 

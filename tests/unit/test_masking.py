@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schoolctl.plan.masking import looks_secret, masked, replace_secrets
+from schoolctl.ecs_service.define.masking import looks_secret, masked, replace_secrets
 from tests.definitions import DEFINITIONS
 
 SECRET = [

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import MissingThingsError
-from schoolctl.model import SecurityGroup
+from schoolctl.base.errors import MissingThingsError
 from schoolctl.model.network import ANYWHERE, NetworkInterface, Route, Source, SourceKind
-from schoolctl.plan.network import check_network, notes_of, plan_network
-from schoolctl.plan.network.report import ASCII, report
+from schoolctl.model.surroundings import SecurityGroup
+from schoolctl.network.check import check_network, notes_of
+from schoolctl.network.rules import plan_network
+from schoolctl.network.view import ASCII, report
 from tests.unit.network_scenes import (
     ALB,
     DOCUMENTED,
@@ -30,7 +31,7 @@ from tests.unit.network_scenes import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.plan.network import NetworkState
+    from schoolctl.network.state import NetworkState
 
 APIS = ("ecr.api", "ecr.dkr", "logs", "ssm", "secretsmanager", "s3")
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import parse_config
-from schoolctl.errors import ConflictError, NotFoundError, SchoolctlError, UsageError
-from schoolctl.model import SecretValue
-from schoolctl.plan.params import Entry, Kind, Stored, declared, find_entry, plan_values
-from schoolctl.plan.steps import Plan, PutParameter, PutSecret
+from schoolctl.base.errors import ConflictError, NotFoundError, SchoolctlError, UsageError
+from schoolctl.config.file import parse_config
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.params.rules import Entry, Kind, Stored, declared, find_entry, plan_values
+from schoolctl.params.steps import PutParameter, PutSecret
 from tests.conftest import CONFIG
+
+if TYPE_CHECKING:
+    from schoolctl.base.plan import Plan
 
 HOST = Entry("db_host", Kind.PARAMETER, "/a/b/db_host", type="SecureString", description="RDS")
 PORT = Entry("db_port", Kind.PARAMETER, "/a/b/db_port", type="String")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.loaders import create_loader
 
-from schoolctl.partitions import Partition, partition_of
+from schoolctl.base.partitions import Partition, partition_of
 
 
 def test_every_region_that_botocore_knows_is_in_its_partition() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from schoolctl.cli.reference import help_pages
-from schoolctl.plan.permissions import LOCAL, Case, On, commands, permissions_of
-from schoolctl.plan.policy import (
+from schoolctl.iam.permission import Case, On
+from schoolctl.iam.permissions import LOCAL, commands, permissions_of
+from schoolctl.iam.policy import (
     LONGEST,
     Scope,
     documents,
@@ -19,6 +19,7 @@ from schoolctl.plan.policy import (
     statements,
     to_simulate,
 )
+from schoolctl.reference import help_pages
 from tests.unit.deploy_scenes import config
 
 A = "arn:aws:ecs:us-east-1:123456789012"

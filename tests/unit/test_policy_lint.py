@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
-from schoolctl.plan.permissions import commands
-from schoolctl.plan.policy import Scope
-from schoolctl.plan.wanted_policy import make_policy, parse_wanted
+from schoolctl.iam.permissions import commands
+from schoolctl.iam.policy import Scope
+from schoolctl.iam.rules import make_policy, parse_wanted
 from tests.unit.deploy_scenes import config
 
 if TYPE_CHECKING:

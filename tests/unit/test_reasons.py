@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.plan.log_reasons import SAID
-from schoolctl.plan.reasons import UNPLACED, matching
-from schoolctl.plan.stop_reasons import STOPPED
+from schoolctl.ecs_service.causes.log_reasons import SAID
+from schoolctl.ecs_service.causes.reasons import UNPLACED, matching
+from schoolctl.ecs_service.causes.stop_reasons import STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from schoolctl.plan.reasons import Rule
+    from schoolctl.ecs_service.causes.reasons import Rule
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:school/dev/db"
 PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): "

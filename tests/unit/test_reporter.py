@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from schoolctl.errors import DeclinedError, ExitCode, SchoolctlError
-from schoolctl.plan.steps import CreateLogGroup, Plan
-from schoolctl.reporter import Reporter
+from schoolctl.base.errors import DeclinedError, ExitCode, SchoolctlError
+from schoolctl.base.plan import Plan
+from schoolctl.ecs_service.steps.service import CreateLogGroup
+from schoolctl.output.reporter import Reporter
 
 
 class Streams:

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from schoolctl.errors import UsageError
-from schoolctl.plan.permissions import commands
-from schoolctl.plan.policy import Scope
-from schoolctl.plan.role_policies import (
+from schoolctl.base.errors import UsageError
+from schoolctl.iam.permissions import commands
+from schoolctl.iam.policy import Scope
+from schoolctl.iam.roles import (
     CI_COMMANDS,
     execution_role_policy,
     github_trust,
     task_role_policy,
     tasks_trust,
 )
-from schoolctl.plan.wanted_policy import make_policy, parse_wanted
+from schoolctl.iam.rules import make_policy, parse_wanted
 from tests.unit.deploy_scenes import config
 
 ECR = "arn:aws:ecr:us-east-1:123456789012:repository"

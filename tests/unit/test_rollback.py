@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import NotFoundError
-from schoolctl.model import Revision, RolloutState
-from schoolctl.plan.deploy import DeployOptions
-from schoolctl.plan.rollback import (
+from schoolctl.base.errors import NotFoundError
+from schoolctl.ecs_service.define.plan import DeployOptions
+from schoolctl.ecs_service.define.target import revision_target
+from schoolctl.ecs_service.rollout.rollback import (
     Candidate,
     Completions,
     plan_rollback,
     rollback_target,
     with_completion,
 )
-from schoolctl.plan.steps import (
+from schoolctl.ecs_service.steps.service import (
     MarkCompleted,
-    Plan,
-    RunTask,
     StopDeployment,
     UpdateService,
     WaitForRollout,
 )
-from schoolctl.plan.target import revision_target
+from schoolctl.ecs_service.steps.tasks import RunTask
+from schoolctl.model.services import Revision, RolloutState
 from tests.unit.deploy_scenes import NOW, config, ref, revision, service
 from tests.unit.scenes import deployment
+
+if TYPE_CHECKING:
+    from schoolctl.base.plan import Plan
 
 IN_PROGRESS, COMPLETED, FAILED = RolloutState
 

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.model import Deployment, RolloutState, ServiceState
-from schoolctl.plan.deployment_settings import too_many_stops
-from schoolctl.plan.rollout import (
+from schoolctl.ecs_service.rollout.verdict import (
     ROLLBACK_WITHIN_SECONDS,
     STEADY_SECONDS,
     VISIBLE_WITHIN_SECONDS,
@@ -22,6 +20,8 @@ from schoolctl.plan.rollout import (
     Verdict,
     judge,
 )
+from schoolctl.model.deployment_settings import too_many_stops
+from schoolctl.model.services import Deployment, RolloutState, ServiceState
 from tests.unit.scenes import (
     BREAKER_ALONE,
     COMPLETED,

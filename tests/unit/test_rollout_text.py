@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.plan.rollout import RolledBack
-from schoolctl.plan.rollout_text import failure
+from schoolctl.ecs_service.rollout.verdict import RolledBack
+from schoolctl.ecs_service.rollout.view import failure
 from tests.unit.scenes import NEW, OLD, deployment
 
 if TYPE_CHECKING:
-    from schoolctl.model import TaskDefinitionRef
+    from schoolctl.model.services import TaskDefinitionRef
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.model import TargetHealth
-from schoolctl.model.service_deployments import (
+from schoolctl.ecs_service.rollout.native import HOOKS, STAGES, STATUSES, match, stage
+from schoolctl.ecs_service.rollout.progress import Look, heartbeat, progress
+from schoolctl.ecs_service.rollout.timing import Trace
+from schoolctl.model.deployment_settings import enough_running, failure_threshold
+from schoolctl.model.deployments import (
     HookStatus,
     LifecycleHook,
     LifecycleStage,
@@ -17,14 +20,11 @@ from schoolctl.model.service_deployments import (
     ServiceDeploymentBrief,
     ServiceDeploymentStatus,
 )
-from schoolctl.plan.deployment_settings import enough_running, failure_threshold
-from schoolctl.plan.rollout_view import Look, heartbeat, progress
-from schoolctl.plan.service_rollout import HOOKS, STAGES, STATUSES, match, stage
-from schoolctl.plan.timing import Trace
+from schoolctl.model.surroundings import TargetHealth
 from tests.unit.scenes import NEW, OLD, at, deployment, old, service, stopped
 
 if TYPE_CHECKING:
-    from schoolctl.model import Task
+    from schoolctl.model.services import Task
 
 STARTED = deployment()
 GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/school-tg/1"

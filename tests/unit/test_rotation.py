@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ConfigError, ConflictError, NotFoundError, SchoolctlError
-from schoolctl.model import SecretInfo, SecretValue
-from schoolctl.passwords import new_password
-from schoolctl.plan.params import Entry, Kind
-from schoolctl.plan.rotation import (
+from schoolctl.base.errors import ConfigError, ConflictError, NotFoundError, SchoolctlError
+from schoolctl.ecs_service.steps.tasks import RunTask
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretInfo
+from schoolctl.params.rules import Entry, Kind
+from schoolctl.params.secret_shape import with_new_password
+from schoolctl.rotation.passwords import new_password
+from schoolctl.rotation.rules import (
     Rotation,
     plan_end,
     plan_managed,
@@ -21,14 +24,14 @@ from schoolctl.plan.rotation import (
     staged_version,
     was_seen_through,
 )
-from schoolctl.plan.secret_shape import with_new_password
-from schoolctl.plan.steps import Plan, RunTask
-from schoolctl.plan.steps.rotation import StageSecret
+from schoolctl.rotation.steps import StageSecret
 from tests.aws.answers import NETWORK
 from tests.unit.scenes import COMPLETED, OLD, deployment, service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from schoolctl.base.plan import Plan
 
 ROTATION = Rotation(
     Entry("db_password", Kind.SECRET, "a/b/db_password"), ("python", "-m", "rotate"), "new"

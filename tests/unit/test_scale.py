@@ -7,23 +7,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import BusyError, ConflictError, ExitCode
-from schoolctl.model import TargetHealth
-from schoolctl.model.scaling import ScalingRange
-from schoolctl.plan.deploy import DeployOptions
-from schoolctl.plan.scale import (
+from schoolctl.base.errors import BusyError, ConflictError, ExitCode
+from schoolctl.ecs_service.define.plan import DeployOptions
+from schoolctl.ecs_service.scale.rules import (
     count_failure,
     count_progress,
     count_reached,
     plan_restart,
     plan_scale,
 )
-from schoolctl.plan.steps import MarkCompleted, UpdateService, WaitForCount, WaitForRollout
+from schoolctl.ecs_service.steps.service import (
+    MarkCompleted,
+    UpdateService,
+    WaitForCount,
+    WaitForRollout,
+)
+from schoolctl.model.scaling import ScalingRange
+from schoolctl.model.surroundings import TargetHealth
 from tests.unit.deploy_scenes import revision
 from tests.unit.scenes import COMPLETED, IN_PROGRESS, NEW, at, deployment, old, service
 
 if TYPE_CHECKING:
-    from schoolctl.model import Deployment, ServiceState
+    from schoolctl.model.services import Deployment, ServiceState
 
 WAIT = DeployOptions()
 LEAVE = DeployOptions(wait=False)

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from schoolctl.errors import UsageError
-from schoolctl.model import SecretValue
-from schoolctl.plan.secret_shape import shape_secret
+from schoolctl.base.errors import UsageError
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.params.secret_shape import shape_secret
 
 RDS = '{"username": "app", "password": "old", "engine": "mysql", "port": 3306}'
 

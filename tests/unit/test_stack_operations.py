@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 from botocore.session import get_session
 
-from schoolctl.config import parse_config
-from schoolctl.errors import BusyError, ConflictError, ExitCode, MissingThingsError, NotFoundError
-from schoolctl.model.stacks import STACK_TYPE, ChangeSet, ResourceChange, StackEvent, StackState
-from schoolctl.plan.stack.changes import ends_database, tell, totals
-from schoolctl.plan.stack.operations import (
+from schoolctl.base.errors import (
+    BusyError,
+    ConflictError,
+    ExitCode,
+    MissingThingsError,
+    NotFoundError,
+)
+from schoolctl.config.file import parse_config
+from schoolctl.infra.changes import ends_database, tell, totals
+from schoolctl.infra.operations import (
     Condition,
     condition_of,
     failure,
@@ -21,9 +26,10 @@ from schoolctl.plan.stack.operations import (
     refuse_stuck,
     refused_template,
 )
-from schoolctl.plan.stack.outputs import settled
-from schoolctl.plan.stack.template import Template
-from schoolctl.plan.stack.up import Found, Standing, plan_down, plan_up, refuse_move
+from schoolctl.infra.outputs import settled
+from schoolctl.infra.rules import Found, Standing, plan_down, plan_up, refuse_move
+from schoolctl.infra.template import Template
+from schoolctl.model.stacks import STACK_TYPE, ChangeSet, ResourceChange, StackEvent, StackState
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 NAME = "college-dev"

@@ -11,9 +11,9 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from schoolctl.config import parse_config
-from schoolctl.plan.policy import Scope
-from schoolctl.plan.stack.template import Place, Template, make_template
+from schoolctl.config.file import parse_config
+from schoolctl.iam.policy import Scope
+from schoolctl.infra.template import Place, Template, make_template
 
 ACCOUNT = "123456789012"
 CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schoolctl.plan.task_definition import container_image, render_task_definition
+from schoolctl.ecs_service.define.task_definition import container_image, render_task_definition
 from tests.snapshots import check_snapshot
 from tests.unit.deploy_scenes import NAMES, SECRET_ARN, URI, config, digest
 

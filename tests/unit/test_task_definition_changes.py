@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.plan.changes import definition_changes, same_definition, settings_changes
+from schoolctl.ecs_service.define.changes import (
+    definition_changes,
+    same_definition,
+    settings_changes,
+)
 from tests.unit.deploy_scenes import revision
 
 if TYPE_CHECKING:

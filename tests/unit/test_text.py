@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from schoolctl import text
+from schoolctl.base import text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schoolctl.plan.trust import TASKS_TRUST, trusts_tasks
+from schoolctl.model.trust import TASKS_TRUST, trusts_tasks
 
 TASKS = {"Service": "ecs-tasks.amazonaws.com"}
 

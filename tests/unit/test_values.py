@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.errors import UsageError
-from schoolctl.model import SecretValue
-from schoolctl.plan.params import Entry, Kind
-from schoolctl.values import (
+from schoolctl.base.errors import UsageError
+from schoolctl.model.secret_value import SecretValue
+from schoolctl.params.rules import Entry, Kind
+from schoolctl.params.values import (
     check_value,
     decode,
     drop_newline,
@@ -215,7 +215,7 @@ def test_who_can_read_a_file(tmp_path: Path, mode: int, *, others: bool) -> None
 
 @given(st.text(min_size=1).filter(lambda text: "\n" not in text))
 def test_whatever_is_quoted_for_dotenv_is_read_back(text: str) -> None:
-    from schoolctl.values import _dotenv_value
+    from schoolctl.params.values import _dotenv_value
 
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     assert _dotenv_value(quoted, "x:1") == text

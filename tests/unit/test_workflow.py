@@ -7,15 +7,18 @@ import os
 import subprocess
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from jsonschema.validators import validator_for
 
-from schoolctl.config import Config, parse_config
-from schoolctl.plan.workflow import Placed, missing_variables, render_workflow
+from schoolctl.config.file import parse_config
+from schoolctl.init.workflow import Placed, missing_variables, render_workflow
 from tests.snapshots import check_snapshot
+
+if TYPE_CHECKING:
+    from schoolctl.config.models import Config
 
 CONFIG = """\
 app: college

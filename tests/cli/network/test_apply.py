@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.cli.network.laid import ANYWHERE
 from tests.cli.network.wrong import WRONG
 

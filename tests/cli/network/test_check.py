@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
 from tests.cli.account import edit
 from tests.cli.network.wrong import RIGHT, WRONG
 from tests.snapshots import check_snapshot

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import ExitCode
-from schoolctl.plan.permissions import permissions_of
+from schoolctl.base.errors import ExitCode
+from schoolctl.iam.permissions import permissions_of
 from tests.cli.network.laid import ANYWHERE
 
 if TYPE_CHECKING:

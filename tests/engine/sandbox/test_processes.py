@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.clock import SystemClock
-from schoolctl.errors import SchoolctlError
-from schoolctl.process_mark import ProcessMark, alive, mark, parse_mark
+from schoolctl.base.clock import SystemClock
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.base.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox import emulator
 from schoolctl.sandbox.layout import Layout, write_private
 from schoolctl.sandbox.ports import can_bind, port_holder

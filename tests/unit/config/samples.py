@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.config import InvalidConfigError, parse_config
+from schoolctl.config.file import parse_config
+from schoolctl.config.problems import InvalidConfigError
 
 if TYPE_CHECKING:
-    from schoolctl.config import ConfigFile, ResolvedConfig
+    from schoolctl.config.file import ConfigFile, ResolvedConfig
 
 FILE = Path("/project/schoolctl.yaml")
 

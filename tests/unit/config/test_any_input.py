@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import InvalidConfigError, parse_config
+from schoolctl.config.file import parse_config
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml
+from schoolctl.config.problems import InvalidConfigError
 from tests.unit.config.samples import FILE, SMALL
 
 WORDS = st.sampled_from(

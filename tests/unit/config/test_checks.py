@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.config import InvalidConfigError, load_config_file
-from schoolctl.errors import ExitCode
+from schoolctl.base.errors import ExitCode
+from schoolctl.config.file import load_config_file
+from schoolctl.config.problems import InvalidConfigError
 from tests.conftest import CONFIG
 from tests.unit.config.samples import SMALL, parse, problems, resolve, small
 

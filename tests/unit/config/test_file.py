@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from schoolctl.config import (
-    InvalidConfigError,
-    Layer,
-    dump_values,
-    list_values,
-    load_config_file,
-    write_overlay,
-)
-from schoolctl.errors import ConfigError, ExitCode
-from schoolctl.model import SecretValue
+from schoolctl.base.errors import ConfigError, ExitCode
+from schoolctl.config.file import load_config_file
+from schoolctl.config.origins import dump_values, list_values
+from schoolctl.config.overlay import write_overlay
+from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import Layer
+from schoolctl.model.secret_value import SecretValue
 from tests.unit.config.samples import SMALL, resolve, small
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import apply_overrides, deep_merge
+from schoolctl.config.merge import apply_overrides, deep_merge
 
 KEYS = st.sampled_from(["a", "b", "c", "name"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(["x", "y", ""])

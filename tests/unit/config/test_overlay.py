@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from schoolctl.config import InvalidConfigError, overlay_path, remove_overlay, write_overlay
-from schoolctl.errors import SchoolctlError
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.config.overlay import overlay_path, remove_overlay, write_overlay
+from schoolctl.config.problems import InvalidConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path

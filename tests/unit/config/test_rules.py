@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import FARGATE_MEMORY_MIB
+from schoolctl.config.models import FARGATE_MEMORY_MIB
 from tests.unit.config.samples import SMALL, problems, resolve, small
 
 ALL_MEMORY = sorted({size for sizes in FARGATE_MEMORY_MIB.values() for size in sizes})

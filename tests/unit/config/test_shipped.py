@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from schoolctl.config import json_schema, load_config_file, parse_config
+from schoolctl.config.file import load_config_file, parse_config
 from schoolctl.config.keys import FILE_KEYS, field_names, sibling_keys
 from schoolctl.config.models import Settings
 from schoolctl.config.reader import read_document
+from schoolctl.config.schema import json_schema
 from schoolctl.config.tree import Layer, to_plain
 from tests.unit.config.samples import FILE, SMALL, small
 

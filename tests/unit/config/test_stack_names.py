@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.config import InvalidConfigError, parse_config
+from schoolctl.config.file import parse_config
+from schoolctl.config.problems import InvalidConfigError
 
 if TYPE_CHECKING:
-    from schoolctl.config import ResolvedConfig
+    from schoolctl.config.file import ResolvedConfig
 
 _SUBNETS = "infra.subnets"
 SMALL = """\
@@ -124,8 +125,8 @@ def test_the_stack_makes_what_has_a_name_not_what_has_an_id() -> None:
 
 
 def test_a_new_file_leaves_the_names_to_the_stack() -> None:
-    from schoolctl.cli.init import render_template
-    from schoolctl.cli.init_stack import with_stack
+    from schoolctl.init.cli import render_template
+    from schoolctl.init.init_stack_cli import with_stack
 
     path = Path("/project/schoolctl.yaml")
     text = with_stack(render_template(path, "college", region="us-east-1", profile=None))

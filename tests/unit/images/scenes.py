@@ -6,9 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from schoolctl.builder import Builder, BuilderKind
-from schoolctl.model import Digest, Image, ImageRef, NoSource, RepositoryUri, Source
-from schoolctl.plan.push import LocalBuild, Release
+from schoolctl.docker.builder import Builder, BuilderKind
+from schoolctl.images.push.push import LocalBuild, Release
+from schoolctl.model.images import Digest, Image, ImageRef, NoSource, RepositoryUri, Source
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 REPOSITORY = RepositoryUri("123456789012.dkr.ecr.us-east-1.amazonaws.com", "schoolapp-backend")

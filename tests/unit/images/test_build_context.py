@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.build_context import BuildContext, read_context
-from schoolctl.context_guard import LARGEST_CONTEXT_BYTES
-from schoolctl.errors import ConfigError, SchoolctlError
+from schoolctl.base.errors import ConfigError, SchoolctlError
+from schoolctl.docker.context import BuildContext, read_context
+from schoolctl.docker.guard import LARGEST_CONTEXT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

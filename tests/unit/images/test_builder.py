@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.builder import BuilderChoice, BuilderKind, find_builder
-from schoolctl.errors import EngineError
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.builder import BuilderChoice, BuilderKind, find_builder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.dockerignore import DockerIgnore
-from schoolctl.errors import SchoolctlError
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.docker.dockerignore import DockerIgnore
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schoolctl.engine_errors import build_error, connection_error, registry_error
+from schoolctl.docker.errors import build_error, connection_error, registry_error
 
 
 @pytest.mark.parametrize(

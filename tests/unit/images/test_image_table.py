@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from schoolctl.plan.image_family import family_of
-from schoolctl.plan.image_table import Selection, Sort, UsesOf, select
-from schoolctl.plan.uses import Use
+from schoolctl.images.stored.family import family_of
+from schoolctl.images.stored.image_table import Selection, Sort, UsesOf, select
+from schoolctl.images.stored.uses import Use
 from tests.unit.images.scenes import NOW, digest, image
 
 IMAGES = [

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.dockerlogin import LoginPlace, find_login_place, store_login
-from schoolctl.errors import EngineError
-from schoolctl.model import RegistryLogin, SecretValue
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.login import LoginPlace, find_login_place, store_login
+from schoolctl.model.images import RegistryLogin
+from schoolctl.model.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from schoolctl.errors import SchoolctlError
-from schoolctl.plan.npm_lock import StaleLock, find_stale_locks, refuse_stale_locks
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.images.push.npm_lock import StaleLock, find_stale_locks, refuse_stale_locks
 
 Json = dict[str, Any]
 

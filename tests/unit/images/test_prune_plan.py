@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.model import TaskDefinitionRef
-from schoolctl.plan.prune import (
-    PrunePlan,
-    Rules,
-    Verdict,
-    Why,
-    judge,
-    plan_prune,
-)
-from schoolctl.plan.prune_summary import SummaryLine, summary_of
-from schoolctl.plan.steps import ConfirmUnused, DeleteImages, DeregisterTaskDefinitions
-from schoolctl.plan.uses import Needs, Use
+from schoolctl.images.stored.prune_summary import SummaryLine, summary_of
+from schoolctl.images.stored.rules import PrunePlan, Rules, Verdict, Why, judge, plan_prune
+from schoolctl.images.stored.steps import ConfirmUnused, DeleteImages, DeregisterTaskDefinitions
+from schoolctl.images.stored.uses import Needs, Use
+from schoolctl.model.services import TaskDefinitionRef
 from tests.unit.images.scenes import NOW, REPOSITORY, digest, image
 
 if TYPE_CHECKING:
-    from schoolctl.model import Image
+    from schoolctl.model.images import Image
 
 OLD = Rules(keep=1, keep_days=14)
 NEWEST = image("newest", "9.9", days=50)

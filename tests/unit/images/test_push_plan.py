@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from schoolctl.errors import ConflictError, SchoolctlError, UsageError
-from schoolctl.model import NoSource
-from schoolctl.plan.push import (
+from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
+from schoolctl.images.push.push import (
     LocalBuild,
     TaggedImage,
     is_pushed,
@@ -16,7 +15,7 @@ from schoolctl.plan.push import (
     plan_push,
     plan_pushed,
 )
-from schoolctl.plan.release import (
+from schoolctl.images.push.release import (
     CREATED,
     REVISION,
     SOURCE,
@@ -25,7 +24,8 @@ from schoolctl.plan.release import (
     choose_tag,
     short_commit,
 )
-from schoolctl.plan.steps import BuildImage, CreateRepository, PushImage
+from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage
+from schoolctl.model.images import NoSource
 from tests.unit.images.scenes import BUILDKIT, NOTHING_LOCAL, digest, reference, release, source
 
 NO_GIT = NoSource("fatal: not a git repository")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from schoolctl.errors import WrongTargetError
-from schoolctl.plan.refusal import (
+from schoolctl.base.errors import WrongTargetError
+from schoolctl.images.push.refusal import (
     EcrHost,
     Facts,
     check_registry,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.model import NoSource, Source
-from schoolctl.source import public_url, read_source
+from schoolctl.images.push.git import public_url, read_source
+from schoolctl.model.images import NoSource, Source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,22 +9,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config import load_config_file, write_overlay
-from schoolctl.errors import ConfigError
+from schoolctl.base.errors import ConfigError
+from schoolctl.config.file import load_config_file
+from schoolctl.config.overlay import write_overlay
 from schoolctl.sandbox.names import account_names
-from schoolctl.sandbox.overlay import (
-    OUR_KEYS,
-    check_local,
-    dotenv_text,
-    overlay_values,
-    without,
-)
+from schoolctl.sandbox.overlay import OUR_KEYS, check_local, dotenv_text, overlay_values, without
 from schoolctl.sandbox.state import new_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from schoolctl.config import Config
+    from schoolctl.config.models import Config
 
 CONFIG = """\
 app: schoolapp

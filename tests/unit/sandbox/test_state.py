@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.errors import BusyError, SchoolctlError
+from schoolctl.base.errors import BusyError, SchoolctlError
 from schoolctl.sandbox.layout import Layout, write_private
 from schoolctl.sandbox.lock import locked
 from schoolctl.sandbox.state import State, load_state, new_state, save_state

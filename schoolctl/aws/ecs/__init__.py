@@ -1,0 +1,1 @@
+"""The ECS API: services, tasks, revisions, deployments."""

@@ -1,0 +1,1 @@
+"""What everything may use: errors and exit codes, plans, the clock, signals, text."""

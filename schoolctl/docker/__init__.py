@@ -1,0 +1,1 @@
+"""The Docker engine, builders, build contexts and registries."""

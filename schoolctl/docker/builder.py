@@ -1,0 +1,180 @@
+"""Which builder there is: BuildKit through a docker CLI that has it, else the engine's classic one.
+
+A machine may have several docker CLIs on its PATH, and only one of them with BuildKit: each is
+looked at. The Docker SDK itself knows only the classic builder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING
+
+from schoolctl.base.errors import EngineError
+from schoolctl.docker.errors import build_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from schoolctl.docker.engine import BuildRequest
+
+_ASK_SECONDS = 20
+_LAST_LINES = 15
+_FIRST_WITHOUT_BUILDKIT = 23
+"""From this release on the CLI leaves BuildKit to its buildx plugin."""
+_LAYER_DIGEST = re.compile(r"#\d+ sha256:[0-9a-f]{64}(?: \S+ .*)?")
+
+
+class BuilderChoice(StrEnum):
+    """What `--builder` takes."""
+
+    AUTO = "auto"
+    BUILDKIT = "buildkit"
+    CLASSIC = "classic"
+
+
+class BuilderKind(StrEnum):
+    """Which of the two builders."""
+
+    BUILDKIT = "BuildKit"
+    CLASSIC = "the classic builder"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A builder that was found.
+
+    Attributes:
+        kind: which of the two.
+        cli: the docker CLI that leads to BuildKit; empty for the classic builder.
+        buildx: whether that CLI has it as a plugin.
+    """
+
+    kind: BuilderKind
+    cli: str = ""
+    buildx: bool = False
+
+    def __str__(self) -> str:
+        return str(self.kind)
+
+
+def find_builder(environ: Mapping[str, str], choice: BuilderChoice) -> Builder:
+    """Find the builder for a choice.
+
+    Raises:
+        EngineError: BuildKit was asked for, and no docker CLI has it.
+    """
+    classic = Builder(BuilderKind.CLASSIC)
+    if choice is BuilderChoice.CLASSIC:
+        return classic
+    looked_at = []
+    for cli in _docker_clis(environ):
+        found = _buildkit_of(cli, environ)
+        if found is not None:
+            return found
+        looked_at.append(cli)
+    if choice is BuilderChoice.AUTO:
+        return classic
+    raise EngineError(
+        "BuildKit was asked for, and no docker CLI here has it",
+        why=f"looked at {', '.join(looked_at)}" if looked_at else "there is no docker on PATH",
+        hint="install the buildx plugin (`docker-buildx-plugin`, or `docker-buildx`), or use"
+        " --builder classic",
+    )
+
+
+def _docker_clis(environ: Mapping[str, str]) -> Iterator[str]:
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        found = shutil.which("docker", path=folder)
+        if found:
+            yield found
+
+
+def _buildkit_of(cli: str, environ: Mapping[str, str]) -> Builder | None:
+    if _ask([cli, "buildx", "version"], environ) is not None:
+        return Builder(BuilderKind.BUILDKIT, cli, buildx=True)
+    version = re.search(r"version (\d+)\.", _ask([cli, "--version"], environ) or "")
+    if version and int(version[1]) < _FIRST_WITHOUT_BUILDKIT:
+        return Builder(BuilderKind.BUILDKIT, cli)
+    return None
+
+
+def _ask(command: list[str], environ: Mapping[str, str]) -> str | None:
+    try:
+        answer = subprocess.run(
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=_ASK_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.decode(errors="replace")
+
+
+def build_with_cli(
+    request: BuildRequest,
+    tar: IO[bytes],
+    environ: Mapping[str, str],
+    on_line: Callable[[str], None],
+) -> None:
+    """Build with BuildKit.
+
+    Args:
+        request: what to build, with a BuildKit builder.
+        tar: the context, at its beginning.
+        environ: what the CLI runs in: it leads to the engine.
+        on_line: gets each line of the output that says something.
+
+    Raises:
+        EngineError: the build failed; its last lines are in the error.
+    """
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    with subprocess.Popen(
+        _command(request),
+        stdin=tar,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # The image must be one image: without this, buildx adds a provenance beside it, which
+        # makes an index of what is pushed.
+        env={**environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            for raw in process.stdout or ():
+                line = raw.rstrip()
+                if line and not _LAYER_DIGEST.fullmatch(line):
+                    last.append(line)
+                    on_line(line)
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        said = next((each for each in reversed(last) if "rror" in each), "the build failed")
+        raise build_error(f"could not build {request.image}", said, tuple(last))
+
+
+def _command(request: BuildRequest) -> list[str]:
+    builder = request.builder
+    # A builder in a container of its own keeps its images to itself without --load.
+    command = (
+        [builder.cli, "buildx", "build", "--load"] if builder.buildx else [builder.cli, "build"]
+    )
+    command += ["--progress", "plain", "--platform", request.platform]
+    command += ["--file", request.context.dockerfile_name, "--tag", str(request.image)]
+    for name, value in sorted(request.build_args.items()):
+        command += ["--build-arg", f"{name}={value}"]
+    for name, value in sorted(request.labels.items()):
+        command += ["--label", f"{name}={value}"]
+    for secret in request.secrets:
+        command += ["--secret", secret.option]
+    return [*command, "-"]

@@ -1,0 +1,203 @@
+"""The Docker engine: what is asked of it, and how it is found.
+
+The one place where clients of the engine are made; nothing here imports the Docker SDK before.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from docker import DockerClient
+
+    from schoolctl.docker.build_secrets import BuildSecret
+    from schoolctl.docker.builder import Builder, BuilderChoice
+    from schoolctl.docker.context import BuildContext
+    from schoolctl.model.images import Digest, ImageRef, RegistryLogin
+
+    OnProgress = Callable[[str, str, int | None, int | None], None]
+    """Takes a layer's id, its status, the bytes moved and their total."""
+    OnLine = Callable[[str], None]
+
+_ANSWER_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image that the engine has.
+
+    Attributes:
+        id: what the engine knows it by.
+        platform: such as `linux/amd64`.
+        size_bytes: on disk.
+        labels: of its configuration.
+        layers: the digest of each layer's uncompressed content, the base's first.
+        digests: the manifest digest for each registry that it was pushed to or pulled from.
+    """
+
+    id: str
+    platform: str
+    size_bytes: int
+    labels: Mapping[str, str]
+    layers: tuple[str, ...]
+    digests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine tells of itself.
+
+    Attributes:
+        version: such as `28.5.1`.
+        host: where it was found.
+        folder: where it keeps its images, on its own machine.
+    """
+
+    version: str
+    host: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What is to be built.
+
+    Attributes:
+        context: what the builder gets.
+        image: the name that the image gets in the engine.
+        platform: such as `linux/amd64`.
+        build_args: for the Dockerfile's ARG; they can be read in the image's history.
+        labels: for the image's configuration.
+        builder: which builder, from `Engine.builder`.
+        secrets: what the build may read and the image does not keep; BuildKit's alone.
+    """
+
+    context: BuildContext
+    image: ImageRef
+    platform: str
+    builder: Builder
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[BuildSecret, ...] = ()
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push did.
+
+    Attributes:
+        digest: of the manifest that the registry took.
+        sent: the ids (twelve digits) of the layers that went up; the others were there.
+    """
+
+    digest: Digest
+    sent: tuple[str, ...]
+
+
+class Engine(Protocol):
+    """What the product asks of a Docker engine. Every failure is an `EngineError`."""
+
+    def info(self) -> EngineInfo:
+        """Give what the engine tells of itself."""
+        ...
+
+    def image(self, reference: str) -> LocalImage | None:
+        """Give an image by name or id; None where the engine has none."""
+        ...
+
+    def tag(self, image_id: str, reference: ImageRef) -> None:
+        """Give an image one more name."""
+        ...
+
+    def builder(self, choice: BuilderChoice) -> Builder:
+        """Find the builder for a choice; an error where the one asked for is not there."""
+        ...
+
+    def build(self, request: BuildRequest, on_line: OnLine) -> LocalImage:
+        """Build an image and give it its name; another platform than asked for is an error."""
+        ...
+
+    def push(self, image: ImageRef, login: RegistryLogin, on_progress: OnProgress) -> PushResult:
+        """Push an image by its tag."""
+        ...
+
+    def pull(self, image: ImageRef, login: RegistryLogin, on_progress: OnProgress) -> LocalImage:
+        """Pull an image by its tag or digest."""
+        ...
+
+
+def connect_engine(environ: Mapping[str, str]) -> Engine:
+    """Find the engine that the docker CLI would use: DOCKER_HOST, or the current context's.
+
+    Raises:
+        EngineError: none answers, or this user may not use it.
+    """
+    from schoolctl.docker.sdk import DockerEngine
+
+    client, host = connect_docker(environ)
+    return DockerEngine(client, host, environ)
+
+
+def connect_docker(environ: Mapping[str, str]) -> tuple[DockerClient, str]:
+    """Give the SDK's client of the engine that `connect_engine` finds, and its address.
+
+    For what works on containers, volumes and networks, which are no part of `Engine`.
+    """
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+
+    from schoolctl.docker.errors import connection_error, innermost
+
+    host = environ.get("DOCKER_HOST") or "the current docker context"
+    try:
+        where: dict[str, Any] = {**kwargs_from_env(environment=dict(environ))}
+        if "base_url" not in where:
+            where |= ContextAPI.kwargs_from_context(environment=dict(environ))
+        host = where.get("base_url", host)
+        if host.startswith("ssh://"):
+            where["use_ssh_client"] = True  # the user's own keys and ~/.ssh/config
+        return _client(where), host
+    except DockerException as error:
+        said = str(error) if "paramiko" in str(error) else innermost(error)
+        cause = connection_error(host, said)
+        if environ.get("DOCKER_HOST"):
+            cause.hint += "; `unset DOCKER_HOST` leads to this machine's own"
+        raise cause from error
+
+
+def _client(where: Mapping[str, Any]) -> DockerClient:
+    from docker import DockerClient
+    from docker.errors import InvalidConfigFile
+
+    try:
+        return DockerClient(timeout=_ANSWER_SECONDS, version="auto", **where)
+    except (InvalidConfigFile, ValueError, AttributeError):
+        # The SDK reads the logins in ~/.docker/config.json as it starts, and stumbles over
+        # entries that it cannot read. We hand over our own logins, and need none of them.
+        with without_docker_config():
+            return DockerClient(timeout=_ANSWER_SECONDS, version="auto", **where)
+
+
+@contextmanager
+def without_docker_config() -> Iterator[Path]:
+    """Let the SDK find an empty config.json; gives its path."""
+    before = os.environ.get("DOCKER_CONFIG")
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "config.json"
+        empty.write_text("{}")
+        os.environ["DOCKER_CONFIG"] = folder
+        try:
+            yield empty
+        finally:
+            if before is None:
+                del os.environ["DOCKER_CONFIG"]
+            else:
+                os.environ["DOCKER_CONFIG"] = before

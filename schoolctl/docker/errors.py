@@ -1,0 +1,150 @@
+"""What the Docker engine and the registries behind it say, made into one cause and one cure.
+
+The texts are the engine's (20.10 to 28), containerd's and ECR's; they are matched loosely, as
+each release words them a little differently.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from schoolctl.base.errors import EngineError
+
+_ACTION = re.compile(r"perform: ([a-z-]+:[A-Za-z]+)")
+
+
+@dataclass(frozen=True)
+class _Cause:
+    pattern: str
+    hint: str
+
+
+_CAUSES = (
+    _Cause(
+        r"authorization token has expired|token .*expired",
+        "run it again: each push gets a new token; by hand, run `schoolctl login`",
+    ),
+    _Cause(
+        r"no basic auth credentials",
+        "the registry was sent no login: run `schoolctl login`, or push with `schoolctl push`",
+    ),
+    _Cause(
+        r"unauthorized|incorrect username or password|401",
+        "the registry refused the login: check account and region with `schoolctl profile show`,"
+        " and `registry` of the environment",
+    ),
+    _Cause(
+        r"immutable",
+        "a tag is never given to another image: choose a new one with --tag",
+    ),
+    _Cause(
+        r"name unknown|repository .*(?:does not exist|not found)|RepositoryNotFound",
+        "run `schoolctl repo create`, or push with --create-repo",
+    ),
+    _Cause(
+        r"denied|403|forbidden",
+        "the token is for one account and one region: compare them with the image's name"
+        " (`schoolctl profile show`); where they agree, the policy lacks ecr:PutImage and its kin",
+    ),
+    _Cause(
+        r"manifest unknown|manifest .*not found",
+        "the registry has no such image: `schoolctl images list` shows those there are",
+    ),
+    _Cause(
+        r"tag does not exist|does not exist locally|no such image",
+        "build it first: `schoolctl build`",
+    ),
+    _Cause(r"no space left|disk quota", "free space on the engine's disk: `docker system df`"),
+    _Cause(
+        r"server gave HTTP response to HTTPS client",
+        "the registry speaks HTTP: name it 127.0.0.1, or list it under the engine's"
+        " `insecure-registries`",
+    ),
+    _Cause(
+        r"connection refused|no such host|i/o timeout|network is unreachable|connection reset"
+        r"|broken pipe|TLS handshake|server misbehaving|unexpected EOF|EOF$",
+        "the engine cannot reach the registry: check the network, and `registry` and `region` of"
+        " the environment",
+    ),
+    _Cause(r"toomanyrequests|rate exceeded", "the registry limits requests: wait and run it again"),
+)
+
+_BUILD_CAUSES = (
+    _Cause(
+        r"requires BuildKit|the --(?:mount|chmod) option|unknown flag: (?:mount|link|chmod)",
+        "the Dockerfile needs BuildKit: install the docker CLI with its buildx plugin, then"
+        " `--builder buildkit`",
+    ),
+    _Cause(
+        r"no such host|i/o timeout|connection refused|pull access denied|manifest unknown",
+        "the base image cannot be had: check its name, the network, and a login for its registry",
+    ),
+    _Cause(r"no space left", "free space on the engine's disk: `docker system df`"),
+)
+
+
+def registry_error(what: str, said: str) -> EngineError:
+    """Give the error for a push or pull that failed.
+
+    Args:
+        what: what could not be done: `could not push X`.
+        said: the engine's words.
+    """
+    found = _ACTION.search(said)
+    if found:
+        return EngineError(what, why=said, hint=f"ask for a policy that allows {found[1]}")
+    return EngineError(what, why=said, hint=_hint(_CAUSES, said))
+
+
+def build_error(what: str, said: str, last_lines: tuple[str, ...] = ()) -> EngineError:
+    """Give the error for a build that failed, with the last lines of its output."""
+    why = "\n".join((*last_lines, said) if said not in last_lines[-1:] else last_lines)
+    return EngineError(what, why=why, hint=_hint(_BUILD_CAUSES, why))
+
+
+def _hint(causes: tuple[_Cause, ...], said: str) -> str:
+    for cause in causes:
+        if re.search(cause.pattern, said, re.IGNORECASE):
+            return cause.hint
+    return ""
+
+
+def innermost(error: BaseException) -> str:
+    """Give the words of the first cause: each library on the way wraps it in a longer text."""
+    cause = error
+    while (before := cause.__cause__ or cause.__context__) is not None:
+        cause = before
+    return str(cause) or type(cause).__name__
+
+
+def connection_error(host: str, said: str) -> EngineError:
+    """Give the error for an engine that does not answer.
+
+    Args:
+        host: where it was looked for.
+        said: the library's words.
+    """
+    if re.search(r"permission denied", said, re.IGNORECASE):
+        return EngineError(
+            f"you may not use the Docker engine at {host}",
+            why="its socket is for root and the group `docker`",
+            hint="run `sudo usermod -aG docker $USER` and log in anew (the group is root's equal)",
+        )
+    if "paramiko" in said:
+        return EngineError(
+            f"the Docker engine at {host} is reached by SSH, which needs a library",
+            why=said,
+            hint="run `pip install paramiko`, or use another engine: `docker context use default`",
+        )
+    if host.startswith("ssh://"):
+        return EngineError(
+            f"the Docker engine at {host} does not answer",
+            why=said,
+            hint=f"try `docker -H {host} version`; the key must be in your SSH agent",
+        )
+    return EngineError(
+        f"no Docker engine answers at {host}",
+        why=said,
+        hint="start it (`sudo systemctl start docker`, or Docker Desktop), then `docker version`",
+    )

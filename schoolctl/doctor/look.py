@@ -1,0 +1,331 @@
+"""What the checks of `doctor` look at, AWS included; as `schoolctl/doctor/look_here.py` says."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.doctor.look_here import MachineLook
+from schoolctl.doctor.schoolctl_machine import in_background
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.config.models import Config
+    from schoolctl.core.lock_rules import Found
+    from schoolctl.doctor.account import Caller
+    from schoolctl.doctor.permissions import Denial
+    from schoolctl.ecs_service.define.plan import Present
+    from schoolctl.ecs_service.define.target import ChosenImage
+    from schoolctl.iam.policy import Document, Scope
+    from schoolctl.model.images import Repository
+    from schoolctl.model.stacks import StackState
+    from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
+    from schoolctl.model.values import Parameter, SecretInfo
+    from schoolctl.network.state import NetworkState
+
+T = TypeVar("T")
+
+
+class Look(MachineLook):
+    """The observations of one run; each is a call that was started."""
+
+    # AWS
+
+    @cached_property
+    def caller(self) -> Future[Caller]:
+        """Who we are, and what time AWS has."""
+        from schoolctl.doctor.observe import observe_caller
+
+        return in_background(lambda: observe_caller(self.clients, self.run.clock))
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The variables of the environment that lead single services elsewhere than to AWS."""
+        return tuple(
+            sorted(
+                name
+                for name, value in self.run.services.environ.items()
+                if name.startswith("AWS_ENDPOINT_URL_") and value
+            )
+        )
+
+    def ask(self, call: Callable[[Clients, Config], T]) -> Future[T]:
+        """Start something that reads AWS."""
+        return in_background(lambda: call(self.clients, self.config))
+
+    @property
+    def from_stack(self) -> frozenset[str]:
+        """The paths of the values that schoolctl.yaml leaves to the stack."""
+        from schoolctl.core.stack_values import left_to_stack
+
+        return left_to_stack(self.run.resolved)
+
+    @cached_property
+    def stack(self) -> Future[StackState | None]:
+        """The stack; None where the environment wants none, too."""
+        from schoolctl.aws.cloudformation import find_stack
+
+        return self.ask(
+            lambda clients, config: (
+                find_stack(clients, config.stack_name) if config.infra.stack else None
+            )
+        )
+
+    @cached_property
+    def repository(self) -> Future[Repository | None]:
+        """The repository."""
+        from schoolctl.aws.ecr import find_repository
+
+        return self.ask(find_repository)
+
+    @cached_property
+    def newest(self) -> Future[ChosenImage | None]:
+        """What a deploy without a choice takes."""
+        from schoolctl.doctor.observe import observe_newest
+
+        repository = self.repository
+        return in_background(lambda: observe_newest(self.clients, repository.result()))
+
+    @cached_property
+    def parameters(self) -> Future[Mapping[str, Parameter]]:
+        """The declared parameters that exist, by name; their values are not read."""
+        from schoolctl.aws.ssm import get_parameters
+
+        return self.ask(
+            lambda clients, config: get_parameters(
+                clients, [config.parameter_name(key) for key in config.parameters], decrypt=False
+            )
+        )
+
+    @cached_property
+    def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
+        """The declared secrets by key; their values are not read."""
+        from schoolctl.aws.secrets import find_secret
+
+        stack, left = self.stack, self.from_stack
+
+        def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
+            # The secret of the stack's database has a name that RDS gave it.
+            if config.infra.stack and config.infra.database:
+                from schoolctl.infra.outputs import settled
+
+                config = settled(config, stack.result(), left)
+            calls = {
+                key: clients.start(find_secret, clients, config.secret_name(key))
+                for key in config.secrets
+            }
+            return {key: call.result() for key, call in calls.items()}
+
+        return self.ask(look)
+
+    @cached_property
+    def execution_role(self) -> Future[Role | None]:
+        """The role that ECS starts the tasks with."""
+        return self._role("execution")
+
+    @cached_property
+    def task_role(self) -> Future[Role | None]:
+        """The role that the service's own code has; None where it has none, too."""
+        return self._role("task")
+
+    def _role(self, kind: str) -> Future[Role | None]:
+        from schoolctl.aws.iam import find_role
+
+        def look(clients: Clients, config: Config) -> Role | None:
+            name = getattr(config.task, f"{kind}_role")
+            return find_role(clients, name) if name is not None else None
+
+        return self.ask(look)
+
+    @cached_property
+    def log_group(self) -> Future[bool]:
+        """Whether the log group exists."""
+        from schoolctl.aws.log_groups import log_group_exists
+
+        return self.ask(lambda clients, config: log_group_exists(clients, config.task.log_group))
+
+    @cached_property
+    def present(self) -> Future[tuple[bool, Present]]:
+        """Whether the cluster exists, and the service in it."""
+        from schoolctl.ecs_service.define.observe import observe_present
+
+        return self.ask(observe_present)
+
+    @cached_property
+    def subnets(self) -> Future[tuple[Subnet, ...]]:
+        """The subnets."""
+        from schoolctl.aws.ec2 import find_subnets
+
+        return self.ask(lambda clients, config: find_subnets(clients, config.service.subnets))
+
+    @cached_property
+    def groups(self) -> Future[tuple[SecurityGroup, ...]]:
+        """The security groups."""
+        from schoolctl.aws.ec2 import find_security_groups
+
+        return self.ask(
+            lambda clients, config: find_security_groups(clients, config.service.security_groups)
+        )
+
+    @cached_property
+    def target_group(self) -> Future[TargetGroup | None]:
+        """The target group; None where the service has none, too."""
+        from schoolctl.aws.elbv2 import find_target_group
+
+        return self.ask(
+            lambda clients, config: (
+                find_target_group(clients, config.service.target_group)
+                if config.service.target_group is not None
+                else None
+            )
+        )
+
+    @cached_property
+    def listening(self) -> Future[tuple[TargetGroup | None, str]]:
+        """The target group, and the load balancer that could forward to it where none does."""
+        target_group = self.target_group
+
+        def look() -> tuple[TargetGroup | None, str]:
+            from schoolctl.doctor.observe import observe_listening
+
+            return observe_listening(self.clients, target_group.result())
+
+        return in_background(look)
+
+    @cached_property
+    def network(self) -> Future[NetworkState]:
+        """The network around the service; no value of a parameter is decrypted for it."""
+        from schoolctl.network.observe import observe_network
+
+        return self.ask(
+            lambda clients, config: observe_network(clients, config, decrypt=False, users=False)
+        )
+
+    @cached_property
+    def running_image(self) -> Future[tuple[str, str | None, bool | None]]:
+        """The image of the revision that runs, its tag, and whether it is in the repository."""
+        present, repository = self.present, self.repository
+
+        def look() -> tuple[str, str | None, bool | None]:
+            from schoolctl.ecs_service.define.observe_task import revision_image_exists
+            from schoolctl.ecs_service.define.target import TAG_TAG
+            from schoolctl.ecs_service.define.task_definition import container_image
+
+            running = present.result()[1].running
+            if running is None:
+                return "", None, None
+            container = self.config.task.container
+            exists = revision_image_exists(self.clients, repository.result(), running, container)
+            image = container_image(running.definition, container)
+            return image, running.tags.get(TAG_TAG), exists
+
+        return in_background(look)
+
+    @cached_property
+    def lock(self) -> Future[tuple[Found | None, bool]]:
+        """The deploy lock, and whether its holder is known to have ended."""
+
+        def look(clients: Clients, config: Config) -> tuple[Found | None, bool]:
+            from schoolctl.base.process_mark import has_ended
+            from schoolctl.core.aws_lock import read_lock
+            from schoolctl.core.lock_rules import lock_name
+
+            found = read_lock(clients, lock_name(config), self.run.clock)
+            return found, found is not None and has_ended(found.holder.process)
+
+        return self.ask(look)
+
+    # What is allowed
+
+    @cached_property
+    def scope(self) -> Future[Scope]:
+        """Where permissions are asked about."""
+        asked = self.caller
+
+        def look() -> Scope:
+            from schoolctl.iam.policy import Scope
+
+            identity = asked.result().identity
+            account = identity.account if identity is not None else ""
+            return Scope(self.config, self.clients.region, account)
+
+        return in_background(look)
+
+    @cached_property
+    def principal(self) -> Future[str | None]:
+        """The ARN of the user or role that we are; None for the root user."""
+        asked = self.caller
+
+        def look() -> str | None:
+            from schoolctl.doctor.observe import principal_of
+
+            caller = asked.result()
+            if caller.identity is None:
+                raise caller.error or SchoolctlError("AWS did not tell who the caller is")
+            return principal_of(self.clients, caller.identity)
+
+        return in_background(look)
+
+    @cached_property
+    def may_push(self) -> Future[tuple[str | None, list[Denial], list[Denial]]]:
+        """Who we are, and what we are denied of what `push` needs, and of what it can spare."""
+        return self._may("push")
+
+    @cached_property
+    def may_deploy(self) -> Future[tuple[str | None, list[Denial], list[Denial]]]:
+        """Who we are, and what we are denied of what `deploy` needs, and of what it can spare."""
+        return self._may("deploy")
+
+    def _may(self, command: str) -> Future[tuple[str | None, list[Denial], list[Denial]]]:
+        asked, where = self.principal, self.scope
+
+        def look() -> tuple[str | None, list[Denial], list[Denial]]:
+            from schoolctl.doctor.observe import observe_denials
+            from schoolctl.doctor.permissions import questions_of_command
+
+            principal = asked.result()
+            if principal is None:
+                return None, [], []
+            needed = questions_of_command(command, where.result(), optional=False)
+            spared = questions_of_command(command, where.result(), optional=True)
+            besides = in_background(lambda: observe_denials(self.clients, principal, spared))
+            refused = observe_denials(self.clients, principal, needed)
+            return principal, refused, besides.result()
+
+        return in_background(look)
+
+    @cached_property
+    def execution_may(self) -> Future[tuple[str | None, list[Denial]]]:
+        """The execution role, and what it is denied of what starts a task."""
+        from schoolctl.iam.roles import execution_role_policy
+
+        return self._role_may(self.execution_role, execution_role_policy)
+
+    @cached_property
+    def task_may(self) -> Future[tuple[str | None, list[Denial]]]:
+        """The task role, and what it is denied of what the service reads."""
+        from schoolctl.iam.roles import task_role_policy
+
+        return self._role_may(self.task_role, task_role_policy)
+
+    def _role_may(
+        self, role: Future[Role | None], policy: Callable[[Scope], list[Document]]
+    ) -> Future[tuple[str | None, list[Denial]]]:
+        where, secrets = self.scope, self.secrets
+
+        def look() -> tuple[str | None, list[Denial]]:
+            from schoolctl.doctor.observe import observe_denials
+            from schoolctl.doctor.permissions import questions_of_statements
+
+            found = role.result()
+            if found is None:
+                return None, []
+            known = [each.arn for each in secrets.result().values() if each is not None]
+            questions = questions_of_statements(policy(where.result()), known)
+            return found.arn, observe_denials(self.clients, found.arn, questions)
+
+        return in_background(look)

@@ -1,0 +1,137 @@
+"""What the checks of `doctor` look at on this machine: each is started once, when first wanted.
+
+The properties are for one thread: what waits for another observation gets hold of it before its own
+thread begins.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from schoolctl.base.errors import SchoolctlError
+from schoolctl.doctor.schoolctl_machine import in_background
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from schoolctl.aws.session.clients import Clients
+    from schoolctl.aws.session.connection import Connection
+    from schoolctl.config.models import Config
+    from schoolctl.core.run import Run
+    from schoolctl.docker.builder import Builder
+    from schoolctl.docker.context import BuildContext
+    from schoolctl.docker.engine import Engine, EngineInfo
+    from schoolctl.doctor.machine import Disk
+    from schoolctl.images.push.npm_lock import StaleLock
+    from schoolctl.model.images import Ignored, NoSource, Source
+
+T = TypeVar("T")
+
+
+class MachineLook:
+    """The settings, and the observations of this machine; each is a call that was started."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        # Two threads that import the same libraries at once disturb each other's filters of
+        # warnings, and what is cached is made once only where one thread makes it.
+        from schoolctl.docker import sdk as docker_engine
+
+        del docker_engine
+        with suppress(SchoolctlError):  # the check that is about it finds it again
+            _ = run.clients
+
+    # Settings: decided at once, or an error that is a finding
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; a `ConfigError` where there is none that can be used."""
+        return self.run.config
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Profile, region and endpoint."""
+        return self.run.connection
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The AWS clients."""
+        return self.run.clients
+
+    # This machine
+
+    @cached_property
+    def engine(self) -> Future[Engine]:
+        """The Docker engine."""
+        return in_background(lambda: self.run.engine)
+
+    @cached_property
+    def engine_info(self) -> Future[EngineInfo]:
+        """What the engine tells of itself."""
+        engine = self.engine
+        return in_background(lambda: engine.result().info())
+
+    @cached_property
+    def builder(self) -> Future[tuple[Builder, str]]:
+        """What builds, and the text of the Dockerfile."""
+        engine = self.engine
+
+        def look() -> tuple[Builder, str]:
+            from schoolctl.docker.builder import BuilderChoice
+
+            file = self.run.resolved.dockerfile_path
+            text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+            return engine.result().builder(BuilderChoice.AUTO), text
+
+        return in_background(look)
+
+    @cached_property
+    def disk(self) -> Future[Disk]:
+        """The disk that the engine builds on."""
+        from schoolctl.doctor.schoolctl_machine import observe_disk
+
+        info = self.engine_info
+        return in_background(lambda: observe_disk(info.result()))
+
+    @cached_property
+    def context(self) -> Future[BuildContext]:
+        """The build context."""
+        from schoolctl.images.push.project import read_files
+
+        return in_background(lambda: read_files(self.run))
+
+    @cached_property
+    def stale_locks(self) -> Future[list[StaleLock]]:
+        """The lock files that the build's `npm ci` would refuse."""
+        from schoolctl.images.push.project import look_at_locks
+
+        context = self.context
+        return in_background(lambda: look_at_locks(context.result()))
+
+    @cached_property
+    def source(self) -> Future[Source | NoSource]:
+        """What git tells of the work tree."""
+
+        def look() -> Source | NoSource:
+            from schoolctl.images.push.git import read_source
+
+            resolved = self.run.resolved
+            root = resolved.context_path
+            return read_source(root, [root, resolved.dockerfile_path], self.run.services.environ)
+
+        return in_background(look)
+
+    @cached_property
+    def overlay(self) -> Future[Ignored]:
+        """What git does with this machine's own settings."""
+
+        def look() -> Ignored:
+            from schoolctl.config.tree import OVERLAY_DIRECTORY
+            from schoolctl.images.push.git import is_ignored
+
+            folder = self.run.config_file.directory
+            return is_ignored(folder, OVERLAY_DIRECTORY, self.run.services.environ)
+
+        return in_background(look)

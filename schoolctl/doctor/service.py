@@ -1,0 +1,221 @@
+"""Judgements on parameters and secrets, and on what a service stands in. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from schoolctl.base.text import count
+from schoolctl.core.lock_rules import Standing, about, judge
+from schoolctl.doctor.verdict import Verdict, fail, of_gaps, ok, warn
+from schoolctl.ecs_service.define.service_needs import (
+    check_cluster,
+    check_listener,
+    check_parameters,
+    check_target_group,
+    group_ids,
+    health_check_differs,
+    subnet_ids,
+)
+from schoolctl.ecs_service.define.task_needs import check_role, secret_arn
+from schoolctl.model.services import RolloutState
+from schoolctl.network.targets import speaks_otherwise
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from schoolctl.config.models import Config
+    from schoolctl.core.lock_rules import Found
+    from schoolctl.model.services import ServiceState
+    from schoolctl.model.stacks import StackState
+    from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
+    from schoolctl.model.values import Parameter, SecretInfo
+
+NO_BALANCER = "none: the service has no load balancer"
+
+
+def judge_stack(config: Config, found: StackState | None, from_stack: Collection[str]) -> Verdict:
+    """Judge whether the stack is there, and has what the environment takes from it, as `deploy`.
+
+    Raises:
+        NotFoundError: it is not there.
+        MissingThingsError: it is older than what the configuration wants of it.
+    """
+    if not config.infra.stack:
+        return ok("none: the environment names what others have made")
+    from schoolctl.infra.outputs import settled
+
+    settled(config, found, from_stack)
+    return ok(f"{config.stack_name} is there")
+
+
+def judge_parameters(config: Config, found: Mapping[str, Parameter]) -> Verdict:
+    """Judge whether every declared parameter exists, and has the type that is declared."""
+    well = f"{count(len(config.parameters), 'parameter')} there"
+    verdict = of_gaps(lambda gaps: check_parameters(config, frozenset(found), gaps), well)
+    others = {
+        key: there
+        for key, each in config.parameters.items()
+        if (there := found.get(config.parameter_name(key))) and there.type != str(each.type)
+    }
+    if verdict.cure or not others:
+        return verdict
+    key, there = next(iter(others.items()))
+    return warn(
+        f"{there.name} is a {there.type}, and schoolctl.yaml declares a"
+        f" {config.parameters[key].type}",
+        f"declare `type: {there.type}`, or write it anew: `aws ssm delete-parameter --name"
+        f" {there.name}`, then `schoolctl params set {key}`",
+    )
+
+
+def judge_secrets(config: Config, found: Mapping[str, SecretInfo | None]) -> Verdict:
+    """Judge whether every declared secret exists, has a value, and is not about to be deleted."""
+    return of_gaps(
+        lambda gaps: [secret_arn(config, key, told, gaps) for key, told in found.items()] and None,
+        f"{count(len(found), 'secret')} there",
+    )
+
+
+def judge_role(config: Config, name: str | None, found: Role | None, region: str) -> Verdict:
+    """Judge whether a role exists and ECS's tasks may take it; None stands for no role."""
+    if name is None:
+        return ok("none: the tasks have no permissions of their own")
+    arn = found.arn if found is not None else ""
+    return of_gaps(lambda gaps: check_role(config, name, found, gaps, region=region), arn)
+
+
+def judge_log_group(config: Config, *, exists: bool, used: bool) -> Verdict:
+    """Judge whether the log group exists.
+
+    Args:
+        config: names it.
+        exists: whether it does.
+        used: whether there is a service, whose tasks log there.
+    """
+    name = config.task.log_group
+    if exists:
+        return ok(name)
+    if not used:
+        return ok(f"{name} is created by the first `schoolctl deploy`")
+    return fail(
+        f"missing: {name}; no new task starts without it",
+        f"`aws logs create-log-group --log-group-name {name}`",
+    )
+
+
+def judge_cluster(config: Config, *, exists: bool) -> Verdict:
+    """Judge whether the cluster exists."""
+    return of_gaps(lambda gaps: check_cluster(config, gaps, exists=exists), config.service.cluster)
+
+
+def judge_subnets(config: Config, found: tuple[Subnet, ...]) -> Verdict:
+    """Judge whether the subnets exist, all in one VPC."""
+    return of_gaps(
+        lambda gaps: subnet_ids(config, found, gaps),
+        f"{count(len(found), 'subnet')} of {', '.join(sorted({each.vpc_id for each in found}))}",
+    )
+
+
+def judge_security_groups(
+    config: Config, found: tuple[SecurityGroup, ...], subnets: tuple[Subnet, ...]
+) -> Verdict:
+    """Judge whether the security groups exist in the VPC of the subnets."""
+    return of_gaps(
+        lambda gaps: group_ids(config, found, subnets, gaps),
+        ", ".join(config.service.security_groups) or "none named: the VPC's default",
+    )
+
+
+def judge_target_group(
+    config: Config, found: TargetGroup | None, subnets: tuple[Subnet, ...]
+) -> Verdict:
+    """Judge whether tasks on Fargate can be in the target group and become healthy there.
+
+    Who forwards to it, and what lets that through, can be told whatever it asks the tasks.
+
+    Args:
+        config: names the target group.
+        found: the target group; None where it is missing, or the service has none.
+        subnets: of the service; none where they are not known: then its VPC is not compared.
+    """
+    if config.service.target_group is None:
+        return ok(NO_BALANCER)
+    path = found.health_path if found is not None else ""
+    verdict = of_gaps(
+        lambda gaps: check_target_group(config, found, subnets, gaps),
+        f"{config.service.target_group}, type ip, health path {path}",
+    )
+    if found is None or verdict.cure:
+        return verdict
+    differs = health_check_differs(config, found)
+    if differs is not None:
+        return fail(*differs, blocks=False)
+    if otherwise := speaks_otherwise(found):
+        return fail(
+            otherwise,
+            "make another target group: the protocol cannot be changed; `schoolctl network check`"
+            " tells how",
+            blocks=False,
+        )
+    if found.port not in {None, config.task.port}:
+        # ECS registers each task with its own port: this one is only what others read.
+        return warn(
+            f"its port is {found.port}, and `task.port` is {config.task.port}; ECS registers tasks"
+            " with their own",
+            "nothing has to be done; a new target group would have to be made to change it",
+        )
+    return verdict
+
+
+def judge_listener(config: Config, found: TargetGroup | None, load_balancer: str) -> Verdict:
+    """Judge whether a load balancer forwards to the target group.
+
+    Args:
+        config: names the target group.
+        found: the target group.
+        load_balancer: the ARN of the one that could, or a word in its place.
+    """
+    if config.service.target_group is None or found is None:
+        return ok(NO_BALANCER)
+    names = ", ".join(each.split("/")[-2] for each in found.load_balancer_arns if "/" in each)
+    return of_gaps(
+        lambda gaps: check_listener(found, gaps, load_balancer), f"{names} forwards to it"
+    )
+
+
+def judge_service(config: Config, found: ServiceState | None) -> Verdict:
+    """Judge whether the service is there and runs what it should."""
+    name = config.service.name
+    if found is None or found.status != "ACTIVE":
+        return warn(f"{name} is not there yet", "`schoolctl deploy` creates it")
+    if found.desired == 0:
+        return warn("0 tasks are wanted: nothing runs", "`schoolctl scale 1`")
+    primary = found.primary
+    runs = f"{found.running} of {found.desired} running"
+    if primary is not None and primary.rollout_state is RolloutState.FAILED:
+        return warn(f"{runs}, and the last rollout failed", "`schoolctl why` tells the reason")
+    if found.running < found.desired:
+        return warn(runs, "`schoolctl why` tells the reason, `schoolctl wait` follows a rollout")
+    return ok(f"{runs}, {found.task_definition}")
+
+
+def judge_lock(found: Found | None, *, ended: bool) -> Verdict:
+    """Judge whether somebody holds the deploy lock, or left it.
+
+    Args:
+        found: the lock; None where there is none.
+        ended: whether this machine knows that the holder's process has ended.
+    """
+    if found is None:
+        return ok("nobody holds it")
+    standing = judge(found, replace(found.holder, id=""), ended=ended)
+    if standing is Standing.BUSY:
+        return warn(
+            f"held by {about(found)}",
+            "wait for it: `schoolctl deploy --lock-wait 600`; `schoolctl lock show` tells more",
+        )
+    return warn(
+        f"left behind, {standing.value}: {about(found)}",
+        f"the next deploy takes it over; `schoolctl lock release --id {found.holder.id}` frees it",
+    )

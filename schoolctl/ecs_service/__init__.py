@@ -1,0 +1,1 @@
+"""The ECS service: its definition, its rollouts, its status, its tasks."""

@@ -1,0 +1,1 @@
+"""Why a task or a rollout failed: causes and fixes."""

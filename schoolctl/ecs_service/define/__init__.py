@@ -1,0 +1,1 @@
+"""The task definition and the service settings, and how they differ."""

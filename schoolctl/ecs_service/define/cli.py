@@ -1,0 +1,258 @@
+"""`taskdef render`, `diff`, `register`, `list`, `deregister`: revisions without a deployment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schoolctl.core.options import (
+    ChangingCommand,
+    Command,
+    ExitWith10,
+    ImageDigest,
+    ImageTag,
+    LockingCommand,
+    Reveal,
+)
+from schoolctl.core.run import Run
+
+if TYPE_CHECKING:
+    from schoolctl.config.models import Config
+    from schoolctl.ecs_service.define.target import ChosenImage, KeptImage, Target
+    from schoolctl.model.services import Revision
+
+_LIMIT = 20
+
+app = typer.Typer(
+    help="Show and register task definitions.", rich_markup_mode=None, no_args_is_help=True
+)
+
+
+@app.command("render", cls=Command)
+def render(
+    context: typer.Context, tag: ImageTag = None, digest: ImageDigest = None, reveal: Reveal = False
+) -> None:
+    """Print the task definition as AWS would get it; nothing is registered.
+
+    Values that look like secrets are shown as *** unless --reveal is given.
+    """
+    from schoolctl.ecs_service.define.masking import masked
+
+    run = Run.of(context)
+    target, image = _target(run, tag, digest)
+    run.check_account()
+    run.reporter.note(image.describe(run.clock.now()))
+    shown = target.definition if reveal else masked(target.definition)
+    text = json.dumps(shown, indent=2, ensure_ascii=False)
+    run.reporter.result({"task_definition": shown}, [text])
+
+
+@app.command("diff", cls=Command)
+def diff(
+    context: typer.Context,
+    tag: ImageTag = None,
+    digest: ImageDigest = None,
+    before: Annotated[
+        int | None,
+        typer.Option("--from", metavar="N", min=1, help="Compare this revision, not what runs."),
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option("--to", metavar="N", min=1, help="With this one, not what deploy registers."),
+    ] = None,
+    exit_code: ExitWith10 = False,
+    reveal: Reveal = False,
+) -> int:
+    """Show how the task definition that runs differs from what deploy would register.
+
+    --from and --to compare revisions that exist.
+    """
+    from schoolctl.ecs_service.define.diff import definition_diff
+    from schoolctl.ecs_service.define.diff_cli import report
+
+    run = Run.of(context)
+    old = _revision(run, before) if before is not None else _current(run)
+    new: Revision | Target
+    if after is not None:
+        new = _revision(run, after)
+    else:
+        new, image = _target(run, tag, digest)
+        run.reporter.note(image.describe(run.clock.now()))
+    found = definition_diff(old, new, run.config.task.container)
+    run.check_account()
+    family = {"family": run.config.task.family}
+    return report(run, found, family, reveal=reveal, exit_code=exit_code)
+
+
+def _revision(run: Run, number: int) -> Revision:
+    from schoolctl.aws.ecs.services import describe_revision
+    from schoolctl.ecs_service.define.observe_task import no_revision
+    from schoolctl.model.services import TaskDefinitionRef
+
+    family = run.config.task.family
+    found = describe_revision(run.clients, TaskDefinitionRef(family, number))
+    if found is None:
+        raise no_revision(family, number)
+    return found
+
+
+def _current(run: Run) -> Revision | None:
+    """Give the revision that the service is at, else the newest; None where there is none."""
+    from schoolctl.aws.ecs.services import describe_revision
+    from schoolctl.ecs_service.define.observe import observe_present
+
+    _, present = observe_present(run.clients, run.config)
+    return present.running or describe_revision(run.clients, run.config.task.family)
+
+
+@app.command("register", cls=ChangingCommand)
+def register(context: typer.Context, tag: ImageTag = None, digest: ImageDigest = None) -> None:
+    """Register the task definition if it differs from the newest revision."""
+    from schoolctl.base.plan import Plan
+
+    run = Run.of(context)
+    target, image = _target(run, tag, digest)
+    family = run.config.task.family
+    plan = Plan(
+        f"register {family} with {target.label}",
+        target.registration(),
+        nothing=f"nothing to do: {target.ref} is just this, with {target.label}",
+        notes=(image.describe(run.clock.now()),),
+    )
+    outcome = run.carry_out(plan)
+    if outcome is None:
+        return
+    ref = outcome.registered or target.ref
+    run.reporter.result(
+        {
+            "revision": str(ref),
+            "registered": outcome.registered is not None,
+            "image": str(image.reference),
+            "tag": target.tag,
+        },
+        [str(ref)],
+    )
+
+
+def _target(
+    run: Run, tag: str | None, digest: str | None
+) -> tuple[Target, ChosenImage | KeptImage]:
+    """Observe, and refuse to go on where anything is missing."""
+    from schoolctl.core.stack_values import settle_secrets
+    from schoolctl.ecs_service.define.observe_cli import new_gaps, target_of_image
+    from schoolctl.ecs_service.define.observe_task import TaskObservation
+    from schoolctl.ecs_service.define.target import parse_choice
+
+    choice = parse_choice(tag, digest, None)
+    settle_secrets(run)
+    seen = TaskObservation(run.clients, run.config, choice)
+    gaps = new_gaps(run)
+    image = seen.image(gaps, keep=seen.newest())
+    target = target_of_image(run, seen, image, gaps)
+    gaps.refuse(f"make a task definition of {run.config.task.family}")
+    if target is None or image is None:
+        raise AssertionError("a target that cannot be made has a gap")
+    for warning in gaps.warnings:
+        run.reporter.warn(warning)
+    return target, image
+
+
+@app.command("list", cls=Command)
+def list_all(
+    context: typer.Context,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Show this many at most.")
+    ] = _LIMIT,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", help="Show the deregistered ones instead.")
+    ] = False,
+) -> None:
+    """List the revisions of the family, newest first, with image and completion."""
+    from schoolctl.aws.ecs.services import describe_revisions, list_revisions
+
+    run = Run.of(context)
+    config = run.config
+    refs = list_revisions(run.clients, config.task.family, limit=limit, active=not inactive)
+    revisions = describe_revisions(run.clients, refs)
+    run.check_account()
+    document = {
+        "family": config.task.family,
+        "revisions": [_document(each, config) for each in revisions],
+    }
+    if not revisions:
+        run.reporter.result(document)
+        run.reporter.note(
+            f"{config.task.family} has no such revisions; `schoolctl deploy` makes one"
+        )
+        return
+    run.reporter.table(
+        document,
+        ["REVISION", "STATUS", "REGISTERED", "IMAGE", "COMMIT", "COMPLETED"],
+        [_row(each, config) for each in revisions],
+    )
+
+
+def _row(revision: Revision, config: Config) -> list[str]:
+    from schoolctl.base.text import local_time
+    from schoolctl.ecs_service.define.target import COMMIT_TAG, TAG_TAG, image_label
+    from schoolctl.ecs_service.define.task_definition import container_image
+    from schoolctl.images.push.release import short_commit
+
+    digits = image_label(container_image(revision.definition, config.task.container))
+    tag = revision.tags.get(TAG_TAG)
+    return [
+        str(revision.ref),
+        "ACTIVE" if revision.active else "INACTIVE",
+        local_time(revision.registered_at) if revision.registered_at else "-",
+        f"{tag} ({digits})" if tag and tag != digits else digits,
+        short_commit(revision.tags.get(COMMIT_TAG, "")) or "-",
+        local_time(revision.completed_at) if revision.completed_at else "-",
+    ]
+
+
+def _document(revision: Revision, config: Config) -> dict[str, object]:
+    from schoolctl.base.text import iso
+    from schoolctl.ecs_service.define.target import BY_TAG, COMMIT_TAG, TAG_TAG
+    from schoolctl.ecs_service.define.task_definition import container_image
+
+    return {
+        "revision": str(revision.ref),
+        "arn": revision.ref.arn,
+        "status": "ACTIVE" if revision.active else "INACTIVE",
+        "registered_at": iso(revision.registered_at),
+        "image": container_image(revision.definition, config.task.container),
+        "tag": revision.tags.get(TAG_TAG),
+        "commit": revision.tags.get(COMMIT_TAG),
+        "registered_by": revision.tags.get(BY_TAG),
+        "completed_at": iso(revision.completed_at),
+        "completed_again_at": iso(revision.completed_again_at),
+    }
+
+
+@app.command("deregister", cls=LockingCommand)
+def deregister(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="REVISION", help="Its number, or FAMILY:NUMBER.")],
+) -> None:
+    """Make a revision INACTIVE, so that nobody deploys it; one in use is refused."""
+    from schoolctl.aws.ecs.services import describe_revision
+    from schoolctl.base.errors import NotFoundError
+    from schoolctl.ecs_service.define.deregister import parse_revision, plan_deregister
+    from schoolctl.images.stored.observe import find_running
+
+    run = Run.of(context)
+    ref = parse_revision(which, run.config.task.family)
+    with run.locked():
+        running = run.clients.start(find_running, run.clients)
+        revision = describe_revision(run.clients, ref)
+        if revision is None:
+            raise NotFoundError(
+                f"there is no revision {ref}", hint="`schoolctl taskdef list` shows those there are"
+            )
+        plan = plan_deregister(revision, running.result().get(revision.ref, ()), run.clock.now())
+        run.check_account()
+        outcome = run.carry_out(plan)
+    if outcome is not None:
+        run.reporter.result({"revision": str(ref), "deregistered": bool(plan.steps)})

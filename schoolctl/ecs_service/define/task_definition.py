@@ -1,0 +1,149 @@
+"""The task definition that a configuration and an image make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schoolctl.config.merge import apply_overrides
+
+if TYPE_CHECKING:
+    from schoolctl.config.models import Config
+    from schoolctl.model.images import ImageRef
+
+SAME_IMAGE = "{image}"
+"""As the image of a container in `task.overrides`: the one that the service's container has."""
+_ARCHITECTURES = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the names in the configuration stand for on AWS.
+
+    Attributes:
+        region: where the tasks run.
+        role_arns: by what `task.execution_role` and `task.task_role` say.
+        secret_arns: by key of `secrets`, at least those with an `env`.
+    """
+
+    region: str
+    role_arns: Mapping[str, str]
+    secret_arns: Mapping[str, str]
+
+
+def render_task_definition(
+    config: Config, image: ImageRef | str, names: Names
+) -> dict[str, object]:
+    """Give the RegisterTaskDefinition request, without tags, `task.overrides` merged last.
+
+    The container gets the *names* of parameters and secrets, never their values: the service
+    reads them itself, so a changed password needs no new revision and stands in none.
+
+    Args:
+        config: the configuration of the environment.
+        image: by digest, so that the revision means the same image for ever; or as a revision
+            names it that is there.
+        names: what roles and secrets stand for.
+
+    Source: ECS RegisterTaskDefinition.
+    """
+    task = config.task
+    request: dict[str, object] = {
+        "family": task.family,
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": str(task.cpu),
+        "memory": str(task.memory),
+        "runtimePlatform": {
+            "cpuArchitecture": _ARCHITECTURES[config.image.platform],
+            "operatingSystemFamily": "LINUX",
+        },
+        "executionRoleArn": names.role_arns.get(task.execution_role, ""),
+    }
+    if task.task_role is not None:
+        request["taskRoleArn"] = names.role_arns.get(task.task_role, "")
+    request["containerDefinitions"] = [_container(config, image, names)]
+    made = apply_overrides(request, task.overrides)
+    return replace_image(made, SAME_IMAGE, str(image))
+
+
+def named_roles(config: Config) -> list[str]:
+    """Give the roles that a task definition of the configuration names.
+
+    One that `task.overrides` takes away need not exist.
+    """
+    task = config.task
+    roles = {"executionRoleArn": task.execution_role, "taskRoleArn": task.task_role}
+    return [each for name, each in roles.items() if each and name not in task.overrides]
+
+
+def _container(config: Config, image: ImageRef | str, names: Names) -> dict[str, object]:
+    task = config.task
+    variables = environment(config, names)
+    return {
+        "name": task.container,
+        "image": str(image),
+        "essential": True,
+        "portMappings": [{"containerPort": task.port, "protocol": "tcp"}],
+        "environment": [{"name": name, "value": variables[name]} for name in sorted(variables)],
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "stopTimeout": task.stop_timeout,
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": task.log_group,
+                "awslogs-region": names.region,
+                "awslogs-stream-prefix": task.container,
+            },
+        },
+    }
+
+
+def environment(config: Config, names: Names) -> dict[str, str]:
+    """Give the container's variables: parameters as their paths, secrets as their ARNs."""
+    paths = {
+        each.env: config.parameter_name(key)
+        for key, each in config.parameters.items()
+        if each.env is not None
+    }
+    arns = {
+        each.env: names.secret_arns[key]
+        for key, each in config.secrets.items()
+        if each.env is not None
+    }
+    return {"AWS_REGION": names.region, **paths, **arns, **config.task.environment}
+
+
+def container_image(definition: Mapping[str, object], container: str) -> str:
+    """Give the image of the container with that name, else of the first; empty without any."""
+    containers = _containers(definition)
+    chosen = next((each for each in containers if each.get("name") == container), None)
+    if chosen is None:
+        chosen = containers[0] if containers else {}
+    return str(chosen.get("image", ""))
+
+
+def replace_image(definition: Mapping[str, object], before: str, image: str) -> dict[str, object]:
+    """Give a task definition in which every container with the image `before` has another."""
+    changed = [
+        {**each, "image": image} if each.get("image") == before else each
+        for each in _containers(definition)
+    ]
+    return {**definition, "containerDefinitions": changed}
+
+
+def names_log_group(definition: Mapping[str, object], group: str) -> bool:
+    """Say whether a container of the definition logs to the log group."""
+    return any(
+        isinstance(log := each.get("logConfiguration"), Mapping)
+        and isinstance(options := log.get("options"), Mapping)
+        and options.get("awslogs-group") == group
+        for each in _containers(definition)
+    )
+
+
+def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
+    found = definition.get("containerDefinitions")
+    return list(found) if isinstance(found, list | tuple) else []

@@ -1,0 +1,1 @@
+"""Deploy, wait, roll back, and the verdict on a rollout."""

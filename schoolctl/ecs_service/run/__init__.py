@@ -1,0 +1,1 @@
+"""One-off tasks, and sessions in running containers."""

@@ -1,0 +1,200 @@
+"""Which task and container a session goes to, and why one cannot be opened. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError, UsageError
+from schoolctl.base.plan import Plan
+from schoolctl.ecs_service.causes.logs import short_id
+from schoolctl.ecs_service.steps.tasks import OpenSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from schoolctl.model.services import ServiceState, Task
+
+SHELL = ("/bin/sh",)
+SSM_ACTIONS = (
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What the task role must allow. Source: ECS guide, "ECS Exec"."""
+ENABLE = "service.overrides: {enableExecuteCommand: true}"
+_RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True)
+class Agents:
+    """What a task says of its exec agents. `runtime_ids` and `agents` are by container."""
+
+    enabled: bool
+    runtime_ids: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The status of each container's exec agent, as ECS spells it: RUNNING, PENDING, STOPPED."""
+
+
+class NeverRanError(SchoolctlError):
+    """The command was never begun."""
+
+    default_exit_code = ExitCode.NEVER_RAN
+
+
+def choose_task(service: ServiceState, tasks: Sequence[Task], prefix: str) -> Task:
+    """Give the task to go to: the one asked for, else the newest of the service's revision.
+
+    Args:
+        service: as it was observed.
+        tasks: its tasks that run, or are to run.
+        prefix: the first digits of the id asked for; empty for any.
+
+    Raises:
+        NotFoundError: no task runs, or none of that id.
+        UsageError: several have an id that begins so.
+    """
+    running = [each for each in tasks if each.last_status == _RUNNING]
+    found = [each for each in running if each.id.startswith(prefix)]
+    if prefix and len(found) > 1:
+        raise UsageError(
+            f"--task {prefix} means {len(found)} tasks",
+            why=", ".join(each.id for each in found),
+            hint="give more digits",
+        )
+    if not found:
+        raise _no_task(service, running, prefix)
+    return max(
+        found,
+        key=lambda each: (
+            each.task_definition == service.task_definition,
+            each.started_at is not None and each.started_at.timestamp(),
+        ),
+    )
+
+
+def _no_task(service: ServiceState, running: Sequence[Task], prefix: str) -> NotFoundError:
+    name = f"{service.cluster}/{service.name}"
+    if running:
+        ids = ", ".join(short_id(each.id) for each in running)
+        return NotFoundError(
+            f"no running task of {name} has an id that begins with {prefix}",
+            why=f"these run: {ids}",
+            hint="`schoolctl tasks` lists them",
+        )
+    wanted = f"its desired count is {service.desired}, {service.pending} are pending"
+    hint = "`schoolctl why` tells why none runs" if service.desired else "`schoolctl scale 1`"
+    return NotFoundError(f"no task of {name} is running", why=wanted, hint=hint)
+
+
+def plan_session(
+    service: ServiceState,
+    task: Task,
+    agents: Agents,
+    definition: Mapping[str, object],
+    *,
+    container: str,
+    command: Sequence[str],
+) -> Plan:
+    """Plan the session, where nothing that is known forbids it.
+
+    Args:
+        service: as it was observed.
+        task: where to go.
+        agents: what the task says of its exec agents.
+        definition: its task definition, in the shape of RegisterTaskDefinition.
+        container: the container to go to.
+        command: what to run there; empty for a shell.
+
+    Raises:
+        NotFoundError: the task has no such container.
+        NeverRanError: ECS Exec cannot reach it, and how that is mended.
+    """
+    _check(service, task, agents, definition, container)
+    runtime_id = agents.runtime_ids[container]
+    step = OpenSession(
+        cluster=service.cluster,
+        task_arn=task.arn,
+        container=container,
+        # One line, as ECS takes it; the agent takes it apart again as a shell would.
+        command=shlex.join(command or SHELL),
+        target=f"ecs:{service.cluster}_{task.id}_{runtime_id}",
+    )
+    return Plan(f"Open a session in {service.name}.", (step,), quiet=True)
+
+
+def _check(
+    service: ServiceState,
+    task: Task,
+    agents: Agents,
+    definition: Mapping[str, object],
+    container: str,
+) -> None:
+    name, short = f"{service.cluster}/{service.name}", short_id(task.id)
+    if container not in agents.runtime_ids:
+        raise NotFoundError(
+            f"task {short} has no running container {container}",
+            why=f"those that run are {', '.join(agents.runtime_ids) or 'none'}",
+            hint="name one of them with --container",
+        )
+    if _is_read_only(definition, container):
+        raise NeverRanError(
+            f"container {container} of {task.task_definition} has a read-only root file system",
+            why="the agent of ECS Exec writes into the container, and cannot start there",
+            hint="for a service that needs it, in schoolctl.yaml: `task.overrides:"
+            f" {{containerDefinitions: [{{name: {container}, readonlyRootFilesystem: false}}]}}`"
+            f" and `{ENABLE}`; then `schoolctl deploy`."
+            " A command without a terminal needs neither: `schoolctl run`",
+        )
+    if not agents.enabled:
+        raise _disabled(service, name, short)
+    if not definition.get("taskRoleArn"):
+        raise NeverRanError(
+            f"{task.task_definition} has no task role",
+            why="the agent of ECS Exec calls AWS with the task role",
+            hint=f"name one in `task.task_role` that allows {', '.join(SSM_ACTIONS)};"
+            " then `schoolctl deploy`",
+        )
+    status = agents.agents.get(container, _RUNNING)
+    if status != _RUNNING:
+        raise NeverRanError(
+            f"the exec agent of container {container} in task {short} is {status}",
+            why="it starts some seconds after the container, and ends where it may not call AWS",
+            hint=not_connected_hint(),
+        )
+
+
+def _disabled(service: ServiceState, name: str, task: str) -> NeverRanError:
+    if service.settings.get("enableExecuteCommand"):
+        return NeverRanError(
+            f"task {task} was started without ECS Exec",
+            why=f"{name} has it by now, and a task takes it over when it starts",
+            hint="`schoolctl restart` replaces the tasks",
+        )
+    return NeverRanError(
+        f"ECS Exec is not enabled for {name}",
+        why="enableExecuteCommand is false",
+        hint=f"write `{ENABLE}` into schoolctl.yaml; then `schoolctl deploy`,"
+        " and `schoolctl restart` for the tasks that run",
+    )
+
+
+def _is_read_only(definition: Mapping[str, object], container: str) -> bool:
+    found = definition.get("containerDefinitions")
+    listed = found if isinstance(found, list | tuple) else ()
+    return any(
+        bool(each.get("readonlyRootFilesystem"))
+        for each in listed
+        if isinstance(each, dict) and each.get("name") == container
+    )
+
+
+def not_connected_hint() -> str:
+    """Give what to check where the exec agent of a task cannot be reached."""
+    return (
+        "wait a few seconds and run it again; if it stays so, the task role must allow"
+        f" {', '.join(SSM_ACTIONS)}, and the task must reach ssmmessages (a public address, NAT,"
+        " or an interface endpoint)"
+    )

@@ -1,0 +1,1 @@
+"""Task counts and auto scaling."""

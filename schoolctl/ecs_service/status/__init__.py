@@ -1,0 +1,1 @@
+"""Status, tasks, events, history, logs and causes of failures."""

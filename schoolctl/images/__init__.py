@@ -1,0 +1,1 @@
+"""Images: built, pushed, pulled, promoted, listed and pruned."""

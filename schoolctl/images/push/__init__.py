@@ -1,0 +1,1 @@
+"""Build, push, pull and promote images; log in; create the repository."""

@@ -1,0 +1,1 @@
+"""List, show and prune the images in ECR."""

@@ -1,0 +1,1 @@
+"""The CloudFormation stack of an environment's infrastructure."""

@@ -1,0 +1,204 @@
+"""What a stack's status means for the next operation, and why one failed.
+
+Source: CloudFormation guide, "Stack status codes" and "Troubleshooting CloudFormation".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from schoolctl.base.errors import BusyError, ConflictError, RolloutError, SchoolctlError
+from schoolctl.infra.words import outcome, resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from schoolctl.model.stacks import StackEvent, StackState
+
+TOKEN = "schoolctl-"  # noqa: S105  # what the tokens of our operations begin with; no secret
+_GOOD = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
+_DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+_TAKEN = re.compile(r"already exist in your account.*affected resources are (.+)", re.DOTALL)
+_CANCELLED = ("creation cancelled", "update cancelled", "deletion cancelled", "creation aborted")
+
+
+class Condition(Enum):
+    """What can be done with a stack."""
+
+    ABSENT = auto()
+    """There is none, or only one under review: it can be created."""
+    READY = auto()
+    """It can be changed."""
+    DEAD = auto()
+    """Creating or deleting it failed: it can only be deleted."""
+    BUSY = auto()
+    """Something is being done with it."""
+    STUCK = auto()
+    """Somebody has to look at it."""
+
+
+def condition_of(stack: StackState | None) -> Condition:
+    """Say what can be done with a stack; None where there is none."""
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        return Condition.ABSENT
+    if stack.in_progress:
+        return Condition.BUSY
+    if stack.status in _GOOD:
+        return Condition.READY
+    return Condition.DEAD if stack.status in _DEAD else Condition.STUCK
+
+
+def is_success(status: str) -> bool:
+    """Say whether an operation that ended in a status went well."""
+    return status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "DELETE_COMPLETE"}
+
+
+def refuse_stuck(stack: StackState) -> ConflictError:
+    """Give the error for a stack that nothing can be done with from here."""
+    name = stack.name
+    cures = {
+        "UPDATE_ROLLBACK_FAILED": "correct what the reason names, then"
+        f" `aws cloudformation continue-update-rollback --stack-name {name}`"
+        " (`--resources-to-skip ID` leaves one out)",
+        "UPDATE_FAILED": f"`aws cloudformation rollback-stack --stack-name {name}`",
+        "IMPORT_ROLLBACK_FAILED": "`aws cloudformation continue-update-rollback"
+        f" --stack-name {name}`",
+    }
+    return ConflictError(
+        f"stack {name} is {stack.status}",
+        why=stack.reason or "CloudFormation takes no change of it in this state",
+        hint=cures.get(stack.status, "`schoolctl infra status` shows its last events"),
+    )
+
+
+def refuse_busy(stack: StackState) -> BusyError:
+    """Give the error for a stack that somebody else is changing."""
+    return BusyError(
+        f"stack {stack.name} is {stack.status}",
+        why="another operation is in progress, which schoolctl did not begin",
+        hint="`schoolctl infra status` shows how it is getting on; then run this again",
+    )
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation on a stack: its own event, and the events of it, oldest first."""
+
+    token: str
+    events: tuple[StackEvent, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a run of schoolctl began it."""
+        return self.token.startswith(TOKEN)
+
+
+def last_operation(newest_first: Sequence[StackEvent]) -> Operation:
+    """Give the newest operation of a stack, as far as its events are known."""
+    if not newest_first:
+        return Operation("", ())
+    token = newest_first[0].token
+    if token:
+        events = [each for each in newest_first if each.token == token]
+    else:
+        events = _back_to_the_user(newest_first)
+    return Operation(token, tuple(reversed(events)))
+
+
+def _back_to_the_user(newest_first: Sequence[StackEvent]) -> list[StackEvent]:
+    found = []
+    for each in newest_first:
+        found.append(each)
+        if each.of_stack and "User Initiated" in each.reason:
+            break
+    return found
+
+
+def first_causes(events: Iterable[StackEvent]) -> tuple[StackEvent, ...]:
+    """Give what failed by itself, the first of all first.
+
+    What was given up because something else had failed is left out, and so is the stack itself,
+    which only counts the others: unless nothing else tells anything.
+
+    Args:
+        events: of one operation, oldest first.
+    """
+    failed = [each for each in events if each.failed]
+    own = [
+        each
+        for each in failed
+        if not each.of_stack and not any(words in each.reason.lower() for words in _CANCELLED)
+    ]
+    return tuple(own or [each for each in failed if each.of_stack] or failed)
+
+
+def failure(
+    stack: StackState, events: Sequence[StackEvent], *, doing: str, again: str
+) -> RolloutError:
+    """Give the error for an operation that failed: the resource and AWS's reason first.
+
+    Args:
+        stack: how it ended.
+        events: of the operation, oldest first.
+        doing: what was being done, such as `create`.
+        again: the command that does it once more.
+    """
+    causes = first_causes(events)
+    first = causes[0] if causes else None
+    if first is None:
+        what, why = f"could not {doing} stack {stack.name}", stack.reason
+    elif first.of_stack:
+        what, why = f"could not {doing} stack {stack.name}", first.reason
+    else:
+        named = resource(first.type, first.logical_id)
+        told = "made" if first.status.startswith("CREATE") else "changed"
+        told = "deleted" if first.status.startswith("DELETE") else told
+        what = f"could not {doing} stack {stack.name}: {named} could not be {told}"
+        why = first.reason
+    error = RolloutError(what, why=why or "AWS gave no reason", hint=_hint(stack, again))
+    error.details = tuple(
+        f"{resource(each.type, each.logical_id)} {outcome(each)}" for each in causes[1:]
+    )
+    return error
+
+
+def refused_template(stack: str, reason: str) -> SchoolctlError:
+    """Give the error for a change set that CloudFormation does not make.
+
+    What exists under a name of the stack's, and is not its own, comes as a refused import.
+    """
+    taken = _TAKEN.search(reason)
+    if taken is None:
+        return SchoolctlError(
+            f"CloudFormation refuses the template of stack {stack}",
+            why=reason,
+            hint="nothing was changed; correct `infra`, or what the reason names",
+        )
+    return ConflictError(
+        f"stack {stack} cannot make what exists already: {taken[1].strip()}",
+        why=reason,
+        hint="nothing was changed; give it another name in schoolctl.yaml, or delete the other one"
+        " where it is not needed",
+    )
+
+
+def _hint(stack: StackState, again: str) -> str:
+    match stack.status:
+        case "ROLLBACK_COMPLETE":
+            after = "what had been made was taken back"
+        case "UPDATE_ROLLBACK_COMPLETE":
+            after = "the stack is as it was before"
+        case "UPDATE_ROLLBACK_FAILED":
+            return refuse_stuck(stack).hint
+        case _:
+            after = f"the stack is {stack.status}"
+    return f"{after}; correct the cause, then `{again}`"

@@ -1,0 +1,1 @@
+"""Start a project: schoolctl.yaml, its configuration and its profiles."""

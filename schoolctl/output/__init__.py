@@ -1,0 +1,1 @@
+"""The reporter: results, progress, plain lines and JSON documents."""

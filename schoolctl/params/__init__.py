@@ -1,0 +1,1 @@
+"""Parameters in SSM and secrets in Secrets Manager."""

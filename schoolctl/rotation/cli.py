@@ -1,0 +1,129 @@
+"""`secrets rotate`: from the secret as it is to the plan, and what came of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError
+from schoolctl.params.rules import declared_secrets, find_entry
+from schoolctl.rotation.rules import (
+    PURPOSE,
+    Rotation,
+    is_managed,
+    plan_end,
+    plan_managed,
+    plan_rotation,
+    refuse_unrotatable,
+    staged_version,
+    was_seen_through,
+)
+
+if TYPE_CHECKING:
+    from schoolctl.base.plan import Plan
+    from schoolctl.core.run import Run
+    from schoolctl.model.secret_value import SecretValue
+    from schoolctl.model.values import SecretInfo
+
+
+def rotate(run: Run, key: str, timeout_seconds: float) -> None:
+    """Rotate the secret `key`; what an earlier run began is seen through."""
+    config = run.config
+    rotation = Rotation(
+        entry=find_entry(declared_secrets(config), key),
+        command=config.secrets[key].rotate_command,
+        new_version=str(uuid.uuid4()),
+        timeout_seconds=timeout_seconds,
+    )
+    with run.locked():
+        rotation = replace(rotation, unfinished=run.unfinished)
+        secret = _observe(run, rotation)
+        plan = _plan(run, rotation, secret)
+        version = staged_version(secret) or rotation.new_version
+        if was_seen_through(rotation, secret):
+            version = rotation.unfinished
+        run.reporter.result(
+            {
+                "environment": config.environment,
+                "key": key,
+                "secret": secret.name,
+                "version": version,
+                "verdict": "not started",
+            }
+        )
+        if plan.steps and not is_managed(secret):
+            run.declare(version)
+        try:
+            outcome = run.carry_out(plan)
+        except SchoolctlError as error:
+            _say_how_to_go_on(error)
+            raise
+    if outcome is not None:
+        _report(run, rotation, secret, plan)
+
+
+def _observe(run: Run, rotation: Rotation) -> SecretInfo:
+    from schoolctl.aws.secrets import find_secret
+
+    secret = refuse_unrotatable(rotation, find_secret(run.clients, rotation.entry.name))
+    run.check_account()
+    return secret
+
+
+def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
+    from schoolctl.ecs_service.run.run_task import running_revision
+    from schoolctl.ecs_service.status.observe_status import need_service
+
+    if is_managed(secret):
+        return plan_managed(rotation, secret)
+    if was_seen_through(rotation, secret):
+        return plan_end(rotation, secret)
+    asked = run.clients.start(need_service, run.clients, run.config)
+    value = None if staged_version(secret) else _new_value(run, rotation)
+    service = asked.result()
+    return plan_rotation(
+        rotation, secret, value, service, running_revision(service), run.config.task.container
+    )
+
+
+def _new_value(run: Run, rotation: Rotation) -> SecretValue:
+    """Give the secret's text with a new password in it. Its shape has to be known for that."""
+    from schoolctl.aws.secrets import get_secret_value
+    from schoolctl.params.secret_shape import with_new_password
+    from schoolctl.rotation.passwords import new_password
+
+    stored = get_secret_value(run.clients, rotation.entry.name)
+    if stored is None:
+        raise NotFoundError(
+            f"{rotation.entry} has no value yet",
+            why="a rotation replaces a password that works; nothing was changed",
+            hint=f"`schoolctl secrets set {rotation.entry.key}`",
+        )
+    return with_new_password(stored, new_password())
+
+
+def _say_how_to_go_on(error: SchoolctlError) -> None:
+    """Say of a rotation whose command failed that the next run sees it through."""
+    if error.exit_code is not ExitCode.ROLLOUT or PURPOSE not in error.what:
+        return
+    goes_on = (
+        "AWSCURRENT is as it was, and the new password stays staged: run it again, and it goes"
+        " on from here"
+    )
+    error.hint = "\n".join(filter(None, (error.hint, goes_on)))
+
+
+def _report(run: Run, rotation: Rotation, secret: SecretInfo, plan: Plan) -> None:
+    name = f"{rotation.entry}"
+    if not plan.steps:
+        run.reporter.result({"verdict": "nothing to do"})
+        return
+    by = f" by {secret.owner or 'Secrets Manager'}" if is_managed(secret) else ""
+    run.reporter.result({"verdict": "rotated"}, [f"{name} was rotated{by}"])
+    variable = rotation.entry.env
+    if variable is not None:
+        run.reporter.note(
+            f"no restart is needed by a service that reads it by itself, through {variable}, as the"
+            " registration service does"
+        )
