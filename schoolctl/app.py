@@ -25,13 +25,20 @@ from typer.main import get_command as to_click
 from schoolctl import __version__
 from schoolctl.base import interruption
 from schoolctl.base.errors import ExitCode, SchoolctlError, UsageError, interrupted
-from schoolctl.core.denied import add_policies, tell_denied
-from schoolctl.core.options import GLOBAL_NAMES, GlobalOptions, Group, global_options, params_of
-from schoolctl.core.pages import write_options
+from schoolctl.core.options import (
+    GLOBAL_NAMES,
+    GlobalOptions,
+    Group,
+    global_options,
+    params_of,
+    write_options,
+)
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from schoolctl.iam.permissions import Permissions
 
 _PLAIN = (
     (re.compile(r"Input should be a valid integer, .* as an integer"), "it is no whole number"),
@@ -168,6 +175,20 @@ COMMANDS = (
     Entry("sandbox", "sandbox.cli", SETUP, "A local AWS to try everything on."),
 )
 
+HANDLERS = {
+    "schoolctl.core.lock_rules": "schoolctl.core.lock",
+    "schoolctl.ecs_service.steps.scaling": "schoolctl.ecs_service.scale.apply",
+    "schoolctl.ecs_service.steps.service": "schoolctl.ecs_service.rollout.apply",
+    "schoolctl.ecs_service.steps.tasks": "schoolctl.ecs_service.run.apply",
+    "schoolctl.images.push.steps": "schoolctl.images.push.apply",
+    "schoolctl.images.stored.steps": "schoolctl.images.stored.apply",
+    "schoolctl.infra.steps": "schoolctl.infra.apply",
+    "schoolctl.network.steps": "schoolctl.network.apply",
+    "schoolctl.params.steps": "schoolctl.params.apply",
+    "schoolctl.rotation.steps": "schoolctl.rotation.apply",
+}
+"""Where the steps of a module are carried out."""
+
 
 class LazyGroup(TyperGroup):
     """The root group: lists from the table, loads a command's module when it is called."""
@@ -232,7 +253,12 @@ class LazyGroup(TyperGroup):
         extra.pop("standalone_mode", None)
         # A guess until the options are parsed, for errors in them; what follows `--` is not ours.
         ours = argv[: argv.index("--")] if "--" in argv else argv
-        run = Run(services, json_output="--json" in ours)
+        run = Run(
+            services,
+            json_output="--json" in ours,
+            handlers=HANDLERS,
+            permissions_of=_permissions_of,
+        )
         run.words = ours
         code: int = ExitCode.DONE
         with interruption.listening(lambda text: run.reporter.note(text)):  # noqa: PLW0108  # the options bring another reporter
@@ -247,6 +273,15 @@ class LazyGroup(TyperGroup):
                 code = _finish(run, code)
         run.close()
         sys.exit(int(code))
+
+
+def _permissions_of(command: str) -> Permissions:
+    from schoolctl.iam.permissions import permissions_of
+
+    try:
+        return permissions_of(command)
+    except KeyError:
+        return ()
 
 
 def _entry(name: str) -> Entry | None:
@@ -292,8 +327,8 @@ def _report(run: Run, error: Exception) -> ExitCode:
                 hint="please report it with the command that you ran",
             )
             traceback.print_exception(error)
-    tell_denied(run, cause)
-    add_policies(run, cause)
+    run.denied.tell(run.reporter, cause)
+    run.denied.add_policies(cause)
     cause.why, cause.hint = map(run.for_environment, (cause.why, cause.hint))
     cause.details = tuple(map(run.for_environment, cause.details))
     run.reporter.error(cause)
@@ -304,7 +339,7 @@ def _finish(run: Run, code: int) -> int:
     """Print the document and empty the streams; gives the exit code."""
     try:
         if not run.reporter.failed:
-            tell_denied(run)
+            run.denied.tell(run.reporter)
         run.reporter.finish(code)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.session.errors import is_code, translated
-from schoolctl.aws.session.visible import changing
+from schoolctl.aws.session.errors import changing, is_code, translated
 from schoolctl.base.errors import UnknownOperationError
-from schoolctl.model.scaling import AutoScaling, ScalingPolicy, ScalingRange
+from schoolctl.model.services import AutoScaling, ScalingPolicy, ScalingRange
 
 if TYPE_CHECKING:
     from schoolctl.aws.session.clients import Clients

@@ -18,7 +18,7 @@ from schoolctl.aws.session.clients import parse_time
 from schoolctl.aws.session.errors import error_code, translated
 from schoolctl.base.errors import NotFoundError
 from schoolctl.model.images import Digest, Image, RegistryLogin, Repository, RepositoryUri
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,7 @@ from urllib.parse import unquote
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import is_code, translated
-from schoolctl.model.surroundings import Role
-from schoolctl.model.trust import trusts_tasks
+from schoolctl.model.surroundings import Role, trusts_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

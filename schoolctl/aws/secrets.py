@@ -8,8 +8,7 @@ from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import error_message, is_code, translated
 from schoolctl.base.errors import ConflictError
-from schoolctl.model.secret_value import SecretValue
-from schoolctl.model.values import CURRENT, PENDING, SecretInfo
+from schoolctl.model.values import CURRENT, PENDING, SecretInfo, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

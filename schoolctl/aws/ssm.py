@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import is_code, translated
-from schoolctl.base.batches import batches
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.model.secret_value import SecretValue
-from schoolctl.model.values import Parameter, ParameterVersion
+from schoolctl.base.text import batches
+from schoolctl.model.values import Parameter, ParameterVersion, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

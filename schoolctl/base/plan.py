@@ -1,39 +1,26 @@
-"""The steps that a plan can hold, each a frozen dataclass that can describe itself.
+"""A plan: the steps that a command is going to take, in order.
 
 A step that changes nothing on AWS but waits or verifies is a step too: the reader of a plan sees
-everything that the command will do. What an earlier step yields stands in a later one as a
-placeholder (`Registered`), which `execute` fills in on the way.
+everything that the command will do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from schoolctl.core.steps_lock import AnyLockStep
-    from schoolctl.ecs_service.steps.scaling import AnyScalingStep
-    from schoolctl.ecs_service.steps.service import AnyServiceStep
-    from schoolctl.ecs_service.steps.tasks import AnyTaskStep
-    from schoolctl.images.push.steps import AnyImageStep
-    from schoolctl.images.stored.steps import AnyPruneStep
-    from schoolctl.infra.steps import AnyStackStep
-    from schoolctl.network.steps import AnyNetworkStep
-    from schoolctl.params.steps import AnyValueStep
-    from schoolctl.rotation.steps import AnyRotationStep
 
-    Step = (
-        AnyImageStep
-        | AnyPruneStep
-        | AnyValueStep
-        | AnyTaskStep
-        | AnyServiceStep
-        | AnyLockStep
-        | AnyNetworkStep
-        | AnyRotationStep
-        | AnyScalingStep
-        | AnyStackStep
-    )
+class Step(Protocol):
+    """One change, as a frozen dataclass. Each subject has its own in a module `steps`."""
+
+    watches: ClassVar[bool] = False
+    """Whether it only watches, or records what is a fact by then: it needs no lock."""
+    decides: ClassVar[bool] = False
+    """Whether the steps after it are only for its success: none of them is left to do."""
+
+    def describe(self) -> str:
+        """Return what the step does, in the imperative."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
 
 # To the last @ before the path: a password may hold one, too.
 _USER_INFO = re.compile(r"(?<=://)[^/\s\"']*@")
@@ -104,3 +106,13 @@ def is_loopback(host: str) -> bool:
 def without_user_info(text: str) -> str:
     """Give a text without the user and the password of any address in it."""
     return _USER_INFO.sub("", text)
+
+
+T = TypeVar("T")
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of at most `size`, in the order of `items`; nothing gives no list."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

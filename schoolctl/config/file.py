@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from schoolctl.base.errors import ConfigError, ConfigMissingError
-from schoolctl.config.keys import FILE_KEYS, suggest
+from schoolctl.config.merge import find_origins
+from schoolctl.config.messages import FILE_KEYS, suggest
 from schoolctl.config.names import ENVIRONMENT
-from schoolctl.config.origins import find_origins
 from schoolctl.config.overlay import overlay_path
-from schoolctl.config.problems import InvalidConfigError, Problem
 from schoolctl.config.reader import read_document
 from schoolctl.config.tree import (
+    InvalidConfigError,
     Layer,
     ListNode,
     MapNode,
     Node,
     Origin,
     Path_,
+    Problem,
     Scalar,
     dotted,
     is_null,

@@ -35,14 +35,16 @@ from schoolctl.config.names import (
     RoleName,
     SecretArn,
     SecretKey,
+    Section,
     SecurityGroupName,
     ServiceName,
     SubnetId,
     TargetGroupName,
+    Text,
+    Texts,
     VariableName,
 )
-from schoolctl.config.section import Section, Text, Texts
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 FARGATE_MEMORY_MIB: Final[dict[int, tuple[int, ...]]] = {
     256: (512, 1024, 2048),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from schoolctl.base.text import count
@@ -295,3 +295,13 @@ RegistryHost: TypeAlias = Annotated[
     ),
 ]
 EndpointUrl: TypeAlias = Annotated[str, AfterValidator(_check_url)]
+
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Texts: TypeAlias = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+class Section(BaseModel):
+    """A mapping of the file: frozen, strict, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", validate_default=True)

@@ -10,10 +10,16 @@ import yaml
 
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.config.merge import merge
-from schoolctl.config.problems import InvalidConfigError
 from schoolctl.config.reader import read_document
 from schoolctl.config.scalars import read_plain
-from schoolctl.config.tree import OVERLAY_DIRECTORY, Layer, MapNode, from_plain, to_plain
+from schoolctl.config.tree import (
+    OVERLAY_DIRECTORY,
+    InvalidConfigError,
+    Layer,
+    MapNode,
+    from_plain,
+    to_plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
-from schoolctl.config.keys import (
+from schoolctl.config.infra import with_stack_names
+from schoolctl.config.merge import merge
+from schoolctl.config.messages import (
     FILE_KEYS,
     FREE_FORM,
     REMOVED,
+    describe_fault,
     sibling_keys,
     suggest,
     suggest_elsewhere,
 )
-from schoolctl.config.merge import merge
-from schoolctl.config.messages import describe_fault
 from schoolctl.config.models import FORMS, Config, Settings
-from schoolctl.config.problems import Problem
 from schoolctl.config.rules import find_contradictions
-from schoolctl.config.stack_names import with_stack_names
 from schoolctl.config.tree import (
     Layer,
     MapNode,
     Node,
     Origin,
     Path_,
+    Problem,
     Scalar,
     dotted,
     is_null,

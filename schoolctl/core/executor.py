@@ -1,20 +1,24 @@
-"""Applies a plan, step by step; the one place where something is changed.
+"""The executor: applies a plan, step by step. Nothing is changed anywhere else.
 
-Each kind of step has its handlers in a module of its subject; `apply` is the switch between them.
+The steps of a subject are carried out by its module `apply`; the table of `schoolctl/app.py` says
+which one.
 """
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from schoolctl.aws.session.errors import NotVisibleYetError
 from schoolctl.base import interruption
-from schoolctl.base import step_kinds as kinds
 from schoolctl.base.errors import ExitCode, SchoolctlError, interrupted
-from schoolctl.ecs_service.steps.service import Registered, WaitForRollout
+from schoolctl.base.text import duration
+from schoolctl.model.services import Registered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.aws.session.connection import Connection
@@ -22,10 +26,8 @@ if TYPE_CHECKING:
     from schoolctl.base.errors import InterruptedRunError
     from schoolctl.base.plan import Plan, Step
     from schoolctl.config.models import Config
-    from schoolctl.core.run import Run
     from schoolctl.docker.engine import Engine
-    from schoolctl.model.images import Digest
-    from schoolctl.model.scan import Scan
+    from schoolctl.model.images import Digest, Scan
     from schoolctl.model.services import Deployment, TaskDefinitionRef
     from schoolctl.output.reporter import Reporter
 
@@ -33,61 +35,56 @@ if TYPE_CHECKING:
 _AGAIN = "run it again: what is done is not done twice"
 
 
-class Tools:
+class Tools(Protocol):
     """What handlers work with; the engine and the clients are made when first asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
 
     @property
     def clients(self) -> Clients:
         """The AWS clients; in a wrong account, a `WrongTargetError` instead."""
-        clients = self._run.clients
-        # Once more for a plan that was made without AWS: nothing is written before this.
-        self._run.check_account()
-        return clients
 
     def confirm_locks(self) -> None:
         """Make sure, before something is changed, that the locks of this run are still its own."""
-        self._run.confirm_locks()
 
     @property
     def engine(self) -> Engine:
         """The Docker engine."""
-        return self._run.engine
 
     @property
     def clock(self) -> Clock:
         """The time."""
-        return self._run.clock
 
     @property
     def reporter(self) -> Reporter:
         """Where progress is shown."""
-        return self._run.reporter
 
     @property
     def config(self) -> Config:
         """The configuration of the chosen environment."""
-        return self._run.config
 
     @property
     def environments(self) -> list[Config]:
         """The configurations of all environments."""
-        return [each.config for each in self._run.config_file.all().values()]
 
     def connect(self, config: Config) -> Connection:
         """Decide the connection of another environment."""
-        return self._run.connect(config)
 
     def clients_of(self, environment: str) -> tuple[Config, Clients]:
-        """The configuration and the AWS clients of another environment."""
-        return self._run.clients_of(environment)
+        """Return the configuration and the AWS clients of another environment."""
 
     @property
     def environ(self) -> Mapping[str, str]:
         """The process's environment."""
-        return self._run.services.environ
+
+
+class Handler(Protocol):
+    """A module `apply`: it carries out the steps of one module `steps`."""
+
+    def apply(self, step: Any, tools: Tools, outcome: Outcome, /) -> str:  # noqa: ANN401  # its own
+        """Carry out a step and return what to add to its description, or nothing."""
+
+
+Handlers = Mapping[str, str]
+"""The module that carries out the steps of a module, by that one's name."""
 
 
 @dataclass
@@ -105,6 +102,8 @@ class Outcome:
     registered: TaskDefinitionRef | None = None
     deployment: Deployment | None = None
     """The deployment that CreateService or UpdateService started, as it was then."""
+    goes_on: str = ""
+    """What AWS goes on with even if this run stops, and how to follow it."""
     desired: int | None = None
     """The count that CreateService or UpdateService set; None where it was left alone."""
     rollout: str = ""
@@ -129,8 +128,8 @@ class Outcome:
         return self.registered
 
 
-def execute(plan: Plan, tools: Tools) -> Outcome:
-    """Apply `plan` and give what was done.
+def execute(plan: Plan, tools: Tools, handlers: Handlers) -> Outcome:
+    """Apply `plan` and return what was done.
 
     Raises:
         SchoolctlError: a step failed, or Ctrl-C came; its `done` says which steps were through,
@@ -140,13 +139,13 @@ def execute(plan: Plan, tools: Tools) -> Outcome:
     for number, step in enumerate(plan.steps, 1):
         left = tuple(each.describe() for each in plan.steps[number:])
         try:
-            if not isinstance(step, kinds.Watching):
+            if not step.watches:
                 tools.confirm_locks()
-            said = apply(step, tools, outcome)
+            said = apply(step, tools, outcome, handlers)
         except SchoolctlError as error:
             error.done = (*outcome.done, *error.done)
             # What would follow a rollout is for one that completed.
-            decided = isinstance(step, WaitForRollout) and error.exit_code is ExitCode.ROLLOUT
+            decided = step.decides and error.exit_code is ExitCode.ROLLOUT
             error.left = () if decided else left
             _say_how_to_go_on(error)
             raise
@@ -177,62 +176,68 @@ def _say_how_to_go_on(error: SchoolctlError) -> None:
 def _stopped(
     stop: KeyboardInterrupt, why: str, outcome: Outcome, left: tuple[str, ...]
 ) -> InterruptedRunError:
-    """Give the error for an interruption: what was done, what was not, and what goes on."""
-    from schoolctl.ecs_service.rollout.view import GOES_ON
-
-    goes_on = outcome.deployment is not None
-    hint = GOES_ON if goes_on else _AGAIN
-    stopped = interrupted(stop, why=why, hint=hint)
+    """Return the error for an interruption: what was done, what was not, and what goes on."""
+    stopped = interrupted(stop, why=why, hint=outcome.goes_on or _AGAIN)
     stopped.done = tuple(outcome.done)
     stopped.left = left
     return stopped
 
 
-def apply(step: Step, tools: Tools, outcome: Outcome) -> str:  # noqa: C901, PLR0911  # an arm for each
-    """Apply one step; gives what to say beside its description, or nothing.
+def apply(step: Step, tools: Tools, outcome: Outcome, handlers: Handlers) -> str:
+    """Apply one step and return what to add to its description, or nothing.
 
-    Each arm imports what applies its kind, so that a command loads only the libraries it needs.
+    What carries it out is imported here, so that a command loads only the libraries it needs.
     """
-    match step:
-        case kinds.ImageStep():
-            from schoolctl.images.push import apply as images
+    handler: Handler = importlib.import_module(handlers[type(step).__module__])
+    return handler.apply(step, tools, outcome)
 
-            return images.apply(step, tools, outcome)
-        case kinds.PruneStep():
-            from schoolctl.images.stored import apply as prune
 
-            return prune.apply(step, tools, outcome)
-        case kinds.ValueStep():
-            from schoolctl.params import apply as seed
+T = TypeVar("T")
 
-            return seed.apply(step, tools)
-        case kinds.RotationStep():
-            from schoolctl.rotation import apply as rotate
+_VISIBLE_WITHIN_SECONDS = 60.0
+_SETTLES_WITHIN_SECONDS = 15.0
+_PAUSE_SECONDS = 3.0
 
-            return rotate.apply(step, tools)
-        case kinds.TaskStep():
-            from schoolctl.ecs_service.run import tasks
 
-            return tasks.apply(step, tools, outcome)
-        case kinds.ServiceStep():
-            from schoolctl.ecs_service.rollout import apply as service
+def until_visible(tools: Tools, call: Callable[[], T]) -> T:
+    """Repeat a call for a minute while ECS does not see a role or a target group.
 
-            return service.apply(step, tools, outcome)
-        case kinds.LockStep():
-            from schoolctl.core import lock
+    Both take effect some seconds after they were created; after a minute they are truly wrong.
+    """
+    return _repeat(
+        tools,
+        call,
+        _VISIBLE_WITHIN_SECONDS,
+        begun="waiting up to a minute",
+        given_up="it was tried again for a minute: this is no matter of time",
+    )
 
-            return lock.free_lock(step, tools)
-        case kinds.NetworkStep():
-            from schoolctl.network import apply as network
 
-            return network.apply(step, tools, outcome)
-        case kinds.ScalingStep():
-            from schoolctl.ecs_service.scale import execute_auto_scaling as auto_scaling
+def until_settled(tools: Tools, call: Callable[[], T]) -> T:
+    """Repeat a call for some seconds while AWS is still busy with the one before it."""
+    limit = duration(_SETTLES_WITHIN_SECONDS)
+    return _repeat(
+        tools,
+        call,
+        _SETTLES_WITHIN_SECONDS,
+        begun=f"waiting up to {limit}",
+        given_up=f"it was tried again for {limit}",
+    )
 
-            return auto_scaling.apply(step, tools)
-        case kinds.StackStep():
-            from schoolctl.infra import apply as stack
 
-            return stack.apply(step, tools)
-        case _:
-            assert_never(step)
+def _repeat(
+    tools: Tools, call: Callable[[], T], within_seconds: float, *, begun: str, given_up: str
+) -> T:
+    give_up_at = tools.clock.monotonic() + within_seconds
+    told = False
+    while True:
+        try:
+            return call()
+        except NotVisibleYetError as error:
+            if tools.clock.monotonic() >= give_up_at:
+                error.why += f"\n{given_up}"
+                raise
+            if not told:
+                tools.reporter.note(f"{begun}: {error.why}")
+            told = True
+            tools.clock.sleep(_PAUSE_SECONDS)

@@ -12,37 +12,45 @@ import socket
 import threading
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from schoolctl.aws.session.errors import is_code, translated
+from schoolctl.aws.ssm import delete_parameter
 from schoolctl.base import interruption
 from schoolctl.base.errors import SchoolctlError, UnavailableError
 from schoolctl.base.process_mark import has_ended, mark
 from schoolctl.base.text import duration
-from schoolctl.core.aws_lock import create_lock, delete_lock, overwrite_lock, read_lock
 from schoolctl.core.lock_rules import (
     LEASE_SECONDS,
     RENEW_SECONDS,
     SETTLE_SECONDS,
+    Found,
     Holder,
     Standing,
     about,
     held_by_another,
     judge,
     lost_to,
+    parse_holder,
+    render_holder,
     wrong_id,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from datetime import datetime
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.base.clock import Clock
-    from schoolctl.core.executor import Tools
-    from schoolctl.core.lock_rules import Found
-    from schoolctl.core.steps_lock import FreeLock
+    from schoolctl.core.executor import Outcome, Tools
+    from schoolctl.core.lock_rules import AnyLockStep
     from schoolctl.output.reporter import Reporter
+
 
 _POLL_SECONDS = 2.0
 _VANISHED_SECONDS = 0.2
@@ -80,7 +88,7 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def free_lock(step: FreeLock, tools: Tools) -> str:
+def apply(step: AnyLockStep, tools: Tools, _outcome: Outcome) -> str:
     """Free a lock by hand: the very one that the user named.
 
     Raises:
@@ -334,3 +342,73 @@ class DeployLock:
             f" {duration(self._terms.lease_seconds)};\n"
             f"`schoolctl{self._option} lock release --id {self._me.id}` frees it now"
         )
+
+
+_DESCRIPTION = "Held by schoolctl while it deploys; `schoolctl lock show` tells by whom."
+
+
+def create_lock(clients: Clients, name: str, holder: Holder) -> bool:
+    """Write the lock if there is none; says whether it was written.
+
+    False may also mean that it was, and that botocore repeated the call after a lost reply.
+
+    Source: SSM PutParameter without Overwrite: ParameterAlreadyExists.
+    """
+    with translated(f"take the deploy lock {name}"):
+        try:
+            clients.ssm.put_parameter(
+                Name=name,
+                Description=_DESCRIPTION,
+                Type="String",
+                Value=render_holder(holder),
+                Overwrite=False,
+            )
+        except ClientError as error:
+            if is_code(error, "ParameterAlreadyExists"):
+                return False
+            raise
+    return True
+
+
+def overwrite_lock(clients: Clients, name: str, holder: Holder) -> int:
+    """Write the lock whatever is there; gives the number of this version."""
+    with translated(f"write the deploy lock {name}"):
+        answer = clients.ssm.put_parameter(
+            Name=name, Type="String", Value=render_holder(holder), Overwrite=True
+        )
+    return answer["Version"]
+
+
+def read_lock(
+    clients: Clients, name: str, clock: Clock, *, version: int | None = None
+) -> Found | None:
+    """Give the lock, or one of its versions, with its age by SSM's own clock; None if it is free.
+
+    The clocks of two hosts may differ by more than a lease: both times are SSM's own, unless
+    something between us and AWS takes the `Date` out.
+
+    Source: SSM GetParameter: LastModifiedDate, and the answer's `Date` header.
+    """
+    with translated(f"read the deploy lock {name}"):
+        try:
+            answer = clients.ssm.get_parameter(Name=f"{name}:{version}" if version else name)
+        except ClientError as error:
+            if is_code(error, "ParameterNotFound", "ParameterVersionNotFound"):
+                return None
+            raise
+    found = answer["Parameter"]
+    now = _server_time(answer["ResponseMetadata"]["HTTPHeaders"]) or clock.now()
+    idle_seconds = (now - found["LastModifiedDate"]).total_seconds()
+    return Found(parse_holder(found["Value"]), max(0.0, idle_seconds), now, found["Version"])
+
+
+def _server_time(headers: Mapping[str, Any]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(str(headers.get("date", ""))).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def delete_lock(clients: Clients, name: str) -> None:
+    """Delete the lock; one that is gone already is no error. Source: SSM DeleteParameter."""
+    delete_parameter(clients, name, doing=f"free the deploy lock {name}")

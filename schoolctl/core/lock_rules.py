@@ -14,15 +14,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import BusyError, ConflictError
-from schoolctl.base.plan import Plan
+from schoolctl.base.plan import Plan, Step
 from schoolctl.base.process_mark import ProcessMark
 from schoolctl.base.text import ago, duration, iso, local_time
-from schoolctl.core.steps_lock import FreeLock
 
 if TYPE_CHECKING:
     from typing import Any
 
     from schoolctl.config.models import Config
+
 
 LEASE_SECONDS = 300
 """How long a lock stands after its last renewal: what a dead run on another host costs others."""
@@ -326,3 +326,18 @@ def wrong_id(name: str, id_: str, found: Found) -> ConflictError:
         why=about(found),
         hint="`schoolctl lock show` tells the id of whoever holds it now",
     )
+
+
+@dataclass(frozen=True)
+class FreeLock(Step):
+    """Delete the deploy lock, if it still has this id."""
+
+    name: str
+    id: str
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        return f"free the deploy lock {self.name}"
+
+
+AnyLockStep = FreeLock

@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schoolctl.aws.session.sts import get_identity
+from schoolctl.aws.session.clients import get_identity
 from schoolctl.base.errors import concerning
 from schoolctl.core.lock import DeployLock, this_run
 from schoolctl.core.lock_rules import lock_name
+from schoolctl.core.options import parse_lock_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,17 +23,28 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def hold(run: Run, environments: Sequence[Config]) -> Iterator[tuple[DeployLock, ...]]:
-    """Hold the locks of `environments`, each taken over the environment's own connection.
+def locked(run: Run, environments: Sequence[Config] = ()) -> Iterator[None]:
+    """Hold the deploy lock while the block observes, plans and acts; a dry run needs none.
+
+    Each lock is taken over its environment's own connection.
 
     They are taken in the order of their names: two commands that want the same ones never wait
     for each other.
 
+    Args:
+        run: the run.
+        environments: whose locks, where it is not that of the chosen environment alone.
+
     Raises:
-        LockHeldError: somebody else holds one of them; none is held after that.
+        LockHeldError: somebody else holds one of them, and did not free it within `--lock-wait`;
+            none is held after that.
         WrongTargetError: credentials lead to another account than the pinned one.
     """
-    ordered = sorted(environments, key=lock_name)
+    parse_lock_wait(run.change.lock_wait)
+    if run.change.dry_run:
+        yield
+        return
+    ordered = sorted(environments or [run.config], key=lock_name)
     with ExitStack() as stack:
         locks = tuple(_lock(run, each, stack) for each in ordered)
         # Before the first call: whatever ends this from here on frees what was taken.
@@ -43,7 +55,8 @@ def hold(run: Run, environments: Sequence[Config]) -> Iterator[tuple[DeployLock,
             _prepare(run)
         for lock in locks:
             lock.take(run.change.lock_wait)
-        yield locks
+        with run.holding(locks):
+            yield
 
 
 def _prepare(run: Run) -> None:
@@ -81,7 +94,7 @@ def _clients(run: Run, config: Config, stack: ExitStack) -> Clients:
     with concerning(config.environment):
         if _same_place(run, config):
             return run.clients
-        clients = run.clients_for(run.connect(config), run.note_denials(config.environment))
+        clients = run.clients_for(run.connect(config), run.denied.note(config.environment))
     stack.callback(clients.close)
     return clients
 

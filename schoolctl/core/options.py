@@ -7,6 +7,8 @@ well as before it; `ChangingCommand` adds `--dry-run`, `--yes` and `--confirm`, 
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -16,10 +18,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from schoolctl.core.pages import usage_pieces, write_options
+from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 ExitWith10 = Annotated[
@@ -193,7 +195,7 @@ class ChangingCommand(Command):
 
 
 class LockingCommand(ChangingCommand):
-    """A command that changes the service: its function works inside `with run.locked():`."""
+    """A command that changes the service: its function works inside `with locked(run):`."""
 
     shared = (*ChangingCommand.shared, lock_options)
 
@@ -242,3 +244,91 @@ def merged(options: Options, typed: dict[str, Any]) -> Options:
     """Give `options` with what was typed after the command's name put over it."""
     known = {each.name for each in fields(options)}
     return replace(options, **{name: value for name, value in typed.items() if name in known})
+
+
+_PLAIN = (
+    (re.compile(r"(default: \d+)\.0\b"), r"\1"),
+    (re.compile(r"default: \(([^()]*)\)"), r"default: \1"),
+    (re.compile(r"\[x>=(\d+)\]"), r"[at least \1]"),
+    (re.compile(r"\[(\d+)<=x<=(\d+)\]"), r"[\1 to \2]"),
+    # Nought is what an option means that was not given.
+    (re.compile(r"\s*\[default: 0\]$"), ""),
+)
+# The usage line shows which argument may be left out.
+_REQUIRED = re.compile(r"\s*\[required\]$|; required(?=\]$)")
+_BRACES = re.compile(r"^\{(.*)\}(\.*)$")
+
+
+def write_options(command: Any, ctx: Any, formatter: Any, *, shared: Collection[str] = ()) -> None:
+    """Write a command's arguments and options; those named in `shared` under a heading below.
+
+    Args:
+        command: a command or group of click's.
+        ctx: its context.
+        formatter: of the page.
+        shared: the options that every command has.
+    """
+    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is None:
+            continue
+        name, text = record
+        title = "Options of every command" if param.name in shared else "Options"
+        if param.param_type_name == "argument":
+            title, name, text = "Arguments", name.rpartition(" <")[0], _REQUIRED.sub("", text)
+        sections.setdefault(title, []).append((name, _in_words(text)))
+    for title, rows in sections.items():
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _in_words(text: str) -> str:
+    for pattern, plain in _PLAIN:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def usage_pieces(pieces: list[str]) -> list[str]:
+    """Give the words of a usage line without the braces that Typer puts around an argument."""
+    return [_BRACES.sub(r"\1\2", piece) for piece in pieces]
+
+
+_LONGEST_SECONDS = 24 * 60 * 60
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+
+
+def parse_timeout(seconds: float) -> float:
+    """Give `seconds` back if a command can wait so long, or raise a `UsageError`."""
+    if math.isnan(seconds) or not 0 < seconds <= _LONGEST_SECONDS:
+        raise UsageError(
+            f"--timeout {seconds:g} is no time to wait",
+            why=f"it must be more than 0 and at most {_LONGEST_SECONDS} seconds (a day)",
+            hint="leave it out for the usual limit",
+        )
+    return seconds
+
+
+def parse_lock_wait(seconds: float) -> float:
+    """Give `seconds` back if a command can wait so long for a lock, or raise a `UsageError`."""
+    if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SECONDS:
+        raise UsageError(
+            f"--lock-wait {seconds:g} is no time to wait",
+            why=f"it must be at least 0 and at most {_LONGEST_SECONDS} seconds (a day)",
+            hint="leave it out to be told at once who holds the lock",
+        )
+    return seconds
+
+
+def parse_age(text: str) -> float:
+    """Read an age such as `30d`, `12h` or `2w`; gives days, or raises a `UsageError`."""
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--older-than {text!r} is no age",
+            why="an age is a number and a unit: h for hours, d for days, w for weeks",
+            hint="write 30d, 12h or 2w; 0d for any age",
+        )
+    return int(found[1]) * _DAYS[found[2]]

@@ -30,12 +30,13 @@ from schoolctl.base.errors import (
     WrongTargetError,
 )
 from schoolctl.base.text import is_loopback
-from schoolctl.core.denied import with_policies
+from schoolctl.core.denied import Denied, no_permissions
+from schoolctl.core.executor import Outcome, execute
 from schoolctl.core.options import ChangeOptions, GlobalOptions, merged
 from schoolctl.output.reporter import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
     import typer
@@ -46,10 +47,11 @@ if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
     from schoolctl.config.file import ConfigFile, ResolvedConfig
     from schoolctl.config.models import Config
-    from schoolctl.core.executor import Outcome
+    from schoolctl.core.denied import PermissionsOf
+    from schoolctl.core.executor import Handlers, Tools
     from schoolctl.core.lock import DeployLock
     from schoolctl.docker.engine import Engine
-    from schoolctl.model.identity import Identity
+    from schoolctl.model.surroundings import Identity
 
 
 _MISLEADING = (AccessDeniedError, ConflictError, MissingThingsError, NotFoundError)
@@ -76,7 +78,15 @@ class Services:
 class Run:
     """One run of the command. Everything in it is made when it is first used."""
 
-    def __init__(self, services: Services | None = None, *, json_output: bool = False) -> None:
+    def __init__(
+        self,
+        services: Services | None = None,
+        *,
+        json_output: bool = False,
+        handlers: Handlers | None = None,
+        permissions_of: PermissionsOf = no_permissions,
+    ) -> None:
+        self._handlers = handlers or {}
         self.services = services or Services()
         self.options = GlobalOptions(json=json_output)
         self.change = ChangeOptions()
@@ -87,8 +97,7 @@ class Run:
         self._identity: Future[Identity] | None = None
         self._locks: tuple[DeployLock, ...] = ()
         self._others: dict[str, tuple[Config, Clients]] = {}
-        self.denied: list[tuple[Denials, str | None, str]] = []
-        """What was denied, in which environment (None: the chosen one), and whose policy has it."""
+        self.denied = Denied(permissions_of)
 
     @staticmethod
     def of(context: typer.Context) -> Run:
@@ -102,7 +111,7 @@ class Run:
 
     def begin(self, command: str, typed: dict[str, Any]) -> None:
         """Take note of the command and of its shared options; all of them are known by now."""
-        self.command = command
+        self.command = self.denied.command = command
         self.take(typed)
         # The streams stay those of the start: `--json` turns away whatever else writes to stdout.
         self.reporter = Reporter(
@@ -113,7 +122,7 @@ class Run:
             color=not self.options.no_color,
         )
         self.reporter.advice = self.for_environment
-        self.reporter.cure = lambda text: with_policies(self, text)
+        self.reporter.cure = self.denied.with_policies
         self._refuse_empty_names()
 
     def _refuse_empty_names(self) -> None:
@@ -185,7 +194,7 @@ class Run:
     @cached_property
     def clients(self) -> Clients:
         """The AWS clients; the caller's identity is asked for beside the first calls."""
-        from schoolctl.aws.session.sts import get_identity
+        from schoolctl.aws.session.clients import get_identity
 
         clients = self.clients_for(self.connection)
         if self.config.account is not None:
@@ -200,7 +209,7 @@ class Run:
         """
         from schoolctl.core.signing import open_clients
 
-        return open_clients(connection, denials or self.note_denials(), self.reporter)
+        return open_clients(connection, denials or self.denied.note(), self.reporter)
 
     def clients_of(self, environment: str) -> tuple[Config, Clients]:
         """Give another environment's configuration, and AWS clients to read there.
@@ -215,23 +224,10 @@ class Run:
             self._others[environment] = self._connect_to(environment)
         return self._others[environment]
 
-    def note_denials(self, environment: str | None = None, command: str = "") -> Denials:
-        """Give what notes the actions that AWS denies, to be told at the end.
-
-        Args:
-            environment: where they are denied; None for the chosen one.
-            command: whose policy allows them; empty for the command that runs.
-        """
-        from schoolctl.aws.session.denials import Denials
-
-        denials = Denials()
-        self.denied.append((denials, environment, command))
-        return denials
-
     def _connect_to(self, environment: str) -> tuple[Config, Clients]:
+        from schoolctl.aws.session.clients import get_identity
         from schoolctl.aws.session.connection import resolve_connection
         from schoolctl.aws.session.profiles import profile_endpoints, profile_region
-        from schoolctl.aws.session.sts import get_identity
 
         config = self.config_file.resolve(environment).config
         connection = resolve_connection(
@@ -244,14 +240,14 @@ class Run:
         )
         # What a push reads there is what a pull reads.
         command = "pull" if self.command == "push" else self.command
-        clients = self.clients_for(connection, self.note_denials(environment, command))
+        clients = self.clients_for(connection, self.denied.note(environment, command))
         if config.account is not None:
             self.need_account(config, get_identity(clients), connection)
         return config, clients
 
     def identity(self) -> Identity:
         """Give whose credentials are used; AWS is asked once a run."""
-        from schoolctl.aws.session.sts import get_identity
+        from schoolctl.aws.session.clients import get_identity
 
         clients = self.clients
         if self._identity is None:
@@ -348,30 +344,19 @@ class Run:
 
     # Acting
 
+    @property
+    def tools(self) -> Tools:
+        """What the handlers of steps work with."""
+        return _RunTools(self)
+
     @contextmanager
-    def locked(self, environments: Sequence[Config] = ()) -> Iterator[None]:
-        """Hold the deploy lock while the block observes, plans and acts; a dry run needs none.
-
-        Args:
-            environments: whose locks, where it is not that of the chosen environment alone.
-
-        Raises:
-            LockHeldError: somebody else holds it, and did not free it within `--lock-wait`.
-        """
-        from schoolctl.core.limits import parse_lock_wait
-
-        parse_lock_wait(self.change.lock_wait)
-        if self.change.dry_run:
+    def holding(self, locks: tuple[DeployLock, ...]) -> Iterator[None]:
+        """Make sure of `locks` before each change, as long as the block lasts."""
+        self._locks = locks
+        try:
             yield
-            return
-        from schoolctl.core.locking import hold
-
-        with hold(self, environments or [self.config]) as locks:
-            self._locks = locks
-            try:
-                yield
-            finally:
-                self._locks = ()
+        finally:
+            self._locks = ()
 
     def confirm_locks(self) -> None:
         """Make sure that the locks which this run took are still its own."""
@@ -398,8 +383,6 @@ class Run:
             DeclinedError: the user did not agree, or could not be asked.
             WrongTargetError: the account is not the pinned one.
         """
-        from schoolctl.core.executor import Outcome, Tools, execute
-
         self.reporter.plan(plan, steps=self.change.dry_run or not plan.quiet)
         if self.change.dry_run:
             self.reporter.result(
@@ -416,7 +399,7 @@ class Run:
         if not plan.steps:
             return Outcome()
         self._agree(plan)
-        return execute(plan, Tools(self))
+        return execute(plan, self.tools, self._handlers)
 
     def _agree(self, plan: Plan) -> None:
         config = self.config
@@ -455,3 +438,60 @@ class Run:
             self.clients.close()
         for _, clients in self._others.values():
             clients.close()
+
+
+class _RunTools:
+    """The `Tools` of a run. Its clients are refused in a wrong account."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def clients(self) -> Clients:
+        """The AWS clients; in a wrong account, a `WrongTargetError` instead."""
+        clients = self._run.clients
+        # Once more for a plan that was made without AWS: nothing is written before this.
+        self._run.check_account()
+        return clients
+
+    def confirm_locks(self) -> None:
+        """Make sure, before something is changed, that the locks of this run are still its own."""
+        self._run.confirm_locks()
+
+    @property
+    def engine(self) -> Engine:
+        """The Docker engine."""
+        return self._run.engine
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self._run.clock
+
+    @property
+    def reporter(self) -> Reporter:
+        """Where progress is shown."""
+        return self._run.reporter
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the chosen environment."""
+        return self._run.config
+
+    @property
+    def environments(self) -> list[Config]:
+        """The configurations of all environments."""
+        return [each.config for each in self._run.config_file.all().values()]
+
+    def connect(self, config: Config) -> Connection:
+        """Decide the connection of another environment."""
+        return self._run.connect(config)
+
+    def clients_of(self, environment: str) -> tuple[Config, Clients]:
+        """The configuration and the AWS clients of another environment."""
+        return self._run.clients_of(environment)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The process's environment."""
+        return self._run.services.environ

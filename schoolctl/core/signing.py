@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.session.clients import Clients
-from schoolctl.aws.session.profiles import sign_in_advice
-from schoolctl.aws.session.sign_in import mfa_serial
+from schoolctl.aws.session.profiles import mfa_serial, sign_in_advice
 from schoolctl.base.errors import CredentialsError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from schoolctl.config.file import ResolvedConfig
     from schoolctl.core.run import Run
-    from schoolctl.model.secret_value import SecretValue
     from schoolctl.model.stacks import StackState
+    from schoolctl.model.values import SecretValue
     from schoolctl.params.rules import Entry
 
 
@@ -73,6 +73,6 @@ def values_from_stack(
     if instance is None or not wanted:
         return {}
     from schoolctl.aws.rds import find_database
-    from schoolctl.params.from_rds import values_of
+    from schoolctl.params.sources import values_of
 
     return dict(values_of(find_database(run.clients, instance), wanted).values)

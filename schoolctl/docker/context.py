@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING
 
 from schoolctl.base.errors import ConfigError, SchoolctlError
 from schoolctl.base.text import count, size
-from schoolctl.docker.dockerignore import DockerIgnore
 from schoolctl.docker.guard import (
     LARGEST_CONTEXT_BYTES,
+    DockerIgnore,
     Finding,
     is_allowed,
     judge_file,

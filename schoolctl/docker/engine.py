@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from schoolctl.docker.build_secrets import BuildSecret
-    from schoolctl.docker.builder import Builder, BuilderChoice
+    from schoolctl.docker.builder import Builder, BuilderChoice, BuildSecret
     from schoolctl.docker.context import BuildContext
     from schoolctl.model.images import Digest, ImageRef, RegistryLogin
 

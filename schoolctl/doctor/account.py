@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schoolctl.aws.session.connection import Connection
     from schoolctl.base.errors import SchoolctlError
     from schoolctl.config.models import Config
-    from schoolctl.model.identity import Identity
+    from schoolctl.model.surroundings import Identity
 
 _SKEW_SECONDS = 300
 """AWS takes no signature that is older or younger."""

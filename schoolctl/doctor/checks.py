@@ -11,7 +11,8 @@ from schoolctl.base.errors import (
     SchoolctlError,
     WrongTargetError,
 )
-from schoolctl.doctor import account, image, machine, network, permissions, service
+from schoolctl.doctor import account, machine, network, permissions, service
+from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import (
     Finding,
     Group,

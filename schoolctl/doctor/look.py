@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.doctor.look_here import MachineLook
-from schoolctl.doctor.schoolctl_machine import in_background
+from schoolctl.doctor.look_here import MachineLook, in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +143,7 @@ class Look(MachineLook):
     @cached_property
     def log_group(self) -> Future[bool]:
         """Whether the log group exists."""
-        from schoolctl.aws.log_groups import log_group_exists
+        from schoolctl.aws.logs import log_group_exists
 
         return self.ask(lambda clients, config: log_group_exists(clients, config.task.log_group))
 
@@ -211,7 +210,7 @@ class Look(MachineLook):
         present, repository = self.present, self.repository
 
         def look() -> tuple[str, str | None, bool | None]:
-            from schoolctl.ecs_service.define.observe_task import revision_image_exists
+            from schoolctl.ecs_service.define.observe import revision_image_exists
             from schoolctl.ecs_service.define.target import TAG_TAG
             from schoolctl.ecs_service.define.task_definition import container_image
 
@@ -231,7 +230,7 @@ class Look(MachineLook):
 
         def look(clients: Clients, config: Config) -> tuple[Found | None, bool]:
             from schoolctl.base.process_mark import has_ended
-            from schoolctl.core.aws_lock import read_lock
+            from schoolctl.core.lock import read_lock
             from schoolctl.core.lock_rules import lock_name
 
             found = read_lock(clients, lock_name(config), self.run.clock)

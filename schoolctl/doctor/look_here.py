@@ -6,15 +6,19 @@ thread begins.
 
 from __future__ import annotations
 
+import shutil
+import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.doctor.schoolctl_machine import in_background
+from schoolctl.doctor.machine import Disk
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Callable
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.aws.session.connection import Connection
@@ -23,9 +27,9 @@ if TYPE_CHECKING:
     from schoolctl.docker.builder import Builder
     from schoolctl.docker.context import BuildContext
     from schoolctl.docker.engine import Engine, EngineInfo
-    from schoolctl.doctor.machine import Disk
     from schoolctl.images.push.npm_lock import StaleLock
     from schoolctl.model.images import Ignored, NoSource, Source
+
 
 T = TypeVar("T")
 
@@ -90,8 +94,6 @@ class MachineLook:
     @cached_property
     def disk(self) -> Future[Disk]:
         """The disk that the engine builds on."""
-        from schoolctl.doctor.schoolctl_machine import observe_disk
-
         info = self.engine_info
         return in_background(lambda: observe_disk(info.result()))
 
@@ -135,3 +137,33 @@ class MachineLook:
             return is_ignored(folder, OVERLAY_DIRECTORY, self.run.services.environ)
 
         return in_background(look)
+
+
+def observe_disk(engine: EngineInfo) -> Disk:
+    """Give the free space where the engine keeps its images, if that is on this machine."""
+    folder = Path(engine.folder)
+    if not engine.host.startswith(("unix://", "http+unix://", "http+docker://")):
+        return Disk(engine.folder, None)
+    # Docker Desktop's engine is a machine of its own behind a socket of this one.
+    try:
+        return Disk(engine.folder, shutil.disk_usage(folder).free)
+    except OSError:
+        return Disk(engine.folder, None)
+
+
+def in_background(call: Callable[[], T]) -> Future[T]:
+    """Start something in a thread of its own; it may wait for others that were started so.
+
+    `Clients.start` lets only so many be under way, which those that wait must not use up. The
+    thread is a daemon, for the same reason as there.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # belongs to whoever asks
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="check", daemon=True).start()
+    return future

@@ -12,18 +12,16 @@ from schoolctl.base.text import count
 from schoolctl.doctor.service import NO_BALANCER
 from schoolctl.doctor.verdict import Verdict, fail, not_seen, ok, skip, warn
 from schoolctl.network.chain import egress_findings, group_findings, rule_findings
-from schoolctl.network.finding import APPLY, FIX, Severity
 from schoolctl.network.group_rules import judge
 from schoolctl.network.routes import entry_findings, route_findings
-from schoolctl.network.state import Reading, Role, edges_of, parts_of
+from schoolctl.network.state import APPLY, FIX, Reading, Role, Severity, edges_of, parts_of
 from schoolctl.network.targets import balancer_findings, balancer_zone_findings, zone_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.network.finding import Finding
-    from schoolctl.network.state import NetworkState, Part
+    from schoolctl.network.state import Finding, NetworkState, Part
 
 _READ_FOR = {
     Role.ALB: (Reading.BALANCING,),

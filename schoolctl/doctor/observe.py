@@ -18,7 +18,7 @@ from schoolctl.base.errors import AccessDeniedError, SchoolctlError
 from schoolctl.doctor.account import Caller
 from schoolctl.doctor.permissions import context_of, denials, named_principal, role_arn_of
 from schoolctl.ecs_service.define.target import choose_newest
-from schoolctl.model.identity import Identity
+from schoolctl.model.surroundings import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

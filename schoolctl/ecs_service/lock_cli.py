@@ -68,6 +68,6 @@ def release(
 
 
 def _read(run: Run, name: str) -> Found | None:
-    from schoolctl.core.aws_lock import read_lock
+    from schoolctl.core.lock import read_lock
 
     return read_lock(run.clients, name, run.clock)

@@ -108,8 +108,7 @@ def _scope_of_init(run: Run) -> Scope:
     """Give where `init --from-service` reads, which names nothing of a configuration's."""
     from contextlib import closing
 
-    from schoolctl.aws.session.clients import Clients
-    from schoolctl.aws.session.sts import get_identity
+    from schoolctl.aws.session.clients import Clients, get_identity
     from schoolctl.config.file import parse_config
     from schoolctl.iam.policy import Scope
     from schoolctl.init.cli import render_template

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schoolctl.iam import stack_permissions
+from schoolctl.iam import permission as stack_permissions
 from schoolctl.iam.permission import Case, On, Permission, Permissions
 from schoolctl.iam.permission import on as _on
 from schoolctl.iam.permission import spare as _spare

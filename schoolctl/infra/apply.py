@@ -18,6 +18,7 @@ from schoolctl.base.errors import (
 from schoolctl.base.partitions import partition_of
 from schoolctl.base.text import count, duration
 from schoolctl.infra import contents as stack_contents
+from schoolctl.infra.changes import going_on, outcome, resource
 from schoolctl.infra.operations import TOKEN, failure, is_success, refused_template
 from schoolctl.infra.steps import (
     ChangeStack,
@@ -30,12 +31,11 @@ from schoolctl.infra.steps import (
     ProtectStack,
     UnprotectDatabase,
 )
-from schoolctl.infra.words import going_on, outcome, resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from schoolctl.core.executor import Tools
+    from schoolctl.core.executor import Outcome, Tools
     from schoolctl.infra.steps import AnyStackStep
     from schoolctl.infra.template import Template
     from schoolctl.model.stacks import ChangeSet, StackEvent, StackState
@@ -47,7 +47,7 @@ _CHANGE_SET_SECONDS = 300.0
 _GOES_ON = "CloudFormation goes on; `schoolctl infra status` shows how, `infra up` follows it"
 
 
-def apply(step: AnyStackStep, tools: Tools) -> str:
+def apply(step: AnyStackStep, tools: Tools, _outcome: Outcome) -> str:
     """Carry out one step; gives what to say of it beyond its own description."""
     match step:
         case LayStack():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import ConfigError, ExitCode, NotFoundError, SchoolctlError
-from schoolctl.core.limits import parse_timeout
-from schoolctl.core.options import Command, ExitWith10, LockingCommand
+from schoolctl.core.locking import locked
+from schoolctl.core.options import Command, ExitWith10, LockingCommand, parse_timeout
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def up(
 
     run = _begin(context)
     seconds = parse_timeout(timeout)
-    with run.locked():
+    with locked(run):
         if not run.change.dry_run:
             _follow_earlier(run, seconds)
         with _found(run) as (found, made):
@@ -115,8 +115,8 @@ def status(
 
     CloudFormation compares each resource with the template, which may take a minute.
     """
-    from schoolctl.aws.drift import find_drift
-    from schoolctl.infra.status import status_document, status_lines
+    from schoolctl.aws.cloudformation import find_drift
+    from schoolctl.infra.operations import status_document, status_lines
 
     run = _begin(context)
     stack = _need_stack(run)
@@ -161,7 +161,7 @@ def down(
 
     run = _begin(context)
     seconds = parse_timeout(timeout)
-    with run.locked():
+    with locked(run):
         standing = _standing(run)
         planned = plan_down(run.config, standing, timeout_seconds=seconds, delete_data=delete_data)
         if run.carry_out(planned) is None:
@@ -196,13 +196,12 @@ def _begin(context: typer.Context) -> Run:
 def _found(run: Run) -> Iterator[tuple[Found, Template]]:
     """Give what there is and what is wanted; a change set that was made for it is removed again."""
     from schoolctl.aws.cloudformation import delete_change_set
-    from schoolctl.core.executor import Tools
     from schoolctl.infra.operations import Condition
 
     found, made = _observe(run)
     left = ""
     if found.condition is Condition.READY:
-        found, left = _with_changes(Tools(run), found, made)
+        found, left = _with_changes(run.tools, found, made)
     try:
         yield found, made
     finally:
@@ -286,8 +285,7 @@ def _need_stack(run: Run) -> StackState:
 def _last_events(run: Run, stack: StackState) -> list[str]:
     """Give what the newest operation failed at, or is doing."""
     from schoolctl.aws.cloudformation import newest_events
-    from schoolctl.infra.operations import is_success, last_operation
-    from schoolctl.infra.status import operation_lines
+    from schoolctl.infra.operations import is_success, last_operation, operation_lines
 
     if is_success(stack.status):
         return []
@@ -304,7 +302,6 @@ def _follow_earlier(run: Run, seconds: float) -> None:
         BusyError: somebody else is at work.
     """
     from schoolctl.aws.cloudformation import find_stack, newest_events
-    from schoolctl.core.executor import Tools
     from schoolctl.infra.apply import follow_ours
     from schoolctl.infra.operations import last_operation, refuse_busy
 
@@ -315,7 +312,7 @@ def _follow_earlier(run: Run, seconds: float) -> None:
     if not going_on.is_ours:
         raise refuse_busy(stack)
     run.check_account()
-    follow_ours(Tools(run), stack, going_on.token, going_on.events, seconds)
+    follow_ours(run.tools, stack, going_on.token, going_on.events, seconds)
 
 
 def _report_outputs(run: Run, *, changed: bool) -> None:

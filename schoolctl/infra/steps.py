@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import StackStep
+from schoolctl.base.plan import Step
 from schoolctl.base.text import count
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LayStack(StackStep):
+class LayStack(Step):
     """Create a stack of a template, and follow it."""
 
     name: str
@@ -28,7 +28,7 @@ class LayStack(StackStep):
 
 
 @dataclass(frozen=True)
-class ChangeStack(StackStep):
+class ChangeStack(Step):
     """Carry out a change set, and follow it."""
 
     name: str
@@ -42,7 +42,7 @@ class ChangeStack(StackStep):
 
 
 @dataclass(frozen=True)
-class DeleteStack(StackStep):
+class DeleteStack(Step):
     """Delete a stack, and follow it."""
 
     name: str
@@ -56,7 +56,7 @@ class DeleteStack(StackStep):
 
 
 @dataclass(frozen=True)
-class ProtectStack(StackStep):
+class ProtectStack(Step):
     """Turn the termination protection of a stack on or off."""
 
     name: str
@@ -69,7 +69,7 @@ class ProtectStack(StackStep):
 
 
 @dataclass(frozen=True)
-class DeleteService(StackStep):
+class DeleteService(Step):
     """Delete an ECS service that runs nothing."""
 
     cluster: str
@@ -81,7 +81,7 @@ class DeleteService(StackStep):
 
 
 @dataclass(frozen=True)
-class UnprotectDatabase(StackStep):
+class UnprotectDatabase(Step):
     """Turn the deletion protection of an RDS instance off."""
 
     instance: str
@@ -92,7 +92,7 @@ class UnprotectDatabase(StackStep):
 
 
 @dataclass(frozen=True)
-class DeleteDatabase(StackStep):
+class DeleteDatabase(Step):
     """Delete an RDS instance and leave no snapshot."""
 
     instance: str
@@ -104,7 +104,7 @@ class DeleteDatabase(StackStep):
 
 
 @dataclass(frozen=True)
-class DeleteLogGroup(StackStep):
+class DeleteLogGroup(Step):
     """Delete a log group with its lines."""
 
     name: str
@@ -115,7 +115,7 @@ class DeleteLogGroup(StackStep):
 
 
 @dataclass(frozen=True)
-class CreateIdentityProvider(StackStep):
+class CreateIdentityProvider(Step):
     """Let roles of the account be taken by workflows of GitHub."""
 
     host: str

@@ -15,16 +15,18 @@ from schoolctl.config.infra import NewVpcConfig, ci_role_name, is_name
 from schoolctl.iam.policy import documents, wrapped
 from schoolctl.iam.roles import CI_COMMANDS, execution_role_policy, task_role_policy, tasks_trust
 from schoolctl.iam.rules import CI, Wanted, make_policy
-from schoolctl.infra.network import (
+from schoolctl.infra.template_parts import (
+    DATABASE,
     attribute,
     balancer_resources,
+    database_outputs,
+    database_resources,
     group_resources,
     named,
     public_subnets,
     ref,
     vpc_resources,
 )
-from schoolctl.infra.template_parts import DATABASE, database_outputs, database_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schoolctl.config.file import parse_config
 from schoolctl.config.overlay import dump_yaml
-from schoolctl.config.problems import InvalidConfigError
-from schoolctl.ecs_service.define.canonical import without_defaults
-from schoolctl.ecs_service.define.keep import KEEP
+from schoolctl.config.tree import InvalidConfigError
+from schoolctl.ecs_service.define.canonical import definition_overrides, without_defaults
 from schoolctl.ecs_service.define.masking import MASK, looks_secret, replace_secrets
-from schoolctl.ecs_service.define.overrides import definition_overrides
-from schoolctl.ecs_service.define.service_needs import Places
+from schoolctl.ecs_service.define.needs import Places
 from schoolctl.ecs_service.define.service_request import settings_overrides
 from schoolctl.ecs_service.define.task_definition import (
+    KEEP,
     SAME_IMAGE,
     Names,
     container_image,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
-from schoolctl.init.init_ci_cli import Ci, init_ci
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 _DEFAULT_REGION = "us-east-1"
 _HEADER = """\
@@ -65,8 +66,6 @@ def init(
     --ci goes with a schoolctl.yaml that is there: it writes .github/workflows/deploy.yml, which
     pushes and deploys to the environment and tells the verdict on the run's page.
     """
-    from schoolctl.init.init_stack_cli import NEXT_STEPS, with_stack
-
     run = Run.of(context)
     if ci is not None:
         if stack or name is not None or from_service is not None:
@@ -114,8 +113,8 @@ def _next_steps(app: str) -> tuple[str, ...]:
 
 
 def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> None:
-    from schoolctl.config.problems import InvalidConfigError
-    from schoolctl.config.written import write_commented
+    from schoolctl.config.schema import write_commented
+    from schoolctl.config.tree import InvalidConfigError
     from schoolctl.init.adopt import adopt
     from schoolctl.init.observe import observe_running
 
@@ -196,7 +195,7 @@ def render_template(path: Path, name: str, *, region: str, profile: str | None) 
         UsageError: the options make none, such as a name that is too long for a target group.
     """
     from schoolctl.config.file import parse_config
-    from schoolctl.config.problems import InvalidConfigError
+    from schoolctl.config.tree import InvalidConfigError
 
     template = files("schoolctl").joinpath("templates/schoolctl.yaml").read_text("utf-8")
     quoted = json.dumps(profile) if profile else ""
@@ -247,3 +246,111 @@ def _add_ignored(ignore: Path) -> bool:
     with ignore.open("ab") as stream:
         stream.write(separator + b".schoolctl/\n")
     return True
+
+
+_WORKFLOW: Final = ".github/workflows/deploy.yml"
+
+
+class Ci(StrEnum):
+    """Where pipelines run."""
+
+    GITHUB = "github"
+
+
+def init_ci(run: Run) -> None:
+    """Write the workflow of the chosen environment, where GitHub looks for it."""
+    from schoolctl import __version__
+    from schoolctl.init.workflow import Placed, missing_variables, render_workflow, workflow_branch
+
+    config, file = run.config, run.config_file.path.resolve()
+    root = _repository_root(file.parent)
+    placed = Placed(file.parent.relative_to(root).as_posix(), file.name, __version__)
+    template = files("schoolctl").joinpath("templates/deploy.yml").read_text("utf-8")
+    path = root / _WORKFLOW
+    _write_workflow(path, render_workflow(template, config, placed))
+    if config.endpoint_url is not None:
+        run.reporter.warn(
+            f"environment {config.environment} is at {config.endpoint_url}:"
+            " machines of GitHub have to reach it there"
+        )
+    branch, missing = workflow_branch(config), missing_variables(config)
+    run.reporter.result(
+        {
+            "environment": config.environment,
+            "branch": branch,
+            "variables": list(missing),
+            "written": [str(path)],
+        },
+        [
+            f"wrote {path}",
+            f"a push to {branch} deploys to {config.environment}",
+            *(f"set the variable {name} of the repository on GitHub" for name in missing),
+        ],
+    )
+
+
+def _write_workflow(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise ConflictError(
+            f"{path} is there already; it is left as it is",
+            hint="move it away first; under another name, each environment may have its own",
+        ) from None
+    except OSError as error:
+        raise SchoolctlError(
+            f"cannot write {path}", why=error.strerror or str(error), hint="run it elsewhere"
+        ) from None
+
+
+def _repository_root(directory: Path) -> Path:
+    """Give the git repository's folder; without one, the configuration's own."""
+    resolved = directory.resolve()
+    folders = (resolved, *resolved.parents)
+    return next((each for each in folders if (each / ".git").exists()), resolved)
+
+
+_NAMED_BY_STACK: Final = frozenset(
+    {
+        *("execution_role", "task_role", "log_group", "cluster", "subnets", "security_groups"),
+        *("target_group", "alb_group", "service_group", "database_group"),
+    }
+)
+NEXT_STEPS: Final = (
+    "next:",
+    "  schoolctl infra plan",
+    "  schoolctl infra up",
+    "  schoolctl push --tag 1.0",
+    "  schoolctl params set",
+    "  schoolctl deploy --tag 1.0",
+)
+
+
+def with_stack(text: str) -> str:
+    """Give the commented file with the stack turned on, and without the names of what it makes."""
+    kept: list[str] = []
+    for line in text.splitlines():
+        if line.strip().partition(":")[0] not in _NAMED_BY_STACK:
+            kept.append(line)
+            continue
+        # The comment above a name goes with it; one above several is gone by the second.
+        while kept and kept[-1].startswith("  #"):
+            kept.pop()
+    text = "\n".join(kept) + "\n"
+    text = text.replace("  stack: false\n", "  stack: true\n", 1)
+    text = re.sub(r"# Security groups, from [^\n]*\nnetwork:\n\n", "", text)
+    text = re.sub(r"# The infrastructure, if .*?\ninfra:\n", _ABOVE, text, flags=re.DOTALL)
+    # Of one family, the environments of an account would go back to each other's revisions.
+    text = text.replace("service:\n", "service:\n  # Name of the ECS service.\n", 1)
+    return re.sub(
+        r"^  family: (.+)$", r'  family: "\1-{environment}"', text, count=1, flags=re.MULTILINE
+    )
+
+
+_ABOVE: Final = """\
+# The infrastructure, which `schoolctl infra up` lays: load balancer, cluster, roles, log group and
+# security groups, each with the environment in its name.
+infra:
+"""

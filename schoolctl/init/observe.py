@@ -10,8 +10,8 @@ from schoolctl.aws.ec2 import find_security_groups
 from schoolctl.aws.ecs.services import describe_revision, describe_service
 from schoolctl.aws.elbv2 import find_target_group
 from schoolctl.aws.secrets import find_secret
+from schoolctl.aws.session.clients import get_identity
 from schoolctl.aws.session.errors import error_code, translated
-from schoolctl.aws.session.sts import get_identity
 from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import AccessDeniedError, ConflictError, NotFoundError, SchoolctlError
 from schoolctl.ecs_service.define.task_definition import container_image

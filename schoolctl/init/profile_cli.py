@@ -117,7 +117,7 @@ def use(
 @app.command("show", cls=Command)
 def show(context: typer.Context) -> None:
     """Show whose credentials are used, and where each setting came from."""
-    from schoolctl.aws.session.sts import get_identity, key_in_use
+    from schoolctl.aws.session.clients import get_identity, key_in_use
 
     run = Run.of(context)
     try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Self
 
 from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from schoolctl.model.secret_value import SecretValue
+    from schoolctl.model.values import SecretValue
+
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Docker's own limit of 128; ECR's API would take 300, which no engine can push.
@@ -204,3 +206,72 @@ def fits_platform(built: str, wanted: str) -> bool:
     An engine may name a variant, too: what it builds for `linux/arm64` it calls `linux/arm64/v8`.
     """
     return built == wanted or built.startswith(f"{wanted}/")
+
+
+class Severity(StrEnum):
+    """How bad a finding is, the worst first; what `--fail-on` takes."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+_OTHERS = ("informational", "undefined", "untriaged")
+_UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
+_DONE = frozenset({"COMPLETE", "ACTIVE"})
+"""ACTIVE is what the continuous scan of Amazon Inspector says of an image that it watches."""
+_MEANINGS = {
+    "FAILED": "the scan failed",
+    "UNSUPPORTED_IMAGE": "ECR cannot scan an image of this kind",
+    "SCAN_ELIGIBILITY_EXPIRED": "the image is too old for the registry's scan",
+    "FINDINGS_UNAVAILABLE": "the findings are not available",
+    "LIMIT_EXCEEDED": "the account's limit of scans is used up (one a day for each image)",
+    "IMAGE_ARCHIVED": "the image is in ECR's archive",
+    "": "ECR knows of no scan of the image",
+}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan of one image.
+
+    Attributes:
+        status: as ECR calls it; empty where ECR knows of none.
+        description: ECR's words on the status.
+        counts: how many findings there are, by severity in lower case.
+        worst: a line for each of the worst findings.
+    """
+
+    status: str = ""
+    description: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    worst: tuple[str, ...] = ()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its result is still to come."""
+        return self.status in _UNDER_WAY
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is a result."""
+        return self.status in _DONE
+
+    @property
+    def why_without_result(self) -> str:
+        """Why there is no result, and none will come."""
+        meaning = _MEANINGS.get(self.status, f"its state is {self.status}")
+        return f"{meaning}: {self.description}" if self.description else meaning
+
+    def summary(self) -> str:
+        """Say what was found, the worst first: `1 critical, 3 high`."""
+        known = [*map(str, Severity), *_OTHERS]
+        names = [*known, *sorted(set(self.counts) - set(known))]
+        told = [f"{self.counts[name]} {name}" for name in names if self.counts.get(name)]
+        return ", ".join(told) or "nothing found"
+
+    def too_bad(self, limit: Severity) -> int:
+        """Give how many findings are as bad as `limit` or worse."""
+        levels = list(Severity)
+        return sum(self.counts.get(each, 0) for each in levels[: levels.index(limit) + 1])

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from schoolctl.model.secret_value import SecretValue
 
 CURRENT = "AWSCURRENT"
 """Secrets Manager's label of the version that is in use."""
@@ -89,3 +88,25 @@ class SecretInfo:
     def version(self, stage: str) -> str | None:
         """Give the id of the version that has a label; None where none has."""
         return next((each for each, labels in self.stages.items() if stage in labels), None)
+
+
+class SecretValue:
+    """Text that must not be seen: it prints as `***` wherever it ends up."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text, for the call that needs it or for `--reveal`."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretValue) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from schoolctl.aws import network_changes as aws
+from schoolctl.aws import ec2 as aws
 from schoolctl.base.errors import AccessDeniedError
-from schoolctl.core.visible import until_visible
-from schoolctl.model.network import ANYWHERE
+from schoolctl.core.executor import until_visible
+from schoolctl.model.surroundings import ANYWHERE
 from schoolctl.network.steps import (
     APP_TAG,
     AuthorizeEgress,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import ExitCode
+from schoolctl.core.locking import locked
 from schoolctl.core.options import Command, LockingCommand
 from schoolctl.core.run import Run
 
@@ -57,7 +58,7 @@ def apply(
     from schoolctl.network.rules import plan_network
 
     run = Run.of(context)
-    with run.locked():
+    with locked(run):
         plan = plan_network(run.config, observe_network(run.clients, run.config), fix=fix)
         outcome = run.carry_out(plan)
     if outcome is not None:

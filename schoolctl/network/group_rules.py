@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from schoolctl.model.network import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL, SourceKind
+from schoolctl.model.surroundings import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL, SourceKind
 from schoolctl.network.state import WEB_PORTS, Edge, Role, edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.model.network import Rule, Source
+    from schoolctl.model.surroundings import Rule, Source
     from schoolctl.network.state import NetworkState, Parts
 
 _EVERY_PORT = (0, 65535)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from schoolctl.aws.ec2 import find_security_groups, find_subnets
-from schoolctl.aws.ecs.services import describe_service
-from schoolctl.aws.elbv2 import find_load_balancers, find_target_group
-from schoolctl.aws.network import (
+from schoolctl.aws.ec2 import (
+    find_security_groups,
+    find_subnets,
     list_endpoints,
     list_interfaces,
     list_route_tables,
     list_rules,
     list_subnets,
 )
+from schoolctl.aws.ecs.services import describe_service
+from schoolctl.aws.elbv2 import find_load_balancers, find_target_group
 from schoolctl.aws.rds import list_databases
 from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import AccessDeniedError, NotFoundError
-from schoolctl.model.network import SourceKind
+from schoolctl.model.surroundings import SourceKind
 from schoolctl.network.state import DEFAULT_GROUP, NetworkState, Reading
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.config.models import Config
-    from schoolctl.ecs_service.define.observe_task import Answer
-    from schoolctl.model.network import LoadBalancer
+    from schoolctl.ecs_service.define.observe import Answer
     from schoolctl.model.services import ServiceState
-    from schoolctl.model.surroundings import SecurityGroup, TargetGroup
+    from schoolctl.model.surroundings import LoadBalancer, SecurityGroup, TargetGroup
     from schoolctl.model.values import Database
 
 T = TypeVar("T")

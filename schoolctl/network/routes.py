@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.base.text import count
-from schoolctl.model.network import ANYWHERE
-from schoolctl.network.finding import Finding, Kind
+from schoolctl.model.surroundings import ANYWHERE
 from schoolctl.network.group_rules import covers_port
+from schoolctl.network.state import Finding, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.model.network import Endpoint, LoadBalancer, RouteTable, SubnetPlace
+    from schoolctl.model.surroundings import Endpoint, LoadBalancer, RouteTable, SubnetPlace
     from schoolctl.network.state import NetworkState, Part
 
 _HTTPS = 443

@@ -7,23 +7,23 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from schoolctl.model.network import ANYWHERE, ANYWHERE_V6
-from schoolctl.model.surroundings import SecurityGroup
+from schoolctl.model.surroundings import ANYWHERE, ANYWHERE_V6, SecurityGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.model.network import (
+    from schoolctl.model.surroundings import (
         Endpoint,
         LoadBalancer,
         NetworkInterface,
         RouteTable,
         Rule,
         SubnetPlace,
+        TargetGroup,
     )
-    from schoolctl.model.surroundings import TargetGroup
     from schoolctl.model.values import Database
+
 
 WEB_PORTS = (80, 443)
 DATABASE_PORT = 3306
@@ -258,3 +258,81 @@ def edges_of(config: Config, state: NetworkState) -> tuple[Edge, ...]:
         Edge(Role.ALB, Role.SERVICE, config.task.port),
         Edge(Role.SERVICE, Role.DATABASE, database_port(config, state)),
     )
+
+
+class Kind(StrEnum):
+    """What sort of difference it is."""
+
+    MISSING = "missing"
+    """Something documented is not there."""
+    EXTRA = "extra"
+    """A rule lets more in than is documented."""
+    WRONG = "wrong"
+    """Something is there, and set up otherwise."""
+    ROUTE = "route"
+    """Tasks do not reach an API of AWS that they need."""
+    ZONE = "zone"
+    """Something is in too few availability zones, or in others than it should be."""
+
+
+class Severity(StrEnum):
+    """Whether it breaks or opens something."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    """It differs from what is documented, and works all the same."""
+
+
+APPLY = "network apply"
+FIX = "network apply --fix"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between the network and what the service needs.
+
+    Attributes:
+        kind: what sort of difference it is.
+        what: what is wrong, in one sentence without an end.
+        where: the group and the rule, or whatever it is that is wrong.
+        why: why it matters, in one sentence without an end.
+        cure: the commands that repair it, a line each; a line may say what no command does.
+        severity: whether it breaks or opens something.
+        fixed_by: our own command that repairs it; empty where none does.
+        group_id: the security group; empty where it is about none.
+        rule_id: its rule; empty where it is about none.
+    """
+
+    kind: Kind
+    what: str
+    where: str
+    why: str
+    cure: tuple[str, ...]
+    severity: Severity = Severity.FAIL
+    fixed_by: str = ""
+    group_id: str = ""
+    rule_id: str = ""
+
+    def lines(self) -> list[str]:
+        """Give it for people."""
+        cure = [f"  cure:  {self.cure[0]}", *(f"         {each}" for each in self.cure[1:])]
+        return [
+            f"{self.kind.upper()}  {self.what}",
+            f"  where: {self.where}",
+            f"  why:   {self.why}",
+            *cure,
+        ]
+
+    def document(self) -> dict[str, object]:
+        """Give it for `--json`."""
+        return {
+            "kind": self.kind.value,
+            "severity": self.severity.value,
+            "what": self.what,
+            "where": self.where,
+            "group_id": self.group_id or None,
+            "rule_id": self.rule_id or None,
+            "why": self.why,
+            "cure": list(self.cure),
+            "fixed_by": f"schoolctl {self.fixed_by}" if self.fixed_by else None,
+        }

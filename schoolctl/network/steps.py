@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import NetworkStep
+from schoolctl.base.plan import Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ GroupRef = NewGroup | KnownGroup
 
 
 @dataclass(frozen=True)
-class CreateSecurityGroup(NetworkStep):
+class CreateSecurityGroup(Step):
     """Create a security group; its egress is open, as AWS makes every group."""
 
     name: str
@@ -54,7 +54,7 @@ class CreateSecurityGroup(NetworkStep):
 
 
 @dataclass(frozen=True)
-class AuthorizeIngress(NetworkStep):
+class AuthorizeIngress(Step):
     """Let a range of addresses, or whatever has a group, in on one tcp port."""
 
     group: GroupRef
@@ -68,7 +68,7 @@ class AuthorizeIngress(NetworkStep):
 
 
 @dataclass(frozen=True)
-class AuthorizeEgress(NetworkStep):
+class AuthorizeEgress(Step):
     """Let whatever has a group connect to everywhere."""
 
     group: GroupRef
@@ -79,7 +79,7 @@ class AuthorizeEgress(NetworkStep):
 
 
 @dataclass(frozen=True)
-class RevokeIngress(NetworkStep):
+class RevokeIngress(Step):
     """Take one rule away."""
 
     group: KnownGroup

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.network.finding import Finding, Kind, Severity
+from schoolctl.network.state import Finding, Kind, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schoolctl.config.models import Config
-    from schoolctl.model.network import LoadBalancer
-    from schoolctl.model.surroundings import TargetGroup
+    from schoolctl.model.surroundings import LoadBalancer, TargetGroup
     from schoolctl.network.state import NetworkState
 
 _TRAFFIC_PORT = "traffic-port"

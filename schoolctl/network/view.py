@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.base.text import count
-from schoolctl.network.check import check_network, notes_of
-from schoolctl.network.finding import APPLY, FIX
 from schoolctl.network.group_rules import Status, judge, rule_text
-from schoolctl.network.state import Role, parts_of
+from schoolctl.network.rules import check_network, notes_of
+from schoolctl.network.state import APPLY, FIX, Role, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.network.finding import Finding
     from schoolctl.network.group_rules import EdgeState, Judged
-    from schoolctl.network.state import NetworkState, Part, Parts
+    from schoolctl.network.state import Finding, NetworkState, Part, Parts
 
 _EXTRA = "EXTRA"
 _WORDS = max(map(len, (*Status, _EXTRA)))

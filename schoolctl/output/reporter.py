@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from schoolctl.base.errors import DeclinedError, ExitCode, SchoolctlError, UsageError
 from schoolctl.base.text import size
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

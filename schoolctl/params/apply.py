@@ -12,7 +12,7 @@ from schoolctl.params.steps import DeleteParameter, PutParameter, PutSecret, Res
 if TYPE_CHECKING:
     from mypy_boto3_ssm.literals import ParameterTypeType
 
-    from schoolctl.core.executor import Tools
+    from schoolctl.core.executor import Outcome, Tools
     from schoolctl.params.steps import (
         AnyValueStep,
     )
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _AGAIN = "somebody else wrote it meanwhile; run it again to compare"
 
 
-def apply(step: AnyValueStep, tools: Tools) -> str:
+def apply(step: AnyValueStep, tools: Tools, _outcome: Outcome) -> str:
     """Apply a step; gives what to say beside its description, or nothing."""
     match step:
         case PutParameter():

@@ -11,18 +11,61 @@ import typer
 from schoolctl.base.errors import UsageError
 from schoolctl.core.options import ChangingCommand, Command
 from schoolctl.core.run import Run
-from schoolctl.params.look_cli import diff_values
-from schoolctl.params.params_delete_cli import delete_parameter
-from schoolctl.params.params_export_cli import export_parameters
-from schoolctl.params.params_look_cli import get_parameter, list_parameters, show_history
+from schoolctl.params.look_cli import (
+    diff_values,
+    export_parameters,
+    get_parameter,
+    list_parameters,
+    show_history,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from schoolctl.base.plan import Plan
-    from schoolctl.model.secret_value import SecretValue
     from schoolctl.model.stacks import StackState
+    from schoolctl.model.values import SecretValue
     from schoolctl.params.rules import Entry
+
+
+def delete_parameter(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The parameter's key.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete it although the service may read it.")
+    ] = False,
+) -> None:
+    """Delete a parameter with all its versions; asks first.
+
+    Refused while a revision that the service runs reads it: its next task could not start.
+    """
+    from schoolctl.aws.ssm import get_parameters
+    from schoolctl.params.observe import observe_use
+    from schoolctl.params.rules import find_parameter, plan_delete
+
+    run = Run.of(context)
+    entry = find_parameter(run.config, key)
+    using = run.clients.start(observe_use, run.clients, run.config)
+    found = get_parameters(run.clients, [entry.name], decrypt=False).get(entry.name)
+    run.check_account()
+    plan = plan_delete(
+        entry,
+        found,
+        using.result() if found is not None else None,
+        force=force,
+        environment=run.config.environment,
+    )
+    if run.carry_out(plan) is not None:
+        _report(run, entry.key, plan)
+
+
+def _report(run: Run, key: str, plan: Plan) -> None:
+    environment = run.config.environment
+    run.reporter.result(
+        {"environment": environment, "key": key, "deleted": bool(plan.steps)},
+        [f"deleted {key} of environment {environment}"] if plan.steps else [],
+    )
+
 
 app = typer.Typer(
     help="Parameters of the service in SSM.", rich_markup_mode=None, no_args_is_help=True
@@ -157,13 +200,13 @@ def _set_from_rds(
     run: Run, entries: Sequence[Entry], database: str, words: Sequence[str], *, as_is: bool
 ) -> None:
     from schoolctl.aws.rds import find_database
-    from schoolctl.params.from_rds import (
+    from schoolctl.params.sources import (
         parse_database_name,
+        parse_words,
         rds_warnings,
         values_of,
         wanted_of_rds,
     )
-    from schoolctl.params.sources import parse_words
     from schoolctl.params.values import refuse_bad_values
 
     name = parse_database_name(database)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schoolctl.base.text import ago, iso
-from schoolctl.params.delivery import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from schoolctl.model.services import Task
+    from schoolctl.model.services import Revision, Task
 
 
 @dataclass(frozen=True)
@@ -132,3 +133,104 @@ def oldest_start(tasks: Iterable[Task]) -> datetime | None:
         if each.started_at is not None and each.desired_status != "STOPPED"
     ]
     return min(starts, default=None)
+
+
+class InUse(StrEnum):
+    """Whether the running tasks have the value that is stored now."""
+
+    YES = "yes"
+    NOT_YET = "not yet"
+    NOT_READ = "not read"
+    NO_TASK = "no task runs"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the service runs, and since when.
+
+    Attributes:
+        revisions: those of its tasks and deployments that could be read.
+        started_at: when the oldest of its tasks started; None where none runs.
+        unread: why something of it could not be read; empty where all was.
+    """
+
+    revisions: tuple[Revision, ...]
+    started_at: datetime | None
+    unread: str = ""
+
+    def of(self, name: str, changed_at: datetime | None) -> InUse:
+        """Say whether the tasks read a parameter as it is since `changed_at`."""
+        if self.unread:
+            return InUse.UNKNOWN
+        if self.started_at is None:
+            return InUse.NO_TASK
+        if not self.readers(name):
+            return InUse.NOT_READ
+        if changed_at is not None and changed_at > self.started_at:
+            return InUse.NOT_YET
+        return InUse.YES
+
+    def readers(self, name: str) -> list[str]:
+        """Give who reads a parameter: `PARAM_HOST_PATH of school-backend:7`, the oldest first."""
+        return [
+            f"{variable} of {revision.ref}"
+            for revision in self.revisions
+            for variable in dict.fromkeys(variables_of(revision.definition, name))
+        ]
+
+
+def variables_of(definition: Mapping[str, object], name: str) -> Iterator[str]:
+    """Give the variables of a task definition that hold a parameter's name, or get its value.
+
+    Source: ECS, ContainerDefinition: `environment` (value), `secrets` (valueFrom: name or ARN).
+    """
+    containers = definition.get("containerDefinitions")
+    for container in containers if isinstance(containers, list | tuple) else ():
+        for each in container.get("environment") or ():
+            if each.get("value") == name:
+                yield str(each.get("name"))
+        for each in container.get("secrets") or ():
+            told = str(each.get("valueFrom"))
+            # Of `arn:...:parameter/a/b`, the name begins with the slash.
+            if told == name or (told.startswith("arn:") and told.endswith(f":parameter{name}")):
+                yield str(each.get("name"))
+
+
+class Delivery(StrEnum):
+    """How a container gets a value."""
+
+    INJECTED = "injected"
+    """ECS reads the value when it starts the container, and puts it into a variable (`secrets`)."""
+    BY_NAME = "by name"
+    """A variable has the name or ARN, and the container reads the value by itself."""
+
+
+def delivery_of(definition: Mapping[str, object], *names: str) -> Delivery | None:
+    """Say how the containers of a task definition get a value; None where none of them does.
+
+    Args:
+        definition: in the shape of RegisterTaskDefinition.
+        names: the parameter's or secret's name and ARN.
+
+    Source: ECS ContainerDefinition; a secret's `valueFrom` may go on with a field and a version.
+    """
+    wanted = {each for each in names if each}
+    for _, source in _pairs(definition, "secrets", "valueFrom"):
+        # arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX[:field:stage:version]
+        arn = ":".join(source.split(":")[:7]) if ":secret:" in source else source
+        plain = source.partition(":parameter")[2] if ":parameter/" in source else source
+        if wanted & {source, arn, plain}:
+            return Delivery.INJECTED
+    if any(value in wanted for _, value in _pairs(definition, "environment", "value")):
+        return Delivery.BY_NAME
+    return None
+
+
+def _pairs(definition: Mapping[str, object], key: str, value: str) -> Iterator[tuple[str, str]]:
+    containers = definition.get("containerDefinitions")
+    for container in containers if isinstance(containers, list | tuple) else ():
+        listed = container.get(key) if isinstance(container, Mapping) else None
+        for each in listed if isinstance(listed, list | tuple) else ():
+            if isinstance(each, Mapping):
+                yield str(each.get("name", "")), str(each.get(value, ""))

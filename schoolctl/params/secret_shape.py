@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ConflictError, UsageError
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import Kind
 
 if TYPE_CHECKING:

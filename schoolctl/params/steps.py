@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import ValueStep
+from schoolctl.base.plan import Step
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from schoolctl.model.secret_value import SecretValue
+    from schoolctl.model.values import SecretValue
 
 
 @dataclass(frozen=True)
-class PutParameter(ValueStep):
+class PutParameter(Step):
     """Write one SSM parameter."""
 
     name: str
@@ -32,7 +32,7 @@ class PutParameter(ValueStep):
 
 
 @dataclass(frozen=True)
-class DeleteParameter(ValueStep):
+class DeleteParameter(Step):
     """Delete one SSM parameter, with all its versions."""
 
     name: str
@@ -43,7 +43,7 @@ class DeleteParameter(ValueStep):
 
 
 @dataclass(frozen=True)
-class PutSecret(ValueStep):
+class PutSecret(Step):
     """Create a Secrets Manager secret, or give it a new value."""
 
     name: str
@@ -57,7 +57,7 @@ class PutSecret(ValueStep):
 
 
 @dataclass(frozen=True)
-class RestoreSecret(ValueStep):
+class RestoreSecret(Step):
     """Take back the deletion that a Secrets Manager secret is scheduled for."""
 
     name: str

@@ -17,7 +17,7 @@ from schoolctl.rotation.steps import (
 )
 
 if TYPE_CHECKING:
-    from schoolctl.core.executor import Tools
+    from schoolctl.core.executor import Outcome, Tools
     from schoolctl.rotation.steps import (
         AnyRotationStep,
     )
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 
 
-def apply(step: AnyRotationStep, tools: Tools) -> str:
+def apply(step: AnyRotationStep, tools: Tools, _outcome: Outcome) -> str:
     """Apply a step; gives what to say beside its description, or nothing."""
     match step:
         case StageSecret():

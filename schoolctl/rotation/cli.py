@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError
+from schoolctl.core.locking import locked
+from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import declared_secrets, find_entry
 from schoolctl.rotation.rules import (
     PURPOSE,
@@ -23,7 +27,6 @@ from schoolctl.rotation.rules import (
 if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
     from schoolctl.core.run import Run
-    from schoolctl.model.secret_value import SecretValue
     from schoolctl.model.values import SecretInfo
 
 
@@ -36,7 +39,7 @@ def rotate(run: Run, key: str, timeout_seconds: float) -> None:
         new_version=str(uuid.uuid4()),
         timeout_seconds=timeout_seconds,
     )
-    with run.locked():
+    with locked(run):
         rotation = replace(rotation, unfinished=run.unfinished)
         secret = _observe(run, rotation)
         plan = _plan(run, rotation, secret)
@@ -72,8 +75,8 @@ def _observe(run: Run, rotation: Rotation) -> SecretInfo:
 
 
 def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
-    from schoolctl.ecs_service.run.run_task import running_revision
-    from schoolctl.ecs_service.status.observe_status import need_service
+    from schoolctl.ecs_service.run.rules import running_revision
+    from schoolctl.ecs_service.status.observe import need_service
 
     if is_managed(secret):
         return plan_managed(rotation, secret)
@@ -91,7 +94,6 @@ def _new_value(run: Run, rotation: Rotation) -> SecretValue:
     """Give the secret's text with a new password in it. Its shape has to be known for that."""
     from schoolctl.aws.secrets import get_secret_value
     from schoolctl.params.secret_shape import with_new_password
-    from schoolctl.rotation.passwords import new_password
 
     stored = get_secret_value(run.clients, rotation.entry.name)
     if stored is None:
@@ -127,3 +129,22 @@ def _report(run: Run, rotation: Rotation, secret: SecretInfo, plan: Plan) -> Non
             f"no restart is needed by a service that reads it by itself, through {variable}, as the"
             " registration service does"
         )
+
+
+_LENGTH = 40
+# Neither what RDS refuses (`/`, `@`, `"` and space), nor what a shell, a URL or YAML would read.
+_MARKS = "-_.~"
+_KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, _MARKS)
+
+
+def new_password() -> SecretValue:
+    """Make a password of 40 characters: small and capital letters, digits, and marks.
+
+    Each kind is in it, as the rules of many databases ask for.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
+    """
+    while True:
+        text = "".join(secrets.choice("".join(_KINDS)) for _ in range(_LENGTH))
+        if all(set(text) & set(kind) for kind in _KINDS):
+            return SecretValue(text)

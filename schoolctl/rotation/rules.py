@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ConfigError, ConflictError, NotFoundError
 from schoolctl.base.plan import Plan
-from schoolctl.ecs_service.define.one_off import launch_of
+from schoolctl.ecs_service.define.service_request import launch_of
 from schoolctl.ecs_service.steps.tasks import RunTask
 from schoolctl.model.values import CURRENT, PENDING, PREVIOUS
 from schoolctl.rotation.steps import (
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from schoolctl.base.plan import Step
-    from schoolctl.model.secret_value import SecretValue
     from schoolctl.model.services import ServiceState, TaskDefinitionRef
-    from schoolctl.model.values import SecretInfo
+    from schoolctl.model.values import SecretInfo, SecretValue
     from schoolctl.params.rules import Entry
 
 PURPOSE = "rotation command"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import RotationStep, Watching
+from schoolctl.base.plan import Step
 
 if TYPE_CHECKING:
-    from schoolctl.model.secret_value import SecretValue
+    from schoolctl.model.values import SecretValue
 
 
 @dataclass(frozen=True)
-class StageSecret(RotationStep):
+class StageSecret(Step):
     """Store a new password under AWSPENDING; the current one stays in use."""
 
     name: str
@@ -26,7 +26,7 @@ class StageSecret(RotationStep):
 
 
 @dataclass(frozen=True)
-class PromoteSecret(RotationStep):
+class PromoteSecret(Step):
     """Make the staged version the current one."""
 
     name: str
@@ -40,7 +40,7 @@ class PromoteSecret(RotationStep):
 
 
 @dataclass(frozen=True)
-class EndRotation(RotationStep):
+class EndRotation(Step):
     """Take AWSPENDING off a version that is not pending any more."""
 
     name: str
@@ -52,7 +52,7 @@ class EndRotation(RotationStep):
 
 
 @dataclass(frozen=True)
-class RotateSecret(RotationStep):
+class RotateSecret(Step):
     """Have Secrets Manager rotate a secret whose rotation it manages."""
 
     name: str
@@ -65,8 +65,10 @@ class RotateSecret(RotationStep):
 
 
 @dataclass(frozen=True)
-class AwaitRotation(RotationStep, Watching):
+class AwaitRotation(Step):
     """Wait until Secrets Manager has rotated a secret."""
+
+    watches = True
 
     name: str
     version: str

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from schoolctl.config.models import Config
     from schoolctl.sandbox.layout import Layout
-    from schoolctl.sandbox.logs import LogLine
-    from schoolctl.sandbox.status import Status
+    from schoolctl.sandbox.status import LogLine, Status
     from schoolctl.sandbox.up import UpResult
 
 DEFAULT_ENVIRONMENT = "sandbox"
@@ -87,7 +86,7 @@ def logs(
     ] = _LOG_LINES,
 ) -> None:
     """Show what the emulator and the database wrote; the service's lines are in `logs`."""
-    from schoolctl.sandbox.logs import follow_logs, read_logs  # loads docker
+    from schoolctl.sandbox.status import follow_logs, read_logs  # loads docker
 
     run = _run(context)
     layout, docker = _layout(run), _docker(run)

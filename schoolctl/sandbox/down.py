@@ -9,9 +9,7 @@ import yaml
 
 from schoolctl.sandbox import database, emulator, images, overlay
 from schoolctl.sandbox.engine import has_neighbours, own_containers, remove_containers
-from schoolctl.sandbox.layout import write_private
-from schoolctl.sandbox.lock import locked
-from schoolctl.sandbox.state import load_state
+from schoolctl.sandbox.layout import load_state, locked, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.state import State
+    from schoolctl.sandbox.layout import State
 
 OUR_KEYS: dict[str, object] = {
     "region": None,

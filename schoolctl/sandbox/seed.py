@@ -6,24 +6,26 @@ Everything is looked for first, so seeding again changes nothing and repairs wha
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.network import list_route_tables
-from schoolctl.aws.network_changes import authorize_ingress
+from schoolctl.aws.ec2 import authorize_ingress, list_route_tables
 from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
 from schoolctl.aws.session.errors import is_code, translated
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.config.infra import balancer_name
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
-    from schoolctl.sandbox.names import AccountNames
-    from schoolctl.sandbox.state import State
+    from schoolctl.config.models import Config
+    from schoolctl.sandbox.layout import State
+
 
 _EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 _POLICY_NAME = "read-settings"
@@ -305,3 +307,61 @@ def _find_balancer(clients: Clients, name: str) -> str | None:
             return None
         raise
     return found[0]["LoadBalancerArn"] if found else None
+
+
+_BALANCER_LIMIT = 32
+
+
+@dataclass(frozen=True)
+class AccountNames:
+    """The things that a deployment finds in its account.
+
+    Attributes:
+        task_role: None for a service whose code calls no AWS API.
+        target_group: None for a service without a load balancer.
+    """
+
+    cluster: str
+    execution_role: str
+    task_role: str | None
+    alb_group: str
+    service_group: str
+    database_group: str
+    load_balancer: str
+    target_group: str | None
+    port: int
+    health_path: str
+    parameter_path: str
+    secret_prefix: str
+
+
+def account_names(config: Config) -> AccountNames:
+    """Take the names from `config`; of an ARN, its last part."""
+    group = config.service.target_group
+    balancer = f"{config.app}-alb".replace("_", "-")[:_BALANCER_LIMIT].strip("-")
+    if config.infra.stack:
+        balancer = balancer_name(config.app, config.environment)
+    return AccountNames(
+        cluster=_name(config.service.cluster),
+        execution_role=_name(config.task.execution_role),
+        task_role=None if config.task.task_role is None else _name(config.task.task_role),
+        alb_group=config.network.alb_group,
+        service_group=config.network.service_group,
+        database_group=config.network.database_group,
+        load_balancer=balancer,
+        target_group=None if group is None else _target_group_name(group),
+        port=config.task.port,
+        health_path=config.task.health_path,
+        parameter_path=f"/{config.app}/{config.environment}/",
+        secret_prefix=f"{config.app}/{config.environment}/",
+    )
+
+
+def _name(name_or_arn: str) -> str:
+    return name_or_arn.rpartition("/")[2]
+
+
+def _target_group_name(name_or_arn: str) -> str:
+    # arn:aws:elasticloadbalancing:R:A:targetgroup/NAME/0123456789abcdef
+    parts = name_or_arn.split("/")
+    return parts[1] if name_or_arn.startswith("arn:") else name_or_arn

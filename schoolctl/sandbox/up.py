@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from schoolctl.base.errors import EngineError, SchoolctlError
 from schoolctl.config.overlay import write_overlay
 from schoolctl.sandbox import database, emulator, images, overlay
+from schoolctl.sandbox.database import Certificates, ensure_certificates
 from schoolctl.sandbox.engine import (
     Bridge,
     check_local_engine,
@@ -16,12 +17,8 @@ from schoolctl.sandbox.engine import (
     own_containers,
     remove_containers,
 )
-from schoolctl.sandbox.layout import write_private
-from schoolctl.sandbox.lock import locked
-from schoolctl.sandbox.names import account_names
-from schoolctl.sandbox.seed import connect, open_default_network, seed_account
-from schoolctl.sandbox.state import State, load_state, new_state, save_state
-from schoolctl.sandbox.tls import Certificates, ensure_certificates
+from schoolctl.sandbox.layout import State, load_state, locked, new_state, save_state, write_private
+from schoolctl.sandbox.seed import account_names, connect, open_default_network, seed_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from schoolctl.base.clock import Clock
     from schoolctl.config.models import Config
     from schoolctl.sandbox.layout import Layout
-    from schoolctl.sandbox.names import AccountNames
+    from schoolctl.sandbox.seed import AccountNames
 
 DEFAULT_PORT = 4566
 

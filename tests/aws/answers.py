@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
-from schoolctl.core.executor import Tools
 from schoolctl.core.run import Run, Services
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from schoolctl.output.reporter import Reporter
 from tests.unit import scenes
 
@@ -152,7 +151,7 @@ class Bench:
         self.run.reporter = Reporter(
             json_output=json_output, stdout=self.stdout, stderr=self.stderr
         )
-        self.tools = Tools(self.run)
+        self.tools = self.run.tools
 
 
 @functools.cache

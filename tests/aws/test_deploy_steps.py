@@ -9,7 +9,7 @@ import pytest
 
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.core.executor import Outcome
-from schoolctl.ecs_service.rollout.deploy import (
+from schoolctl.ecs_service.rollout.apply import (
     create_service,
     mark_completed,
     register,
@@ -19,11 +19,11 @@ from schoolctl.ecs_service.rollout.deploy import (
 from schoolctl.ecs_service.steps.service import (
     CreateService,
     MarkCompleted,
-    Registered,
     RegisterTaskDefinition,
     StopDeployment,
     UpdateService,
 )
+from schoolctl.model.services import Registered
 from tests.aws.answers import DEFINITION, Bench, service_answer, service_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal

@@ -9,8 +9,8 @@ import pytest
 from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting
 from schoolctl.base.errors import AccessDeniedError, SchoolctlError
+from schoolctl.images.stored.family import Needs
 from schoolctl.images.stored.observe import observe_image_use
-from schoolctl.images.stored.uses import Needs
 from schoolctl.model.images import Digest
 from tests.scripted_aws import Refusal, ScriptedAws
 

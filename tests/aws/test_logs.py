@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.aws.logs import TaskLog, last_lines
-from schoolctl.aws.service_log import ServiceLog
+from schoolctl.aws.logs import ServiceLog, TaskLog, last_lines
 from schoolctl.base.errors import NotFoundError, UnavailableError
 from schoolctl.ecs_service.causes.logs import LogPlace
 from tests.aws.answers import Bench, log_event

@@ -13,7 +13,7 @@ from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting
 from schoolctl.aws.ssm import get_parameters, last_writers, put_parameter
 from schoolctl.base.errors import AccessDeniedError, ConflictError
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schoolctl.app import HANDLERS
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.core.executor import Outcome, apply
 from schoolctl.ecs_service.steps.service import CreateService, RegisterTaskDefinition, UpdateService
@@ -93,7 +94,7 @@ class Scene:
 
     def apply(self, operation: str) -> None:
         """Carry the step out."""
-        apply(STEPS[operation], self.bench.tools, Outcome())
+        apply(STEPS[operation], self.bench.tools, Outcome(), HANDLERS)
 
 
 @pytest.fixture

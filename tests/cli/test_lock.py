@@ -11,6 +11,7 @@ from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting
 from schoolctl.base.errors import ExitCode, UsageError
 from schoolctl.core.lock_rules import Holder, parse_holder, render_holder
+from schoolctl.core.locking import locked
 from schoolctl.core.run import Run
 from tests.cli.account import NAME, Account, edit, serving
 
@@ -235,7 +236,7 @@ def test_what_fails_while_the_lock_is_being_taken_leaves_none(
     run.clients = Broken(
         Connection(nowhere, Setting("us-east-1", "test"), Setting(faults.endpoint_url, "test"))
     )
-    with pytest.raises(UsageError), run.locked():
+    with pytest.raises(UsageError), locked(run):
         pass
     faults.settle()
     assert faults.calls[-3:] == ["PutParameter", "GetParameter", "DeleteParameter"]

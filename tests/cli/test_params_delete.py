@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.params.use import variables_of
+from schoolctl.params.freshness import variables_of
 from tests.cli.test_params_look import READS, script
 from tests.scripted_aws import Refusal
 

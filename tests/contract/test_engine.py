@@ -17,7 +17,7 @@ from schoolctl.docker.builder import BuilderChoice
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest, connect_engine
 from schoolctl.model.images import Digest, ImageRef, RegistryLogin, RepositoryUri
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from tests.fake_engine import FakeEngine
 from tests.registry import Registry, digest_of
 

@@ -13,7 +13,7 @@ import pytest
 from schoolctl.base.errors import EngineError
 from schoolctl.docker.engine import connect_engine
 from schoolctl.model.images import RegistryLogin, RepositoryUri
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.build_secrets import parse_build_secrets
-from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.builder import BuilderChoice, parse_build_secrets
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest, connect_docker, connect_engine
 from schoolctl.model.images import ImageRef, RepositoryUri
@@ -25,7 +24,7 @@ from schoolctl.sandbox.images import default_base, ensure_base
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schoolctl.docker.build_secrets import BuildSecret
+    from schoolctl.docker.builder import BuildSecret
     from schoolctl.docker.engine import Engine, LocalImage
 
 # One worker: what one test removes may be what another's build has just found in the cache.

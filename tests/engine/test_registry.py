@@ -19,9 +19,9 @@ from schoolctl.base.errors import EngineError
 from schoolctl.docker.builder import BuilderChoice
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest, connect_engine
-from schoolctl.docker.registry_copy import Place, copy_image
+from schoolctl.docker.registry import Place, copy_image
 from schoolctl.model.images import Digest, RegistryLogin, RepositoryUri
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from tests.engine.sandbox.project import free_port
 
 if TYPE_CHECKING:

@@ -8,11 +8,10 @@ import pytest
 
 from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
-from schoolctl.model.secret_value import SecretValue
-from schoolctl.network.check import check_network
+from schoolctl.model.values import SecretValue
 from schoolctl.network.observe import observe_network
-from schoolctl.sandbox.names import account_names
-from schoolctl.sandbox.seed import seed_account
+from schoolctl.network.rules import check_network
+from schoolctl.sandbox.seed import account_names, seed_account
 from tests.conftest import REGION
 from tests.matrix.scenes import SCENES
 from tests.matrix.state import dump

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schoolctl.config.merge import apply_overrides
 from schoolctl.ecs_service.define.diff import deployment_diff
+from schoolctl.ecs_service.define.needs import Places
 from schoolctl.ecs_service.define.plan import DeployOptions, Present, plan_deploy
-from schoolctl.ecs_service.define.service_needs import Places
 from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
 from schoolctl.model.services import Revision
 from tests.aws_shapes import request_of

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as some
 
-from schoolctl.model.network import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL
-from schoolctl.model.surroundings import SecurityGroup
-from schoolctl.network.check import check_network
-from schoolctl.network.finding import Kind
-from schoolctl.network.rules import plan_network
+from schoolctl.model.surroundings import ANYWHERE, ANYWHERE_V6, EVERY_PROTOCOL, SecurityGroup
+from schoolctl.network.rules import check_network, plan_network
+from schoolctl.network.state import Kind
 from schoolctl.network.steps import (
     AuthorizeEgress,
     AuthorizeIngress,

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 
 from schoolctl.config.merge import apply_overrides
+from schoolctl.ecs_service.define.canonical import definition_overrides
 from schoolctl.ecs_service.define.changes import compare_definitions, same_definition
-from schoolctl.ecs_service.define.overrides import definition_overrides
 from tests.aws_shapes import request_of
 from tests.unit.deploy_scenes import revision
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.images.stored.family import family_of
-from schoolctl.images.stored.prune_summary import summary_of
-from schoolctl.images.stored.rules import Rules, Why, judge, plan_prune
+from schoolctl.images.stored.family import Needs, Use, family_of
+from schoolctl.images.stored.rules import Rules, Why, judge, plan_prune, summary_of
 from schoolctl.images.stored.steps import DeleteImages
-from schoolctl.images.stored.uses import Needs, Use
 from schoolctl.model.images import Image
 from tests.unit.images.scenes import NOW, REPOSITORY, digest
 

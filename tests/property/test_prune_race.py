@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.images.stored.family import family_of
+from schoolctl.images.stored.family import Needs, Use, family_of
 from schoolctl.images.stored.rules import Rules, plan_prune
 from schoolctl.images.stored.steps import ConfirmUnused, DeleteImages
-from schoolctl.images.stored.uses import Needs, Use
 from tests.unit.images.scenes import NOW, REPOSITORY, image
 
 if TYPE_CHECKING:

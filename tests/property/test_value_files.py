@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.model.secret_value import SecretValue
-from schoolctl.params.value_files import Format, render_values
-from schoolctl.params.values import read_values_file
+from schoolctl.model.values import SecretValue
+from schoolctl.params.values import Format, read_values_file, render_values
 
 KEYS = st.from_regex(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", fullmatch=True)
 TEXTS = st.one_of(

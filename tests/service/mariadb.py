@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from schoolctl.sandbox.database import issue
 from schoolctl.sandbox.images import ensure_database_image
-from schoolctl.sandbox.tls import issue
 from service.aws import Login, SecretSource
 from service.db import make_engine
 from service.migrate import migrate

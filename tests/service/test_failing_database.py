@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pytest
 
-from schoolctl.sandbox.tls import issue
+from schoolctl.sandbox.database import issue
 from service.app import create_app
 from service.db import open_connection
 from service.settings import Settings

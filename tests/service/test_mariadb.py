@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from schoolctl.sandbox.tls import issue
+from schoolctl.sandbox.database import issue
 from service.app import create_app
 from service.db import Database, DatabaseRefusedError, make_engine
 from service.migrate import migrate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.sandbox.tls import issue
+from schoolctl.sandbox.database import issue
 from service.aws import AwsReadError, parse_secret
 from service.ratelimit import RateLimit
 from service.settings import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schoolctl.config.file import parse_config
-from schoolctl.ecs_service.define.service_needs import Places
+from schoolctl.ecs_service.define.needs import Places
 from schoolctl.ecs_service.define.service_request import create_request
 from schoolctl.ecs_service.define.target import ChosenImage, image_target
 from schoolctl.ecs_service.define.task_definition import Names, render_task_definition

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.model.network import (
+from schoolctl.model.surroundings import (
     ANYWHERE,
     EVERY_PROTOCOL,
     Endpoint,
@@ -14,11 +14,12 @@ from schoolctl.model.network import (
     Route,
     RouteTable,
     Rule,
+    SecurityGroup,
     Source,
     SourceKind,
     SubnetPlace,
+    TargetGroup,
 )
-from schoolctl.model.surroundings import SecurityGroup, TargetGroup
 from schoolctl.model.values import Database
 from schoolctl.network.state import NetworkState
 from tests.unit import deploy_scenes

@@ -19,9 +19,10 @@ from schoolctl.ecs_service.steps.scaling import (
     DeregisterScalableTarget,
     PutScalingPolicy,
     RegisterScalableTarget,
+    WaitForCount,
 )
-from schoolctl.ecs_service.steps.service import UpdateService, WaitForCount
-from schoolctl.model.scaling import AutoScaling, Metric, ScalingPolicy, ScalingRange
+from schoolctl.ecs_service.steps.service import UpdateService
+from schoolctl.model.services import AutoScaling, Metric, ScalingPolicy, ScalingRange
 from schoolctl.model.surroundings import TargetGroup
 from tests.unit.scenes import COMPLETED, deployment, service
 

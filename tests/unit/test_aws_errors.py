@@ -23,7 +23,7 @@ from schoolctl.base.errors import (
     UnknownOperationError,
     UsageError,
 )
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 
 def fail_with(error: Exception) -> SchoolctlError:

@@ -10,7 +10,7 @@ import pytest
 from schoolctl.aws.session.connection import Connection, Setting, resolve_connection
 from schoolctl.base.errors import CredentialsError, ExitCode, UsageError
 from schoolctl.config.file import parse_config
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from tests.conftest import CONFIG
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schoolctl.params.delivery import Delivery, delivery_of
-from schoolctl.params.freshness import Freshness, Stamp
+from schoolctl.params.freshness import Delivery, Freshness, Stamp, delivery_of
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:a/b/pw-AbCdEf"
 NAME = "a/b/pw"

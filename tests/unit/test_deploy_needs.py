@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from schoolctl.base.errors import AccessDeniedError, MissingThingsError
-from schoolctl.ecs_service.define.needs import Denied, Gaps
-from schoolctl.ecs_service.define.service_needs import Places, ServiceNeeds, resolve_service
+from schoolctl.ecs_service.define.needs import Denied, Gaps, Places, ServiceNeeds, resolve_service
 from schoolctl.ecs_service.define.task_needs import TaskNeeds, resolve_task
 from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
 from schoolctl.model.values import SecretInfo

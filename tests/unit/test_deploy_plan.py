@@ -21,13 +21,12 @@ from schoolctl.ecs_service.steps.service import (
     CreateLogGroup,
     CreateService,
     MarkCompleted,
-    Registered,
     RegisterTaskDefinition,
     UpdateService,
     WaitForRollout,
 )
 from schoolctl.ecs_service.steps.tasks import RunTask
-from schoolctl.model.services import RolloutState
+from schoolctl.model.services import Registered, RolloutState
 from tests.unit.deploy_scenes import (
     NETWORK,
     NOW,
@@ -45,7 +44,7 @@ from tests.unit.scenes import deployment
 
 if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
-    from schoolctl.ecs_service.define.service_needs import Places
+    from schoolctl.ecs_service.define.needs import Places
     from schoolctl.ecs_service.define.target import Target
     from schoolctl.model.services import Deployment, Revision, ServiceState
 

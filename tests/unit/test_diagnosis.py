@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.ecs_service.causes.diagnosis import (
-    culprit,
-    diagnose,
-    diagnose_event,
-    diagnose_target,
-)
+from schoolctl.ecs_service.causes.failure import culprit, diagnose, diagnose_event, diagnose_target
 from tests.unit.scenes import container, stopped
 
 if TYPE_CHECKING:

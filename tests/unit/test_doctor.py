@@ -10,7 +10,8 @@ import pytest
 from schoolctl.base.errors import AccessDeniedError, UnavailableError
 from schoolctl.core.lock_rules import Found, Holder
 from schoolctl.docker.builder import Builder, BuilderKind
-from schoolctl.doctor import account, image, machine, permissions, service
+from schoolctl.doctor import account, machine, permissions, service
+from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
 from schoolctl.iam.policy import Scope, statement
 from schoolctl.model.images import Ignored, NoSource, Source

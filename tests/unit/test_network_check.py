@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import MissingThingsError
-from schoolctl.model.network import ANYWHERE, NetworkInterface, Route, Source, SourceKind
-from schoolctl.model.surroundings import SecurityGroup
-from schoolctl.network.check import check_network, notes_of
-from schoolctl.network.rules import plan_network
+from schoolctl.model.surroundings import (
+    ANYWHERE,
+    NetworkInterface,
+    Route,
+    SecurityGroup,
+    Source,
+    SourceKind,
+)
+from schoolctl.network.rules import check_network, notes_of, plan_network
 from schoolctl.network.view import ASCII, report
 from tests.unit.network_scenes import (
     ALB,

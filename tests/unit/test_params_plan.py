@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schoolctl.base.errors import ConflictError, NotFoundError, SchoolctlError, UsageError
 from schoolctl.config.file import parse_config
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import Entry, Kind, Stored, declared, find_entry, plan_values
 from schoolctl.params.steps import PutParameter, PutSecret
 from tests.conftest import CONFIG

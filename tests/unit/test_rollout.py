@@ -20,7 +20,7 @@ from schoolctl.ecs_service.rollout.verdict import (
     Verdict,
     judge,
 )
-from schoolctl.model.deployment_settings import too_many_stops
+from schoolctl.model.deployments import too_many_stops
 from schoolctl.model.services import Deployment, RolloutState, ServiceState
 from tests.unit.scenes import (
     BREAKER_ALONE,

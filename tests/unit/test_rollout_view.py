@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.ecs_service.rollout.native import HOOKS, STAGES, STATUSES, match, stage
-from schoolctl.ecs_service.rollout.progress import Look, heartbeat, progress
-from schoolctl.ecs_service.rollout.timing import Trace
-from schoolctl.model.deployment_settings import enough_running, failure_threshold
+from schoolctl.ecs_service.rollout.progress import Look, Trace, heartbeat, progress
 from schoolctl.model.deployments import (
     HookStatus,
     LifecycleHook,
@@ -19,6 +17,8 @@ from schoolctl.model.deployments import (
     ServiceDeployment,
     ServiceDeploymentBrief,
     ServiceDeploymentStatus,
+    enough_running,
+    failure_threshold,
 )
 from schoolctl.model.surroundings import TargetHealth
 from tests.unit.scenes import NEW, OLD, at, deployment, old, service, stopped

@@ -10,11 +10,10 @@ import pytest
 
 from schoolctl.base.errors import ConfigError, ConflictError, NotFoundError, SchoolctlError
 from schoolctl.ecs_service.steps.tasks import RunTask
-from schoolctl.model.secret_value import SecretValue
-from schoolctl.model.values import SecretInfo
+from schoolctl.model.values import SecretInfo, SecretValue
 from schoolctl.params.rules import Entry, Kind
 from schoolctl.params.secret_shape import with_new_password
-from schoolctl.rotation.passwords import new_password
+from schoolctl.rotation.cli import new_password
 from schoolctl.rotation.rules import (
     Rotation,
     plan_end,

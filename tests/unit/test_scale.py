@@ -16,13 +16,9 @@ from schoolctl.ecs_service.scale.rules import (
     plan_restart,
     plan_scale,
 )
-from schoolctl.ecs_service.steps.service import (
-    MarkCompleted,
-    UpdateService,
-    WaitForCount,
-    WaitForRollout,
-)
-from schoolctl.model.scaling import ScalingRange
+from schoolctl.ecs_service.steps.scaling import WaitForCount
+from schoolctl.ecs_service.steps.service import MarkCompleted, UpdateService, WaitForRollout
+from schoolctl.model.services import ScalingRange
 from schoolctl.model.surroundings import TargetHealth
 from tests.unit.deploy_scenes import revision
 from tests.unit.scenes import COMPLETED, IN_PROGRESS, NEW, at, deployment, old, service

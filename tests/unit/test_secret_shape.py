@@ -7,7 +7,7 @@ import json
 import pytest
 
 from schoolctl.base.errors import UsageError
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from schoolctl.params.secret_shape import shape_secret
 
 RDS = '{"username": "app", "password": "old", "engine": "mysql", "port": 3306}'

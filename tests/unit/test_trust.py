@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schoolctl.model.trust import TASKS_TRUST, trusts_tasks
+from schoolctl.model.surroundings import TASKS_TRUST, trusts_tasks
 
 TASKS = {"Service": "ecs-tasks.amazonaws.com"}
 

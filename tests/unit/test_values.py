@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.base.errors import UsageError
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import Entry, Kind
 from schoolctl.params.values import (
     check_value,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as boto
 
 from schoolctl.aws.session.errors import error_code, error_message, is_code, translated
-from schoolctl.base.batches import batches
+from schoolctl.base.text import batches
 from schoolctl.model.deployments import (
     BreakerState,
     DeploymentStrategy,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import error_message, is_code, translated
-from schoolctl.base.batches import batches
 from schoolctl.base.errors import NotFoundError, SchoolctlError
+from schoolctl.base.text import batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

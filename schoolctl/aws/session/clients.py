@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -15,11 +16,11 @@ from botocore.utils import parse_timestamp
 
 from schoolctl.aws.session.denials import Denials
 from schoolctl.aws.session.errors import find_denial, translated
-from schoolctl.aws.session.profiles import open_session
-from schoolctl.aws.session.sign_in import ask_for_mfa, sign_in
+from schoolctl.aws.session.profiles import ask_for_mfa, open_session, sign_in
 from schoolctl.base import interruption
-from schoolctl.base.errors import UnavailableError, UsageError
+from schoolctl.base.errors import CredentialsError, UnavailableError, UsageError
 from schoolctl.base.text import is_loopback
+from schoolctl.model.surroundings import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
     from schoolctl.aws.session.connection import Connection
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -319,3 +321,43 @@ def _before_call(model: OperationModel, context: dict[str, Any], **_: object) ->
 def _after_call(context: dict[str, Any], **_: object) -> None:
     if context.pop(_CHANGING, False):
         interruption.call_ended()
+
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class KeyInUse:
+    """The access key that calls are signed with, as far as it may be shown."""
+
+    masked: str
+    source: str
+    """The overlay that has it, or where botocore found it, in its words: `env`, `sso`, ..."""
+
+
+def get_identity(clients: Clients) -> Identity:
+    """Give the caller's account and ARN. Source: STS GetCallerIdentity."""
+    with translated("find out whose credentials these are"):
+        answer = clients.sts.get_caller_identity()
+    return Identity(answer["Account"], answer["Arn"], answer["UserId"])
+
+
+def key_in_use(clients: Clients) -> KeyInUse:
+    """Give the access key in use, all but its last four characters masked.
+
+    Raises:
+        CredentialsError: there are none, or signing in failed.
+    """
+    with translated("find AWS credentials"):
+        found = clients.credentials()
+        if found is None:
+            raise CredentialsError(
+                "could not find AWS credentials",
+                why="neither the profile, the environment nor this machine's role gives any",
+                hint="run `schoolctl profile list`, then `schoolctl profile use NAME`",
+            )
+        key = found.get_frozen_credentials().access_key or ""
+    # botocore's word for keys that it was handed, which says nothing of where they were written.
+    handed = found.method == "explicit"
+    source = clients.connection.credentials.origin if handed else found.method
+    return KeyInUse(f"****{key[-_SHOWN:]}", source)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
+from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.session.denials import denied_action, is_denial, read_denial
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schoolctl.aws.session.denials import Denial
-    from schoolctl.model.secret_value import SecretValue
+    from schoolctl.model.values import SecretValue
+
 
 _DENIED = {
     "AccessDenied",
@@ -354,3 +356,47 @@ def _is_sign_in_error(error: boto.BotoCoreError) -> bool:
     # botocore has a dozen of these and adds some with each way to sign in.
     name = type(error).__name__
     return any(each in name for each in ("SSO", "Token", "Login", "CredentialRetrieval"))
+
+
+_MAY_BE_EARLY = (
+    "InvalidParameterException",
+    "ClientException",
+    "TargetGroupNotFoundException",
+    "InvalidGroup.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+)
+
+
+class NotVisibleYetError(SchoolctlError):
+    """AWS does not see or take yet what follows a change a moment ago; or it is truly wrong."""
+
+
+@contextmanager
+def changing(doing: str, *early: str) -> Iterator[None]:
+    """Turn botocore's errors into ours, as `translated` does, with what may be visible in a moment.
+
+    Args:
+        doing: what was being done, as the end of "could not ...".
+        early: codes that this call may be answered with soon after another one.
+
+    Raises:
+        NotVisibleYetError: the same call may succeed some seconds later.
+    """
+    with translated(doing):
+        try:
+            yield
+        except ClientError as error:
+            if is_code(error, *early) or _may_be_early(error):
+                told = from_client_error(error, doing)
+                raise NotVisibleYetError(told.what, why=told.why, hint=told.hint) from error
+            raise
+
+
+def _may_be_early(error: ClientError) -> bool:
+    message = error_message(error)
+    if not is_code(error, *_MAY_BE_EARLY) or is_denial(message):
+        return False
+    from schoolctl.aws.session.causes import cause_of
+
+    cause = cause_of(message)
+    return is_code(error, "TargetGroupNotFoundException") or (cause is not None and cause.early)

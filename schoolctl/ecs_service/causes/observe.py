@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.aws.ecs.services import describe_revision, list_tasks
-from schoolctl.aws.health import target_health
+from schoolctl.aws.elbv2 import target_health
 from schoolctl.aws.logs import last_lines
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.ecs_service.causes.diagnosis import culprit
-from schoolctl.ecs_service.causes.failure import LOG_LINES, FailureReport, events_since, tasks_of
+from schoolctl.ecs_service.causes.failure import (
+    LOG_LINES,
+    FailureReport,
+    culprit,
+    events_since,
+    tasks_of,
+)
 from schoolctl.ecs_service.causes.logs import log_place
 
 if TYPE_CHECKING:

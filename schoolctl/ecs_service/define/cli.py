@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.core.locking import locked
 from schoolctl.core.options import (
     ChangingCommand,
     Command,
@@ -88,7 +89,7 @@ def diff(
 
 def _revision(run: Run, number: int) -> Revision:
     from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.ecs_service.define.observe_task import no_revision
+    from schoolctl.ecs_service.define.observe import no_revision
     from schoolctl.model.services import TaskDefinitionRef
 
     family = run.config.task.family
@@ -141,8 +142,8 @@ def _target(
 ) -> tuple[Target, ChosenImage | KeptImage]:
     """Observe, and refuse to go on where anything is missing."""
     from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.ecs_service.define.observe_cli import new_gaps, target_of_image
-    from schoolctl.ecs_service.define.observe_task import TaskObservation
+    from schoolctl.ecs_service.define.observe import TaskObservation
+    from schoolctl.ecs_service.define.planning import new_gaps, target_of_image
     from schoolctl.ecs_service.define.target import parse_choice
 
     choice = parse_choice(tag, digest, None)
@@ -239,12 +240,12 @@ def deregister(
     """Make a revision INACTIVE, so that nobody deploys it; one in use is refused."""
     from schoolctl.aws.ecs.services import describe_revision
     from schoolctl.base.errors import NotFoundError
-    from schoolctl.ecs_service.define.deregister import parse_revision, plan_deregister
+    from schoolctl.ecs_service.define.task_definition import parse_revision, plan_deregister
     from schoolctl.images.stored.observe import find_running
 
     run = Run.of(context)
     ref = parse_revision(which, run.config.task.family)
-    with run.locked():
+    with locked(run):
         running = run.clients.start(find_running, run.clients)
         revision = describe_revision(run.clients, ref)
         if revision is None:

@@ -70,7 +70,7 @@ def _freshness(run: Run) -> Freshness | None:
     from schoolctl.aws.ecs.services import list_tasks
     from schoolctl.base.errors import AccessDeniedError, NotFoundError
     from schoolctl.params.freshness import oldest_start
-    from schoolctl.params.observe_settings import SettingsObservation
+    from schoolctl.params.observe import SettingsObservation
 
     where = run.config.service
     try:

@@ -10,10 +10,10 @@ from schoolctl.base.plan import Plan
 from schoolctl.base.text import ago, count
 from schoolctl.ecs_service.define.changes import settings_changes
 from schoolctl.ecs_service.define.needs import Denied
-from schoolctl.ecs_service.define.one_off import release_steps
 from schoolctl.ecs_service.define.service_request import (
     NOTHING_RUNS,
     create_request,
+    release_steps,
     update_request,
 )
 from schoolctl.ecs_service.define.target import TAG_TAG
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from schoolctl.base.plan import Step
     from schoolctl.config.models import Config
-    from schoolctl.ecs_service.define.service_needs import Places
+    from schoolctl.ecs_service.define.needs import Places
     from schoolctl.ecs_service.define.target import ChosenImage, Target
     from schoolctl.ecs_service.steps.tasks import RunTask
     from schoolctl.model.images import Digest

@@ -9,9 +9,10 @@ from schoolctl.base.errors import UsageError
 from schoolctl.base.text import ago
 from schoolctl.ecs_service.define.changes import definition_changes, same_definition
 from schoolctl.ecs_service.define.task_definition import container_image, replace_image
-from schoolctl.ecs_service.steps.service import Registered, RegisterTaskDefinition
+from schoolctl.ecs_service.steps.service import RegisterTaskDefinition
 from schoolctl.images.push.release import short_commit
 from schoolctl.model.images import Digest, ImageRef, parse_tag
+from schoolctl.model.services import Registered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from schoolctl.base.errors import ConflictError, UsageError
+from schoolctl.base.plan import Plan
+from schoolctl.base.text import ago
 from schoolctl.config.merge import apply_overrides
+from schoolctl.images.stored.steps import DeregisterTaskDefinitions
+from schoolctl.model.services import TaskDefinitionRef
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from schoolctl.config.models import Config
     from schoolctl.model.images import ImageRef
+    from schoolctl.model.services import Revision
+
 
 SAME_IMAGE = "{image}"
 """As the image of a container in `task.overrides`: the one that the service's container has."""
@@ -147,3 +158,110 @@ def names_log_group(definition: Mapping[str, object], group: str) -> bool:
 def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
     found = definition.get("containerDefinitions")
     return list(found) if isinstance(found, list | tuple) else []
+
+
+KEEP = "{keep}"
+
+
+def kept_places(definition: Mapping[str, object]) -> tuple[str, ...]:
+    """Name each place of a task definition that still says `{keep}`."""
+    return tuple(_places(definition, ""))
+
+
+def fill_kept(definition: Mapping[str, object], before: Mapping[str, object]) -> dict[str, object]:
+    """Give a task definition with the values of `before` for each `{keep}` that has one there.
+
+    Items of a list are the same that have the same `name`; without names, those that stand at the
+    same place in lists of the same length.
+    """
+    return cast("dict[str, object]", _fill(definition, before))
+
+
+def _fill(value: object, before: object) -> object:
+    match value:
+        case Mapping():
+            known = before if isinstance(before, Mapping) else {}
+            return {key: _fill(each, known.get(key)) for key, each in value.items()}
+        case str():
+            return before if value == KEEP and isinstance(before, str) else value
+        case Sequence():
+            old = _matching(value, before)
+            return [_fill(each, there) for each, there in zip(value, old, strict=True)]
+        case _:
+            return value
+
+
+def _matching(items: Sequence[object], before: object) -> list[object]:
+    """Give for each item the one of `before` that it goes by; None where there is none."""
+    there = before if isinstance(before, list | tuple) else ()
+    if all(_name(item) for item in items):
+        named = {_name(each): each for each in there}
+        return [named.get(_name(item)) for item in items]
+    return list(there) if len(there) == len(items) else [None] * len(items)
+
+
+def _name(item: object) -> str:
+    return str(item.get("name") or "") if isinstance(item, Mapping) else ""
+
+
+def _places(value: object, where: str) -> Iterator[str]:
+    match value:
+        case Mapping():
+            name = _name(value)
+            for key, each in value.items():
+                is_value = name and key == "value"
+                inside = where if is_value else f"{where}.{key}".lstrip(".")
+                yield from _places(each, inside)
+        case str():
+            if value == KEEP:
+                yield where
+        case Sequence():
+            for number, each in enumerate(value):
+                yield from _places(each, f"{where}[{_name(each) or number}]")
+        case _:
+            pass
+
+
+_REVISION = re.compile(r"(?:([A-Za-z0-9_-]{1,255}):)?([1-9][0-9]{0,8})")
+
+
+def parse_revision(text: str, family: str) -> TaskDefinitionRef:
+    """Read `12`, a revision of `family`, or `web:12`; anything else is a `UsageError`."""
+    found = _REVISION.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"{text!r} is no revision",
+            why="a revision is a number, or FAMILY:NUMBER",
+            hint="`schoolctl taskdef list` shows those there are",
+        )
+    return TaskDefinitionRef(found[1] or family, int(found[2]))
+
+
+def plan_deregister(revision: Revision, used_by: Sequence[str], now: datetime) -> Plan:
+    """Give the step that makes a revision INACTIVE.
+
+    Args:
+        revision: as ECS has it.
+        used_by: the services, deployments and tasks that are at it.
+        now: the present time.
+
+    Raises:
+        ConflictError: something is at it.
+    """
+    ref = revision.ref
+    if used_by:
+        raise ConflictError(
+            f"{ref} is in use; nothing was changed",
+            why=f"{', '.join(used_by)} is at it, and could start no further task of it",
+            hint="deploy another revision first",
+        )
+    completed = revision.completed_at
+    return Plan(
+        f"deregister {ref}.",
+        (DeregisterTaskDefinitions((ref,)),) if revision.active else (),
+        nothing=f"nothing to do: {ref} is INACTIVE already",
+        notes=(f"it completed {ago(completed, now)}: a rollback may want it",)
+        if completed is not None and revision.active
+        else (),
+        asks=True,
+    )

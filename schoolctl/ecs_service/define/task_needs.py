@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.base.partitions import partition_of
 from schoolctl.ecs_service.define.needs import Denied
 from schoolctl.ecs_service.define.task_definition import Names
-from schoolctl.model.surroundings import Role
-from schoolctl.model.trust import TASKS_TRUST
+from schoolctl.model.surroundings import TASKS_TRUST, Role
 from schoolctl.model.values import SecretInfo
 
 if TYPE_CHECKING:

@@ -7,23 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import UsageError
-from schoolctl.core.limits import parse_timeout
+from schoolctl.core.locking import locked
 from schoolctl.core.options import (
     TWENTY_MINUTES,
     AsRevision,
+    Command,
     ImageDigest,
     ImageTag,
     LockingCommand,
     NoWait,
     Timeout,
+    parse_timeout,
 )
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
-    from schoolctl.base.plan import Plan
+    from schoolctl.base.plan import Plan, Step
     from schoolctl.core.executor import Outcome
     from schoolctl.ecs_service.define.target import Choice, Target
+    from schoolctl.ecs_service.rollout.wait import InQuestion
+    from schoolctl.model.deployments import ServiceDeploymentBrief
     from schoolctl.model.services import Revision, ServiceState
+
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -78,7 +83,7 @@ def deploy(  # noqa: PLR0917  # one argument for each option
     if not counting:
         _need_choice(run, choice)
     values = StackValues(run)
-    with run.locked():
+    with locked(run):
         values.settle()
         if counting:
             choice = _choose_running(run)
@@ -114,7 +119,7 @@ def _choose_running(run: Run) -> Choice:
 
 
 def _need_choice(run: Run, choice: Choice) -> None:
-    from schoolctl.ecs_service.define.observe_cli import environment_option
+    from schoolctl.ecs_service.define.planning import environment_option
 
     if run.config.protected and not choice.is_made:
         option = environment_option(run)
@@ -150,7 +155,7 @@ def rollback(
         timeout_seconds=parse_timeout(timeout),
         fail_fast=_fail_fast(fail_fast, no_wait=no_wait),
     )
-    with run.locked():
+    with locked(run):
         service, running = _running(run)
         to = to or _unfinished(run, service)
         target, proven = _rollback_target(run, running, to)
@@ -204,9 +209,9 @@ def _unfinished(run: Run, service: ServiceState) -> int | None:
 
 def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:
     """Give where to go, and whether a rollout of it has completed before."""
-    from schoolctl.ecs_service.define.observe_task import TaskObservation
+    from schoolctl.ecs_service.define.observe import TaskObservation
     from schoolctl.ecs_service.define.target import Choice, revision_target
-    from schoolctl.ecs_service.rollout.observe_rollback import observe_target
+    from schoolctl.ecs_service.rollout.observe import observe_target
 
     if to is not None:
         revision, image_exists = TaskObservation(
@@ -260,3 +265,89 @@ def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
         run.reporter.result({"verdict": "started"}, [f"{name} is on its way to {runs}"])
         return
     run.reporter.result({}, [f"{name} runs {runs}: {outcome.rollout}"])
+
+
+_RECORDS = 20
+
+
+@app.command("wait", cls=Command)
+def wait(
+    context: typer.Context,
+    timeout: Timeout = TWENTY_MINUTES,
+    revision: Annotated[
+        int | None,
+        typer.Option("--revision", metavar="N", min=1, help="Only a rollout of this revision."),
+    ] = None,
+) -> None:
+    """Follow the rollout that is in progress, and give its verdict.
+
+    The verdict and the exit code are those that `deploy` would have given. With none in progress,
+    they are those of the last one; it is well once all its tasks are healthy.
+    """
+    from schoolctl.ecs_service.rollout.wait import rollout_in_question
+    from schoolctl.ecs_service.status.observe import need_service
+
+    run = Run.of(context)
+    seconds = parse_timeout(timeout)
+    records = run.clients.start(_records, run)
+    service = need_service(run.clients, run.config)
+    run.reporter.result(
+        {
+            "service": service.name,
+            "cluster": service.cluster,
+            "environment": run.config.environment,
+            "verdict": "failed",  # unless there is something to follow
+        }
+    )
+    found = rollout_in_question(service, records.result(), revision)
+    ref = found.deployment.task_definition
+    run.reporter.result(
+        {
+            "revision": str(ref),
+            "deployment_id": found.deployment.id,
+            "in_progress": found.moving,
+            "verdict": "not started",
+        }
+    )
+    if not found.moving:
+        run.reporter.note(f"no rollout of {service.name} is in progress; the last one was of {ref}")
+    outcome = run.carry_out(_plan(run, found, seconds))
+    if outcome is None:
+        raise AssertionError("a command that changes nothing has no dry run")
+    run.reporter.result({}, [f"{service.name} runs {ref}: {outcome.rollout}"])
+
+
+def _records(run: Run) -> list[ServiceDeploymentBrief]:
+    """Give ECS's own records of the newest rollouts; empty where they cannot be read."""
+    from schoolctl.aws.ecs.deployments import list_service_deployments, with_task_definitions
+    from schoolctl.base.errors import SchoolctlError
+
+    where = run.config.service
+    try:
+        listed = list_service_deployments(run.clients, where.cluster, where.name, limit=_RECORDS)
+        return with_task_definitions(run.clients, listed or [])
+    except SchoolctlError as error:
+        run.reporter.detail(f"{error.what}: {error.why}")
+        return []
+
+
+def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
+    from schoolctl.aws.ecs.services import describe_revision
+    from schoolctl.base.plan import Plan
+    from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
+
+    where, ref = run.config.service, found.deployment.task_definition
+    steps: tuple[Step, ...] = (
+        WaitForRollout(
+            where.cluster,
+            where.name,
+            seconds,
+            deployment=found.deployment,
+            healthy=not found.moving,
+        ),
+    )
+    # One that is decided by now may lack its mark, too: whoever began it was interrupted.
+    revision = describe_revision(run.clients, ref)
+    if revision is not None and (found.moving or revision.completed_at is None):
+        steps = (*steps, MarkCompleted(ref, again=revision.completed_at is not None))
+    return Plan(f"follow the rollout of {ref} on {where.name}", steps, quiet=True, watches=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from schoolctl.aws.ecs.changes import update_service
+from schoolctl.aws.ecs.deployments import stop_service_deployment
 from schoolctl.base.errors import SchoolctlError, UnavailableError, interrupted
 from schoolctl.base.text import count, duration
 from schoolctl.ecs_service.causes.observe import observe_failure
 from schoolctl.ecs_service.rollout import native as service_rollout
-from schoolctl.ecs_service.rollout.fail_fast import go_back
-from schoolctl.ecs_service.rollout.news import News
 from schoolctl.ecs_service.rollout.observe import RolloutObserver
-from schoolctl.ecs_service.rollout.progress import Look, heartbeat, progress
-from schoolctl.ecs_service.rollout.timing import Trace
+from schoolctl.ecs_service.rollout.progress import Look, Trace, heartbeat, progress
 from schoolctl.ecs_service.rollout.verdict import (
     VISIBLE_WITHIN_SECONDS,
     Completed,
@@ -29,11 +28,14 @@ from schoolctl.ecs_service.rollout.verdict import (
 from schoolctl.ecs_service.rollout.view import GOES_ON, document, failure, success
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from schoolctl.core.executor import Outcome, Tools
     from schoolctl.ecs_service.causes.failure import FailureReport
     from schoolctl.ecs_service.steps.service import WaitForRollout
-    from schoolctl.model.services import Deployment
+    from schoolctl.model.services import Deployment, ServiceState, TaskDefinitionRef
     from schoolctl.output.reporter import View
+
 
 _POLL_SECONDS = 1.5
 _HEARTBEAT_SECONDS = 30.0
@@ -59,6 +61,7 @@ def wait_for_rollout(step: WaitForRollout, tools: Tools, outcome: Outcome) -> st
     if started is None:
         raise AssertionError("the plan waits for a rollout before it starts one")
     outcome.deployment = started
+    outcome.goes_on = GOES_ON
     outcome.rollout = _Watch(step, tools, outcome, started).follow()
     return outcome.rollout
 
@@ -287,3 +290,67 @@ def _is_good(verdict: Verdict) -> bool:
     return isinstance(verdict, Completed) or (
         isinstance(verdict, ScaledToZero) and verdict.from_start
     )
+
+
+def go_back(
+    step: WaitForRollout,
+    tools: Tools,
+    started: Deployment,
+    *,
+    record_arn: str,
+    before: TaskDefinitionRef,
+) -> str:
+    """Stop the deployment, so that ECS goes back; where it cannot be told to, update the service.
+
+    Args:
+        step: which service.
+        tools: AWS, and where it is said.
+        started: the deployment to end.
+        record_arn: the ARN of its service deployment; empty where it is not known.
+        before: the revision that ran before it.
+
+    Returns:
+        What was done, as the end of a sentence.
+
+    Raises:
+        SchoolctlError: the service could not be brought back.
+    """
+    tools.confirm_locks()
+    if record_arn and _stop(tools, record_arn):
+        return "ECS was told to stop it and to go back"
+    if before == started.task_definition:
+        raise SchoolctlError(
+            "there is no other revision to go back to",
+            why=f"{before} ran before, too",
+            hint="stop its tasks: `schoolctl scale 0`",
+        )
+    update_service(tools.clients, step.cluster, step.service, {"taskDefinition": before.arn})
+    return f"the service was sent back to {before}"
+
+
+def _stop(tools: Tools, record_arn: str) -> bool:
+    try:
+        return stop_service_deployment(tools.clients, record_arn)
+    except SchoolctlError as error:
+        tools.reporter.detail(f"{error.what}: {error.why}")
+        return False
+
+
+class News:
+    """The events of a service from a time on, the oldest first."""
+
+    def __init__(self, since: datetime) -> None:
+        self._since = since
+        self._told: set[str] = set()
+
+    def tell(self, service: ServiceState | None, view: View) -> bool:
+        """Show the events that were not shown yet; says whether there were any."""
+        fresh = [
+            each
+            for each in reversed(service.events if service is not None else ())
+            if each.at >= self._since and each.id not in self._told
+        ]
+        for each in fresh:
+            self._told.add(each.id)
+            view.event(f"  {each.message}")
+        return bool(fresh)

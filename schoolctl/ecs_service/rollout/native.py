@@ -25,13 +25,14 @@ from schoolctl.ecs_service.rollout.verdict import (
     find,
     still_running,
 )
-from schoolctl.model.deployment_settings import enough_running, is_watched_on
 from schoolctl.model.deployments import (
     DeploymentStrategy,
     HookStatus,
     LifecycleStage,
     MonitorStatus,
     ServiceDeploymentStatus,
+    enough_running,
+    is_watched_on,
 )
 from schoolctl.model.services import RolloutState
 

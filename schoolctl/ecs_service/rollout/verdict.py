@@ -10,8 +10,13 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from schoolctl.model.deployment_settings import enough_running, rolls_back, strategy, too_many_stops
-from schoolctl.model.deployments import DeploymentStrategy
+from schoolctl.model.deployments import (
+    DeploymentStrategy,
+    enough_running,
+    rolls_back,
+    strategy,
+    too_many_stops,
+)
 from schoolctl.model.services import RolloutState
 
 if TYPE_CHECKING:

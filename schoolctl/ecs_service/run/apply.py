@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws.ecs.services import describe_revision
 from schoolctl.aws.ecs.tasks import describe_task, list_started, start_task, stop_task
@@ -19,18 +19,19 @@ from schoolctl.base.errors import (
     interrupted,
 )
 from schoolctl.base.text import duration
-from schoolctl.core.visible import until_visible
-from schoolctl.ecs_service.causes.diagnosis import diagnose
-from schoolctl.ecs_service.causes.failure import LOG_LINES
+from schoolctl.core.executor import until_visible
+from schoolctl.ecs_service.causes.failure import LOG_LINES, diagnose
 from schoolctl.ecs_service.causes.logs import container_names, log_place, moment, short_id
+from schoolctl.ecs_service.steps.tasks import OpenSession, RunTask
 
 if TYPE_CHECKING:
     from schoolctl.base.errors import InterruptedRunError
     from schoolctl.core.executor import Outcome, Tools
     from schoolctl.ecs_service.causes.logs import LogPlace
     from schoolctl.ecs_service.causes.reasons import Diagnosis
-    from schoolctl.ecs_service.steps.tasks import RunTask
+    from schoolctl.ecs_service.steps.tasks import AnyTaskStep
     from schoolctl.model.services import LogLine, Revision, Task, TaskDefinitionRef
+
 
 _POLL_SECONDS = 1.0
 # Lines are written before the task is told of as STOPPED, but CloudWatch may show them later.
@@ -340,3 +341,16 @@ class _OneOff:
             f"last log lines of task {short_id(self._task.id)}:",
             *(f"  | {each.message}" for each in self._lines[-LOG_LINES:]),
         )
+
+
+def apply(step: AnyTaskStep, tools: Tools, outcome: Outcome) -> str:
+    """Apply a step; gives what to say beside its description, or nothing."""
+    match step:
+        case RunTask():
+            return run_task(step, tools, outcome)
+        case OpenSession():
+            from schoolctl.ecs_service.run import session
+
+            return session.run_session(step, tools, outcome)
+        case _:
+            assert_never(step)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import DeclinedError, ExitCode, NotFoundError, SchoolctlError, UsageError
-from schoolctl.core.limits import parse_timeout
-from schoolctl.core.options import ChangingCommand
+from schoolctl.core.options import ChangingCommand, parse_timeout
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
     from schoolctl.config.models import Config
     from schoolctl.model.services import ServiceState, TaskDefinitionRef
+
 
 _REVISIONS = 30
 _HOUR = 3600.0
@@ -98,7 +98,7 @@ def leave(run: Run, exit_code: int, what: str) -> None:
 def _plan(
     run: Run, command: list[str], tag: str | None, revision: int | None, timeout_seconds: float
 ) -> Plan:
-    from schoolctl.ecs_service.run.run_task import plan_run
+    from schoolctl.ecs_service.run.rules import plan_run
 
     config = run.config
     service = _service(run.clients, config)
@@ -133,7 +133,7 @@ def _revision(
 ) -> TaskDefinitionRef:
     from schoolctl.aws.ecr import find_image, find_repository
     from schoolctl.aws.ecs.services import describe_revisions, list_revisions
-    from schoolctl.ecs_service.run.run_task import revision_of_image, running_revision
+    from schoolctl.ecs_service.run.rules import revision_of_image, running_revision
     from schoolctl.model.services import TaskDefinitionRef
 
     if revision is not None:
@@ -145,3 +145,64 @@ def _revision(
     refs = list_revisions(clients, config.task.family, limit=_REVISIONS)
     known = describe_revisions(clients, refs)
     return revision_of_image(known, tag, image.digest if image else None)
+
+
+@app.command(
+    "exec",
+    cls=ChangingCommand,
+    # What follows the first word belongs to COMMAND, options included, as with `docker exec`.
+    context_settings={"allow_interspersed_args": False},
+)
+def exec_(
+    context: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="What to run, else /bin/sh.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", metavar="ID", help="In this task; the first digits will do."),
+    ] = None,
+    container: Annotated[
+        str | None,
+        typer.Option("--container", metavar="NAME", help="In this container of the task."),
+    ] = None,
+) -> None:
+    """Open a shell in a running task, or run a command there.
+
+    It takes ECS Exec and the Session Manager plugin; what is missing of it is named with its cure.
+    The exit code is the plugin's, and 125 where nothing ran. `run` needs neither.
+    """
+    run = Run.of(context)
+    with its_own_exit_code(run):
+        outcome = run.carry_out(_plan_session(run, command or [], task, container))
+    if outcome is not None:
+        leave(run, outcome.exit_code or 0, "the session")
+
+
+def _plan_session(run: Run, command: list[str], task: str | None, container: str | None) -> Plan:
+    from schoolctl.aws.ecs.services import describe_revision, list_tasks
+    from schoolctl.aws.ecs.tasks import observe_agents
+    from schoolctl.ecs_service.run.rules import choose_task, plan_session
+    from schoolctl.ecs_service.run.session import find_plugin
+    from schoolctl.ecs_service.status.cli import task_prefix
+    from schoolctl.ecs_service.status.observe import need_service
+
+    find_plugin(run.services.environ)
+    prefix = task_prefix(task)
+    clients, where = run.clients, run.config.service
+    tasks = clients.start(list_tasks, clients, where.cluster, service=where.name)
+    service = need_service(clients, run.config)
+    chosen = choose_task(service, tasks.result(), prefix)
+    revision = clients.start(describe_revision, clients, chosen.task_definition)
+    agents = observe_agents(clients, where.cluster, chosen.arn)
+    found = revision.result()
+    name = container or run.config.task.container
+    run.reporter.result({"task": chosen.id, "container": name})
+    return plan_session(
+        service,
+        chosen,
+        agents,
+        found.definition if found is not None else {},
+        container=name,
+        command=command,
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, assert_never
 
+from schoolctl.aws import autoscaling as aws
 from schoolctl.aws.ecs.services import describe_service, list_tasks
-from schoolctl.aws.health import target_health
+from schoolctl.aws.elbv2 import target_health
 from schoolctl.aws.session.clients import answer_within
 from schoolctl.base.errors import (
     AccessDeniedError,
@@ -16,10 +17,10 @@ from schoolctl.base.errors import (
     interrupted,
 )
 from schoolctl.base.text import duration
-from schoolctl.ecs_service.causes.diagnosis import diagnose
-from schoolctl.ecs_service.causes.failure import tasks_of
+from schoolctl.core.executor import until_settled
+from schoolctl.ecs_service.causes.failure import diagnose, tasks_of
 from schoolctl.ecs_service.causes.observe import observe_failure
-from schoolctl.ecs_service.rollout.news import News
+from schoolctl.ecs_service.rollout.follow import News
 from schoolctl.ecs_service.rollout.verdict import VISIBLE_WITHIN_SECONDS
 from schoolctl.ecs_service.scale.rules import (
     count_failure,
@@ -28,17 +29,24 @@ from schoolctl.ecs_service.scale.rules import (
     count_stays,
     count_unseen,
 )
-from schoolctl.model.deployment_settings import too_many_stops
+from schoolctl.ecs_service.steps.scaling import (
+    DeregisterScalableTarget,
+    PutScalingPolicy,
+    RegisterScalableTarget,
+    WaitForCount,
+)
+from schoolctl.model.deployments import too_many_stops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.core.executor import Outcome, Tools
     from schoolctl.ecs_service.causes.failure import FailureReport
-    from schoolctl.ecs_service.steps.service import WaitForCount
+    from schoolctl.ecs_service.steps.scaling import AnyScalingStep
     from schoolctl.model.services import ServiceState
     from schoolctl.model.surroundings import TargetHealth
     from schoolctl.output.reporter import View
+
 
 _POLL_SECONDS = 1.5
 
@@ -199,3 +207,32 @@ class _Count:
             service_name=self._step.service,
             container=self._tools.config.task.container,
         )
+
+
+def apply(step: AnyScalingStep, tools: Tools, outcome: Outcome) -> str:
+    """Carry out a step; gives what to say beside its description, or nothing."""
+    clients, names = tools.clients, (step.cluster, step.service)
+    match step:
+        case RegisterScalableTarget():
+            limits = step.limits
+            until_settled(tools, lambda: aws.register_scalable_target(clients, *names, limits))
+            _started(tools, limits=asdict(limits))
+            return ""
+        case PutScalingPolicy():
+            policy = step.policy
+            until_settled(tools, lambda: aws.put_scaling_policy(clients, *names, policy))
+            _started(tools, policies=dict(step.targets))
+            return ""
+        case DeregisterScalableTarget():
+            there = until_settled(tools, lambda: aws.deregister_scalable_target(clients, *names))
+            _started(tools, limits=None, policies={})
+            return "" if there else "it was ended already"
+        case WaitForCount():
+            return wait_for_count(step, tools, outcome)
+        case _:
+            assert_never(step)
+
+
+def _started(tools: Tools, **known: object) -> None:
+    """Put into the document what is so from here on, even where a later step fails."""
+    tools.reporter.result({"verdict": "started", **known})

@@ -20,15 +20,14 @@ from schoolctl.ecs_service.steps.scaling import (
     goal,
 )
 from schoolctl.ecs_service.steps.service import UpdateService
-from schoolctl.model.scaling import Metric, ScalingPolicy, ScalingRange
+from schoolctl.model.services import Metric, ScalingPolicy, ScalingRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schoolctl.base.plan import Step
     from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.model.scaling import AutoScaling
-    from schoolctl.model.services import ServiceState
+    from schoolctl.model.services import AutoScaling, ServiceState
     from schoolctl.model.surroundings import TargetGroup
 
 POLICY_NAMES: Final = {Metric.CPU: "schoolctl-cpu", Metric.REQUESTS: "schoolctl-requests"}

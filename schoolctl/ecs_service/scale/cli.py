@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.core.limits import parse_timeout
-from schoolctl.core.options import TWENTY_MINUTES, LockingCommand, NoWait, Timeout
+from schoolctl.core.locking import locked
+from schoolctl.core.options import TWENTY_MINUTES, LockingCommand, NoWait, Timeout, parse_timeout
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from schoolctl.config.models import Config
     from schoolctl.ecs_service.define.plan import DeployOptions
     from schoolctl.ecs_service.scale.auto_scaling import Wanted
-    from schoolctl.model.scaling import ScalingRange
-    from schoolctl.model.services import ServiceState
+    from schoolctl.model.services import ScalingRange, ServiceState
     from schoolctl.model.surroundings import TargetGroup
 
 app = typer.Typer(rich_markup_mode=None)
@@ -82,7 +81,7 @@ def scale(  # noqa: PLR0917  # each is an option
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
     wanted = Wanted(number, minimum, maximum, cpu, requests, no_auto)
     check_wanted(wanted)
-    with run.locked():
+    with locked(run):
         change = _plan_all if wanted.changes_auto_scaling else _plan_count
         planned = change(run, wanted, options)
         outcome = run.carry_out(planned.plan)
@@ -111,7 +110,7 @@ def restart(
 
     run = Run.of(context)
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
-    with run.locked():
+    with locked(run):
         service = _service(run)
         revision = describe_revision(run.clients, service.task_definition)
         plan = plan_restart(service, revision, options, run.clock.now())
@@ -190,7 +189,7 @@ def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:
 
 def _service(run: Run) -> ServiceState:
     from schoolctl.ecs_service.define.plan import usable
-    from schoolctl.ecs_service.status.observe_status import need_service
+    from schoolctl.ecs_service.status.observe import need_service
 
     service = usable(need_service(run.clients, run.config), run.config)
     if service is None:

@@ -14,12 +14,8 @@ from schoolctl.base.errors import (
 from schoolctl.base.plan import Plan
 from schoolctl.base.text import ago, count, duration
 from schoolctl.ecs_service.define.plan import in_progress
-from schoolctl.ecs_service.steps.service import (
-    MarkCompleted,
-    UpdateService,
-    WaitForCount,
-    WaitForRollout,
-)
+from schoolctl.ecs_service.steps.scaling import WaitForCount
+from schoolctl.ecs_service.steps.service import MarkCompleted, UpdateService, WaitForRollout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +24,7 @@ if TYPE_CHECKING:
     from schoolctl.base.plan import Step
     from schoolctl.ecs_service.causes.failure import FailureReport
     from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.model.scaling import ScalingRange
-    from schoolctl.model.services import Revision, ServiceState
+    from schoolctl.model.services import Revision, ScalingRange, ServiceState
     from schoolctl.model.surroundings import TargetHealth
 
 _SERVED = {"healthy", "unused"}

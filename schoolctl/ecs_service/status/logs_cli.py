@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from schoolctl.aws.service_log import ServiceLog
+    from schoolctl.aws.logs import ServiceLog
     from schoolctl.ecs_service.causes.logs import LogPlace
     from schoolctl.model.services import LogLine
 
@@ -63,8 +63,8 @@ def logs(
     says otherwise. With -f and --json, each line is a JSON line.
     """
     from schoolctl.ecs_service.causes.logs import parse_since
-    from schoolctl.ecs_service.status.observe_status import observe_log_places
-    from schoolctl.ecs_service.status.tasks_cli import task_prefix
+    from schoolctl.ecs_service.status.cli import task_prefix
+    from schoolctl.ecs_service.status.observe import observe_log_places
 
     run = Run.of(context)
     begin = parse_since(since, run.clock.now()) if since is not None else None
@@ -148,7 +148,7 @@ class _Reading:
         return log, lines
 
     def _open(self, begin: datetime) -> ServiceLog:
-        from schoolctl.aws.service_log import ServiceLog
+        from schoolctl.aws.logs import ServiceLog
 
         return ServiceLog(self.run.clients, self.places, begin, task_prefix=self.prefix)
 

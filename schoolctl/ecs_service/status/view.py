@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.base.text import ago, aligned, iso, zoned_time
+from schoolctl.base.text import ago, aligned, exact_time, iso, zoned_time
 from schoolctl.core.lock_rules import about
-from schoolctl.ecs_service.causes.diagnosis import diagnose_target
+from schoolctl.ecs_service.causes.failure import (
+    culprit,
+    diagnose,
+    diagnose_event,
+    diagnose_target,
+    is_vague,
+)
+from schoolctl.ecs_service.causes.logs import short_id
 from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
 from schoolctl.ecs_service.define.target import BY_TAG, COMMIT_TAG, TAG_TAG
-from schoolctl.ecs_service.status.task_list import (
-    COLUMNS,
-    event_document,
-    event_lines,
-    task_document,
-    task_row,
-)
 from schoolctl.model.images import ImageRef
 from schoolctl.model.services import RolloutState
 
@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 
     from schoolctl.core.lock_rules import Found
     from schoolctl.model.images import Digest
-    from schoolctl.model.scaling import ScalingRange
-    from schoolctl.model.services import Deployment, Revision, ServiceState, Task
+    from schoolctl.model.services import (
+        Deployment,
+        Revision,
+        ScalingRange,
+        ServiceEvent,
+        ServiceState,
+        Task,
+    )
     from schoolctl.model.surroundings import TargetHealth
     from schoolctl.params.freshness import Freshness
+
 
 _EVENTS = 5
 
@@ -263,4 +270,106 @@ def _target_document(target: TargetHealth) -> Mapping[str, object]:
         "state": target.state,
         "reason": target.reason,
         "description": target.description,
+    }
+
+
+COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
+STOPPED_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
+
+
+def in_order(tasks: Sequence[Task]) -> list[Task]:
+    """Give tasks in the order of their beginning, those that have not begun at the end."""
+    return sorted(tasks, key=lambda each: (each.created_at is None, str(each.created_at), each.id))
+
+
+def task_row(task: Task, container: str, now: datetime, *, stopped: bool) -> list[str]:
+    """Give the cells of a task under `COLUMNS`, or with `stopped` under `STOPPED_COLUMNS`."""
+    name = [short_id(task.id), str(task.task_definition), task_state(task)]
+    started = ago(task.started_at, now) if task.started_at else "-"
+    if not stopped:
+        health = (task.health or "UNKNOWN").lower()
+        return [*name, health, task.zone or "-", task.address or "-", started]
+    is_over = task.last_status == "STOPPED"
+    ended = ago(task.stopped_at, now) if task.stopped_at else "-"
+    return [*name, started, ended, stop_text(task, container) if is_over else "-"]
+
+
+def task_state(task: Task) -> str:
+    """Give a task's state in small letters, and whether it is being stopped."""
+    state = task.last_status.lower()
+    going = task.desired_status == "STOPPED" and task.last_status != "STOPPED"
+    return f"{state}, stopping" if going else state
+
+
+def stop_text(task: Task, container: str) -> str:
+    """Say why a task stopped: our words for it, then of ECS's own what they leave out."""
+    guilty = culprit(task, container)
+    cause = diagnose(task, container=container)
+    told = cause.cause if cause.known else ""
+    reason = task.stopped_reason
+    said = reason if told else ": ".join(filter(None, (task.stop_code, reason)))
+    if told and (reason in told or is_vague(task)):
+        said = ""
+    code = ""
+    if guilty is not None and guilty.exit_code is not None:
+        code = f"exit code {guilty.exit_code}"
+        code = "" if code in told else f"container {guilty.name}: {code}"
+    own = guilty.reason if guilty else ""
+    return "; ".join(filter(None, (told, said, code, own))) or "no reason given"
+
+
+def task_document(task: Task, container: str) -> dict[str, object]:
+    """Give a task for JSON; the last fields are None while it runs."""
+    is_over = task.last_status == "STOPPED"
+    cause = diagnose(task, container=container) if is_over else None
+    return {
+        "id": task.id,
+        "revision": str(task.task_definition),
+        "last_status": task.last_status,
+        "desired_status": task.desired_status,
+        "health": task.health,
+        "zone": task.zone or None,
+        "address": task.address or None,
+        "deployment_id": task.started_by or None,
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "stopped_at": iso(task.stopped_at),
+        "containers": [
+            {
+                "name": each.name,
+                "status": each.status,
+                "image": each.image,
+                "digest": str(each.image_digest) if each.image_digest else None,
+                "exit_code": each.exit_code,
+                "reason": each.reason or None,
+            }
+            for each in task.containers
+        ],
+        "stop_code": task.stop_code or None,
+        "stopped_reason": task.stopped_reason or None,
+        "cause": cause.cause if cause else None,
+        "fix": (cause.fix or None) if cause else None,
+    }
+
+
+def event_lines(event: ServiceEvent) -> list[str]:
+    """Give an event for people; one that means trouble has a mark, and its meaning below it."""
+    found = diagnose_event(event.message)
+    line = f"{exact_time(event.at)}  {'!' if found else ' '} {event.message}"
+    if found is None:
+        return [line]
+    indent = " " * (line.index(event.message))
+    return [line, f"{indent}{found.cause}: {found.fix}"]
+
+
+def event_document(event: ServiceEvent) -> dict[str, object]:
+    """Give an event for JSON."""
+    found = diagnose_event(event.message)
+    return {
+        "at": iso(event.at),
+        "id": event.id,
+        "message": event.message,
+        "trouble": found is not None,
+        "cause": found.cause if found else None,
+        "fix": found.fix if found else None,
     }

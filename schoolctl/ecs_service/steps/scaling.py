@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import ScalingStep
-from schoolctl.model.scaling import Metric
+from schoolctl.base.plan import Step
+from schoolctl.base.text import count
+from schoolctl.model.services import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.model.scaling import ScalingPolicy, ScalingRange
+    from schoolctl.model.services import ScalingPolicy, ScalingRange
 
 
 def goal(policy: ScalingPolicy) -> str:
@@ -24,7 +25,7 @@ def goal(policy: ScalingPolicy) -> str:
 
 
 @dataclass(frozen=True)
-class RegisterScalableTarget(ScalingStep):
+class RegisterScalableTarget(Step):
     """Have auto scaling keep the count between two limits."""
 
     cluster: str
@@ -40,7 +41,7 @@ class RegisterScalableTarget(ScalingStep):
 
 
 @dataclass(frozen=True)
-class PutScalingPolicy(ScalingStep):
+class PutScalingPolicy(Step):
     """Have auto scaling keep a metric near its target."""
 
     cluster: str
@@ -58,7 +59,7 @@ class PutScalingPolicy(ScalingStep):
 
 
 @dataclass(frozen=True)
-class DeregisterScalableTarget(ScalingStep):
+class DeregisterScalableTarget(Step):
     """End auto scaling of the count; AWS deletes policies and scheduled actions with it."""
 
     cluster: str
@@ -73,4 +74,26 @@ class DeregisterScalableTarget(ScalingStep):
         return f"end auto scaling of {self.cluster}/{self.service}{gone}"
 
 
-AnyScalingStep = RegisterScalableTarget | PutScalingPolicy | DeregisterScalableTarget
+@dataclass(frozen=True)
+class WaitForCount(Step):
+    """Wait until a service runs just so many tasks, and its load balancer finds them healthy."""
+
+    watches = True
+
+    cluster: str
+    service: str
+    count: int
+    timeout_seconds: float
+    undo: str = ""
+    """The command that takes the count back, such as `scale 2 --min 2`; empty where this run
+    does not change it."""
+
+    def describe(self) -> str:
+        """Say what the step does, in the imperative."""
+        verb = "runs" if self.count == 1 else "run"
+        return (
+            f"wait until {count(self.count, 'task')} {verb} (at most {self.timeout_seconds:.0f} s)"
+        )
+
+
+AnyScalingStep = RegisterScalableTarget | PutScalingPolicy | DeregisterScalableTarget | WaitForCount

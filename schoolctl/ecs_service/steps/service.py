@@ -5,27 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import ServiceStep, Watching
+from schoolctl.base.plan import Step
 from schoolctl.base.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.model.services import Deployment, TaskDefinitionRef
+    from schoolctl.model.services import Deployment, Registered, TaskDefinitionRef
 
 
 @dataclass(frozen=True)
-class Registered:
-    """Placeholder for the revision that this plan registers."""
-
-    family: str
-
-    def __str__(self) -> str:
-        return f"the new revision of {self.family}"
-
-
-@dataclass(frozen=True)
-class CreateLogGroup(ServiceStep):
+class CreateLogGroup(Step):
     """Create a CloudWatch log group that the task definition names."""
 
     name: str
@@ -36,7 +26,7 @@ class CreateLogGroup(ServiceStep):
 
 
 @dataclass(frozen=True)
-class RegisterTaskDefinition(ServiceStep):
+class RegisterTaskDefinition(Step):
     """Register a revision. `definition` is the RegisterTaskDefinition request without tags."""
 
     family: str
@@ -54,7 +44,7 @@ class RegisterTaskDefinition(ServiceStep):
 
 
 @dataclass(frozen=True)
-class CreateService(ServiceStep):
+class CreateService(Step):
     """Create the ECS service. `request` is the CreateService request without task definition."""
 
     cluster: str
@@ -72,7 +62,7 @@ class CreateService(ServiceStep):
 
 
 @dataclass(frozen=True)
-class UpdateService(ServiceStep):
+class UpdateService(Step):
     """Point the service at a revision, and change its settings where they differ."""
 
     cluster: str
@@ -102,7 +92,7 @@ class UpdateService(ServiceStep):
 
 
 @dataclass(frozen=True)
-class StopDeployment(ServiceStep):
+class StopDeployment(Step):
     """Stop the deployment that is in progress, so that another may begin."""
 
     cluster: str
@@ -116,8 +106,11 @@ class StopDeployment(ServiceStep):
 
 
 @dataclass(frozen=True)
-class WaitForRollout(ServiceStep, Watching):
+class WaitForRollout(Step):
     """Follow a deployment until it is decided: the one that this plan started, or `deployment`."""
+
+    watches = True
+    decides = True
 
     cluster: str
     service: str
@@ -138,28 +131,10 @@ class WaitForRollout(ServiceStep, Watching):
 
 
 @dataclass(frozen=True)
-class WaitForCount(ServiceStep, Watching):
-    """Wait until a service runs just so many tasks, and its load balancer finds them healthy."""
-
-    cluster: str
-    service: str
-    count: int
-    timeout_seconds: float
-    undo: str = ""
-    """The command that takes the count back, such as `scale 2 --min 2`; empty where this run
-    does not change it."""
-
-    def describe(self) -> str:
-        """Say what the step does, in the imperative."""
-        verb = "runs" if self.count == 1 else "run"
-        return (
-            f"wait until {count(self.count, 'task')} {verb} (at most {self.timeout_seconds:.0f} s)"
-        )
-
-
-@dataclass(frozen=True)
-class MarkCompleted(ServiceStep, Watching):
+class MarkCompleted(Step):
     """Note on the revision that its rollout completed, for a later rollback to find."""
+
+    watches = True
 
     task_definition: TaskDefinitionRef | Registered
     again: bool = False
@@ -177,6 +152,5 @@ AnyServiceStep = (
     | UpdateService
     | StopDeployment
     | WaitForRollout
-    | WaitForCount
     | MarkCompleted
 )

@@ -6,17 +6,16 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import TaskStep
+from schoolctl.base.plan import Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.ecs_service.steps.service import Registered
-    from schoolctl.model.services import TaskDefinitionRef
+    from schoolctl.model.services import Registered, TaskDefinitionRef
 
 
 @dataclass(frozen=True)
-class RunTask(TaskStep):
+class RunTask(Step):
     """Run a command as a one-off task, show its log and take its exit code."""
 
     cluster: str
@@ -44,7 +43,7 @@ class RunTask(TaskStep):
 
 
 @dataclass(frozen=True)
-class OpenSession(TaskStep):
+class OpenSession(Step):
     """Open a session in a running container, and hand the terminal over to it."""
 
     cluster: str

@@ -8,13 +8,20 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import ecr
+from schoolctl.aws.ecr_images import read_scan
 from schoolctl.aws.session.denials import denied_action
-from schoolctl.base.errors import EngineError, NotFoundError, SchoolctlError
+from schoolctl.base.errors import (
+    EngineError,
+    NotFoundError,
+    SchoolctlError,
+    TimedOutError,
+    UnknownOperationError,
+)
 from schoolctl.base.text import count, size
 from schoolctl.docker import login as dockerlogin
 from schoolctl.docker.context import read_context
 from schoolctl.docker.login import find_login_place
-from schoolctl.images.push.observe_refusal import observe_refusal
+from schoolctl.images.push.observe import observe_refusal
 from schoolctl.images.push.refusal import explain, is_refusal
 from schoolctl.images.push.release import FINGERPRINT
 from schoolctl.images.push.steps import (
@@ -37,8 +44,9 @@ if TYPE_CHECKING:
     from schoolctl.images.push.steps import (
         AnyImageStep,
     )
-    from schoolctl.model.images import Digest, ImageRef
+    from schoolctl.model.images import Digest, ImageRef, Scan, Severity
     from schoolctl.output.reporter import View
+
 
 _STEP_WIDTH = 100
 # `Step 3/8 : RUN ...` of the classic builder, `#7 [build 2/4] RUN ...` of BuildKit.
@@ -57,9 +65,7 @@ def apply(step: AnyImageStep, tools: Tools, outcome: Outcome) -> str:
         case CopyImage():
             return copy(step, tools, outcome)
         case ReadScan():
-            from schoolctl.images.push import scan
-
-            return scan.read(step, tools, outcome)
+            return read(step, tools, outcome)
         case PullImage():
             return pull(step, tools)
         case StoreLogin():
@@ -164,7 +170,7 @@ def _explain(error: EngineError, image: ImageRef, tools: Tools) -> EngineError:
 
 def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:
     """Copy an image between repositories; done only when ECR names its digest."""
-    from schoolctl.docker.registry_copy import Place, copy_image
+    from schoolctl.docker.registry import Place, copy_image
 
     digest = step.source.digest
     if digest is None:
@@ -257,3 +263,72 @@ def store_login(step: StoreLogin, tools: Tools) -> str:
     place = find_login_place(step.login.registry, tools.environ)
     dockerlogin.store_login(step.login, place, tools.environ)
     return ""
+
+
+_POLL_SECONDS = 2.0
+_TO_BEGIN_SECONDS = 6.0
+"""A scan on push is known to ECR a moment after the push."""
+
+
+def read(step: ReadScan, tools: Tools, outcome: Outcome) -> str:
+    """Tell what the scan found; where nothing was to fail, nothing of it is an error."""
+    digest = step.digest or outcome.pushed
+    if digest is None:
+        raise AssertionError("a scan is of an image that was pushed")
+    try:
+        scan = _wait(step, digest, tools)
+    except UnknownOperationError:
+        if step.fail_on is not None:
+            raise
+        return "not known: what answers knows no scans"  # a local AWS; nobody need be warned
+    except SchoolctlError as error:
+        if step.fail_on is not None:
+            raise
+        tools.reporter.warn(f"what ECR's scan found is not known: {error.what} ({error.why})")
+        return "not known"
+    outcome.scan = scan
+    if step.fail_on is not None:
+        _judge(scan, step.fail_on, digest, step)
+    if scan.is_under_way:
+        tools.reporter.note("ECR is still scanning the image: the same push with --fail-on waits")
+        return "not known yet"
+    for line in scan.worst:
+        tools.reporter.note(f"  {line}")
+    return scan.summary() if scan.is_done else scan.why_without_result
+
+
+def _wait(step: ReadScan, digest: Digest, tools: Tools) -> Scan:
+    begun = tools.clock.monotonic()
+    while True:
+        scan = read_scan(tools.clients, step.repository, digest)
+        passed = tools.clock.monotonic() - begun
+        limit = step.timeout_seconds
+        if not scan.status:
+            limit = min(limit, _TO_BEGIN_SECONDS)
+        if not (scan.is_under_way or not scan.status) or passed >= limit:
+            return scan
+        tools.clock.sleep(min(_POLL_SECONDS, limit - passed))
+
+
+def _judge(scan: Scan, limit: Severity, digest: Digest, step: ReadScan) -> None:
+    what = f"image {digest.short} of {step.repository}"
+    stays = "the image is in the repository, and nothing was deployed"
+    if scan.is_under_way:
+        raise TimedOutError(
+            f"ECR is still scanning {what} after {step.timeout_seconds:.0f} s",
+            why=stays,
+            hint="run it again: what is pushed is not pushed twice; --scan-wait waits longer",
+        )
+    if not scan.is_done:
+        raise SchoolctlError(
+            f"ECR's scan says nothing of {what}, and --fail-on {limit} asks for it",
+            why=scan.why_without_result,
+            hint="`schoolctl repo show` tells whether the repository scans on push",
+        )
+    found = scan.too_bad(limit)
+    if found:
+        raise SchoolctlError(
+            f"ECR's scan of {what} has {count(found, 'finding')} that are {limit} or worse",
+            why="\n".join((f"{scan.summary()}; {stays}", *scan.worst)),
+            hint="take a newer base image or library, and push that under a new tag",
+        )

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schoolctl.core.options import ChangingCommand
 from schoolctl.core.run import Run
 from schoolctl.docker.builder import BuilderChoice
-from schoolctl.model.scan import Severity
+from schoolctl.images.push.project import scan_document
+from schoolctl.model.images import Severity
+
+if TYPE_CHECKING:
+    from schoolctl.core.executor import Outcome
+    from schoolctl.images.push.promote import TestedImage
+    from schoolctl.images.push.rules import ScanWish
+    from schoolctl.model.images import ImageRef
+
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -54,7 +63,7 @@ def build(
 ) -> None:
     """Build the image for the platform that the tasks run on."""
     from schoolctl.images.push import project as releases
-    from schoolctl.images.push.push import plan_build
+    from schoolctl.images.push.rules import plan_build
 
     run = Run.of(context)
     if list_context:
@@ -106,14 +115,13 @@ def push(  # noqa: PLR0917  # an option each
 
     from schoolctl.images.push import project as releases
     from schoolctl.images.push.observe import PushObservation
-    from schoolctl.images.push.push import ScanWish, is_pushed, plan_push, plan_pushed
+    from schoolctl.images.push.rules import ScanWish, is_pushed, plan_push, plan_pushed
     from schoolctl.model.images import parse_tag
 
     run = Run.of(context)
     wish = ScanWish(fail_on, scan_wait)
     if from_environment is not None:
         from schoolctl.base.errors import UsageError
-        from schoolctl.images.push.promote_cli import promote
 
         if secret or allow_stale_lock:
             raise UsageError(
@@ -193,3 +201,141 @@ def pull(
     outcome = run.carry_out(Plan(f"pull {image}", (PullImage(image),), quiet=True, local=True))
     if outcome is not None:
         run.reporter.result({"image": str(image), "digest": str(found.digest)}, [str(image)])
+
+
+def promote(
+    run: Run, environment: str, tag: str | None, *, create_repo: bool, wish: ScanWish
+) -> None:
+    """Copy the image with `tag` from `environment` to the chosen environment."""
+    from schoolctl.aws.ecr import authorization, find_manifest, find_repository, no_repository
+    from schoolctl.base.errors import UsageError
+    from schoolctl.images.push.observe import observe_tested
+    from schoolctl.images.push.promote import plan_promotion
+    from schoolctl.model.images import RepositoryUri
+
+    config = run.config
+    if environment == config.environment:
+        raise UsageError(
+            f"--from names {environment}, the environment that is pushed to",
+            hint="name the environment that the image was tested in, and with --env the other",
+        )
+    tag = _tag(run, tag)
+    name = config.image.repository
+    asked = run.clients.start(find_repository, run.clients, config)
+    tagged = run.clients.start(find_manifest, run.clients, name, tag=tag)
+    source_config, source_clients = run.clients_of(environment)
+    tested = observe_tested(source_clients, source_config, tag, platform=config.image.platform)
+    repository, there = asked.result(), tagged.result()
+    if repository is None and not create_repo:
+        raise no_repository(name, run.clients.region)
+    uri = repository.uri if repository else None
+    uri = uri or RepositoryUri(authorization(run.clients, config).registry, name)
+    _check(run, tested)
+    plan = plan_promotion(
+        tested,
+        uri.tagged(tag),
+        there.digest if there else None,
+        create_repository=repository is None,
+        wish=replace(wish, scans_on_push=repository is None or repository.scan_on_push),
+    )
+    outcome = run.carry_out(plan)
+    if outcome is not None:
+        _report(run, tested, uri.tagged(tag), outcome)
+
+
+def _tag(run: Run, tag: str | None) -> str:
+    """Give the tag that was asked for, else the commit that is checked out."""
+    from schoolctl.base.errors import UsageError
+    from schoolctl.images.push.git import read_source
+    from schoolctl.model.images import Source, parse_tag
+
+    if tag is not None:
+        return parse_tag(tag)
+    resolved = run.resolved
+    root, dockerfile = resolved.context_path, resolved.dockerfile_path
+    source = read_source(root, [root, dockerfile], run.services.environ)
+    if isinstance(source, Source) and not source.changed:
+        return source.short
+    raise UsageError(
+        "no tag was given, and the files here are not those of a commit",
+        hint="say which image it is with --tag; `schoolctl images list` shows those there are",
+    )
+
+
+def _check(run: Run, tested: TestedImage) -> None:
+    from schoolctl.images.push.git import is_on_branch
+    from schoolctl.images.push.promote import Wanted, check_tested
+    from schoolctl.model.images import NoSource
+
+    config = run.config
+    on_branch: bool | NoSource | None = None
+    commit = tested.revision.partition("-")[0]
+    if config.git.branch is not None and commit:
+        on_branch = is_on_branch(
+            run.resolved.context_path, commit, config.git.branch, run.services.environ
+        )
+    unknown = on_branch if isinstance(on_branch, NoSource) else None
+    check_tested(
+        tested,
+        Wanted(config.environment, config.image.platform, config.git.branch, config.git.clean),
+        on_branch=on_branch if isinstance(on_branch, bool) else None,
+        reason=f"git cannot tell whether it has commit {commit}: {unknown.reason}"
+        if unknown
+        else "",
+    )
+
+
+def _report(run: Run, tested: TestedImage, image: ImageRef, outcome: Outcome) -> None:
+    digest = tested.reference.digest
+    if digest is None:
+        raise AssertionError("a tested image has a digest")
+    reference = image.repository.at(digest)
+    run.reporter.result(
+        {
+            "image": str(image),
+            "tag": image.tag,
+            "from": tested.environment,
+            "source": str(tested.reference),
+            "commit": tested.revision or None,
+            "digest": str(digest),
+            "reference": str(reference),
+            "pushed": outcome.pushed is not None,
+            "sent_bytes": outcome.sent_bytes,
+            "scan": scan_document(outcome),
+        },
+        [str(image), str(reference)],
+    )
+
+
+@app.command("login", cls=ChangingCommand)
+def login(context: typer.Context) -> None:
+    """Log Docker in to ECR, for pushes by hand."""
+    from schoolctl.aws.ecr import authorization
+    from schoolctl.base.plan import Plan
+    from schoolctl.base.text import duration, iso, local_time
+    from schoolctl.docker.login import find_login_place
+    from schoolctl.images.push.steps import StoreLogin
+
+    run = Run.of(context)
+    token = authorization(run.clients, run.config)
+    place = find_login_place(token.registry, run.services.environ)
+    nothing = f"nothing to do: Docker asks {place} for {token.registry}, which gets its own tokens"
+    steps = () if place.needs_no_login else (StoreLogin(token, str(place)),)
+    plan = Plan(f"log in to {token.registry}", steps, nothing=nothing, quiet=True, local=True)
+    outcome = run.carry_out(plan)
+    if outcome is None:
+        return
+    left = (token.expires_at - run.clock.now()).total_seconds()
+    document = {"registry": token.registry, "stored_in": str(place), "stored": bool(steps)}
+    if not steps:
+        run.reporter.result(document)
+        return
+    if not place.helper:
+        run.reporter.note(
+            "the file holds the token as it is: `credsStore` in it names a safer place"
+        )
+    until = f"{local_time(token.expires_at)} (for {duration(left)})"
+    run.reporter.result(
+        {**document, "expires_at": iso(token.expires_at)},
+        [f"logged in to {token.registry} until {until}"],
+    )

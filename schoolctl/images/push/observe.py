@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from schoolctl.aws.ecr import authorization, find_manifest, find_repository, no_repository
-from schoolctl.base.errors import SchoolctlError
-from schoolctl.images.push.image_labels import manifest_labels
-from schoolctl.images.push.push import TaggedImage
-from schoolctl.images.push.refusal import check_registry
+from schoolctl.aws.ecr import (
+    authorization,
+    find_manifest,
+    find_repository,
+    need_repository,
+    no_repository,
+)
+from schoolctl.aws.session.errors import translated
+from schoolctl.base.errors import AccessDeniedError, NotFoundError, SchoolctlError
+from schoolctl.docker.registry import labels_of, platform_of, read_config
+from schoolctl.images.push.promote import TestedImage
+from schoolctl.images.push.refusal import Facts, check_registry
 from schoolctl.images.push.release import FINGERPRINT
+from schoolctl.images.push.rules import TaggedImage
 from schoolctl.model.images import RepositoryUri
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Future
 
     from schoolctl.aws.ecr import Manifest
     from schoolctl.aws.session.clients import Clients
     from schoolctl.config.models import Config
+    from schoolctl.model.images import Digest, RegistryLogin, Repository
 
 
 class PushObservation:
@@ -80,3 +91,154 @@ class PushObservation:
         except SchoolctlError as error:
             return TaggedImage(manifest.digest, None, unread=f"{error.what} ({error.why})")
         return TaggedImage(manifest.digest, labels.get(FINGERPRINT))
+
+
+def observe_tested(clients: Clients, config: Config, tag: str, *, platform: str) -> TestedImage:
+    """Give the image that has `tag` in an environment's repository.
+
+    Args:
+        clients: of the environment that has the image.
+        config: of the same.
+        tag: the image's.
+        platform: what it has to run on; of an index, that image is looked into.
+
+    Raises:
+        NotFoundError: there is no such repository, or no such image in it.
+
+    Source: ECR DescribeRepositories, BatchGetImage; the registry's blobs.
+    """
+    waiting = clients.start(authorization, clients, config)
+    asked = clients.start(find_manifest, clients, config.image.repository, tag=tag)
+    repository = need_repository(clients, config)
+    manifest = asked.result()
+    if manifest is None:
+        raise NotFoundError(
+            f"image {tag} is not in repository {repository.name} of environment"
+            f" {config.environment}",
+            why=f"ECR has no such image ({clients.region})",
+            hint=f"`schoolctl images list --env {config.environment}` shows those there are",
+        )
+    found = manifest_config(
+        clients,
+        repository.uri,
+        manifest,
+        login=waiting.result(),
+        architecture=platform.split("/")[1],
+    )
+    listed = tuple(
+        platform_of(each.get("platform") or {}) for each in manifest.content.get("manifests", ())
+    )
+    own = platform_of(found) if found is not None else ""
+    return TestedImage(
+        repository.uri.at(manifest.digest),
+        config.environment,
+        listed or ((own,) if own else ()),
+        labels_of(found) if found is not None else {},
+    )
+
+
+_NO_LAYER = f"sha256:{'0' * 64}"
+
+
+def observe_refusal(clients: Clients, repository: RepositoryUri, said: str) -> Facts:
+    """Ask as the same user for what an upload needs; an upload that is begun and left is nothing.
+
+    Source: ECR BatchCheckLayerAvailability, InitiateLayerUpload, GetRepositoryPolicy.
+    """
+    return Facts(
+        said,
+        repository.registry,
+        authorization(clients).registry,
+        _denied(clients, repository.name),
+        _policy(clients, repository.name),
+    )
+
+
+def _denied(clients: Clients, name: str) -> tuple[str, str] | None:
+    try:
+        with translated(f"upload to {name}"):
+            clients.ecr.batch_check_layer_availability(
+                repositoryName=name, layerDigests=[_NO_LAYER]
+            )
+        with translated(f"upload to {name}"):
+            clients.ecr.initiate_layer_upload(repositoryName=name)
+    except AccessDeniedError as error:
+        return error.why, error.hint
+    except SchoolctlError:
+        return None  # whatever it is, it is no refusal
+    return None
+
+
+def _policy(clients: Clients, name: str) -> str:
+    with suppress(SchoolctlError), translated(f"read the policy of {name}"):
+        return clients.ecr.get_repository_policy(repositoryName=name).get("policyText", "")
+    return ""
+
+
+def image_labels(
+    clients: Clients,
+    repository: Repository,
+    digest: Digest,
+    *,
+    login: RegistryLogin | None = None,
+    architecture: str = "amd64",
+) -> Mapping[str, str]:
+    """Give the labels of an image; empty where it has none, or is gone.
+
+    Args:
+        clients: AWS.
+        repository: where the image is; its URI names the registry that is asked.
+        digest: of an image, or of an index: then its image for `architecture` is read.
+        login: for the registry; got from ECR where it is not at hand.
+        architecture: as in `linux/ARCHITECTURE`.
+
+    Raises:
+        SchoolctlError: ECR or the registry refuses; whoever wants the labels for show only
+            makes a warning of it.
+    """
+    waiting = None if login else clients.start(authorization, clients)
+    manifest = find_manifest(clients, repository.name, digest=digest)
+    if manifest is None:
+        return {}
+    login = waiting.result() if waiting is not None else login
+    if login is None:
+        raise AssertionError("a login is either handed in or got")
+    return manifest_labels(
+        clients, repository.uri, manifest, login=login, architecture=architecture
+    )
+
+
+def manifest_labels(
+    clients: Clients,
+    repository: RepositoryUri,
+    manifest: Manifest,
+    *,
+    login: RegistryLogin,
+    architecture: str,
+) -> Mapping[str, str]:
+    """Give the labels of the image that a manifest, already read, describes."""
+    found = manifest_config(clients, repository, manifest, login=login, architecture=architecture)
+    return labels_of(found) if found is not None else {}
+
+
+def manifest_config(
+    clients: Clients,
+    repository: RepositoryUri,
+    manifest: Manifest,
+    *,
+    login: RegistryLogin,
+    architecture: str,
+) -> Mapping[str, Any] | None:
+    """Give the configuration of the image that a manifest describes; None where there is none.
+
+    Of an index, it is that of its image for `architecture`.
+    """
+    config = manifest.config
+    if config is None:
+        child = manifest.image_for(architecture)
+        read = find_manifest(clients, repository.name, digest=child) if child else None
+        config = read.config if read else None
+    if config is None:
+        return None
+    with clients.denials.noting():
+        return read_config(repository, config, login)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from schoolctl.docker.builder import BuilderChoice
     from schoolctl.docker.context import BuildContext
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.images.push.push import LocalBuild, Release
+    from schoolctl.images.push.rules import LocalBuild, Release
     from schoolctl.model.images import ImageRef, RepositoryUri
 
 _MOST_LISTED = 3
@@ -22,8 +22,8 @@ _NOTEWORTHY_BYTES = 50_000_000
 def read_release(run: Run, tag: str | None) -> tuple[Release, BuildContext]:
     """Read what would be built, and refuse what must not be: secrets, a forbidden branch."""
     from schoolctl.images.push.git import read_source
-    from schoolctl.images.push.push import Release
     from schoolctl.images.push.release import check_git, choose_tag
+    from schoolctl.images.push.rules import Release
     from schoolctl.model.images import Source
 
     config = run.config
@@ -88,7 +88,7 @@ def prepare_build(
     from dataclasses import replace
 
     from schoolctl.base.text import size
-    from schoolctl.docker.build_secrets import parse_build_secrets
+    from schoolctl.docker.builder import parse_build_secrets
     from schoolctl.images.push.npm_lock import refuse_stale_locks
 
     parsed = parse_build_secrets(secrets, run.services.directory, run.services.environ)
@@ -115,7 +115,7 @@ def look_at_locks(found: BuildContext) -> list[StaleLock]:
 
 def look_locally(run: Run, image: ImageRef, builder: BuilderChoice) -> LocalBuild:
     """See which builder the engine has, and whether it has the image already."""
-    from schoolctl.images.push.push import LocalBuild
+    from schoolctl.images.push.rules import LocalBuild
 
     found = run.engine.image(str(image))
     return LocalBuild(

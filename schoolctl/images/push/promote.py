@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ConflictError, SchoolctlError
 from schoolctl.base.plan import Plan
-from schoolctl.images.push.push import scan_steps
 from schoolctl.images.push.release import REVISION
+from schoolctl.images.push.rules import scan_steps
 from schoolctl.images.push.steps import CopyImage, CreateRepository
 from schoolctl.model.images import fits_platform
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.base.plan import Step
-    from schoolctl.images.push.push import ScanWish
+    from schoolctl.images.push.rules import ScanWish
     from schoolctl.model.images import Digest, ImageRef
 
 

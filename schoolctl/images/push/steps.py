@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import ImageStep
+from schoolctl.base.plan import Step
 from schoolctl.base.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from schoolctl.docker.build_secrets import BuildSecret
-    from schoolctl.docker.builder import Builder
-    from schoolctl.model.images import Digest, ImageRef, RegistryLogin
-    from schoolctl.model.scan import Severity
+    from schoolctl.docker.builder import Builder, BuildSecret
+    from schoolctl.model.images import Digest, ImageRef, RegistryLogin, Severity
 
 
 @dataclass(frozen=True)
-class CreateRepository(ImageStep):
+class CreateRepository(Step):
     """Create an ECR repository: immutable tags, scan on push, encrypted."""
 
     name: str
@@ -31,7 +29,7 @@ class CreateRepository(ImageStep):
 
 
 @dataclass(frozen=True)
-class BuildImage(ImageStep):
+class BuildImage(Step):
     """Build an image from a context directory and give it a local tag."""
 
     image: ImageRef
@@ -54,7 +52,7 @@ class BuildImage(ImageStep):
 
 
 @dataclass(frozen=True)
-class PushImage(ImageStep):
+class PushImage(Step):
     """Push a local image and compare the digest that ECR reports with the one pushed."""
 
     image: ImageRef
@@ -65,7 +63,7 @@ class PushImage(ImageStep):
 
 
 @dataclass(frozen=True)
-class CopyImage(ImageStep):
+class CopyImage(Step):
     """Copy an image by digest from another environment's repository, registry to registry."""
 
     source: ImageRef
@@ -79,7 +77,7 @@ class CopyImage(ImageStep):
 
 
 @dataclass(frozen=True)
-class ReadScan(ImageStep):
+class ReadScan(Step):
     """Wait for ECR's scan of the image, and tell what it found."""
 
     repository: str
@@ -96,7 +94,7 @@ class ReadScan(ImageStep):
 
 
 @dataclass(frozen=True)
-class PullImage(ImageStep):
+class PullImage(Step):
     """Pull an image, logged in."""
 
     image: ImageRef
@@ -107,7 +105,7 @@ class PullImage(ImageStep):
 
 
 @dataclass(frozen=True)
-class StoreLogin(ImageStep):
+class StoreLogin(Step):
     """Put a registry's login where Docker looks for it."""
 
     login: RegistryLogin

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws.ecr_images import delete_images
 from schoolctl.aws.ecs.changes import deregister_revisions
-from schoolctl.base.batches import batches
 from schoolctl.base.errors import ConflictError, SchoolctlError
-from schoolctl.base.text import count
+from schoolctl.base.text import batches, count
 from schoolctl.images.stored.observe import observe_everywhere
 from schoolctl.images.stored.steps import ConfirmUnused, DeleteImages, DeregisterTaskDefinitions
 

@@ -10,17 +10,15 @@ import typer
 from schoolctl.base.errors import AccessDeniedError, NotFoundError, UsageError
 from schoolctl.core.options import Command, LockingCommand
 from schoolctl.core.run import Run
-from schoolctl.images.stored.image_table import Sort
+from schoolctl.images.stored.family import Sort
 from schoolctl.images.stored.prune_cli import prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from schoolctl.images.stored.family import Family
-    from schoolctl.images.stored.image_details import ImageDetails
-    from schoolctl.images.stored.image_table import UsesOf
-    from schoolctl.images.stored.uses import Needs
+    from schoolctl.images.stored.family import Family, Needs, UsesOf
+    from schoolctl.images.stored.observe import ImageDetails
     from schoolctl.model.images import Digest, Image, Repository
 
 app = typer.Typer(
@@ -76,7 +74,7 @@ def list_all(
 ) -> None:
     """List the images, newest first, and what uses each."""
     from schoolctl.base.text import count
-    from schoolctl.images.stored.image_table import Selection, select
+    from schoolctl.images.stored.family import Selection, select
 
     run = Run.of(context)
     if unused and no_use:
@@ -162,8 +160,7 @@ def _see(run: Run, *, use: bool, must_know: bool = False) -> Seen:
     repository = clients.start(need_repository, clients, run.config)
     needs = clients.start(_needs(run, repository)) if use else None
 
-    from schoolctl.images.stored.family import family_of
-    from schoolctl.images.stored.image_table import UsesOf
+    from schoolctl.images.stored.family import UsesOf, family_of
 
     images = listing.result()
     family = family_of(images)
@@ -200,7 +197,7 @@ def _look_inside(
     run: Run, repository: Repository, images: Sequence[Image]
 ) -> Mapping[Digest, ImageDetails]:
     """Give what stands inside images; what cannot be read is a warning, and is left out."""
-    from schoolctl.images.stored.image_details import read_details
+    from schoolctl.images.stored.observe import read_details
 
     found = read_details(run.clients, run.config, repository, images)
     if found.failure is not None:

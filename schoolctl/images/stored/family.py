@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from schoolctl.model.images import Digest
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.model.images import Image
+    from schoolctl.model.services import Revision, TaskDefinitionRef
+
 
 # How cosign names what belongs to an image where a registry has no referrers.
 _COSIGN_PREFIX = "sha256-"
@@ -118,3 +122,149 @@ def in_waves(going: Sequence[Image]) -> Iterator[list[Image]]:
         for image in wave:
             del left[image.digest]
         yield wave
+
+
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+class Sort(StrEnum):
+    """What a list of images is sorted by."""
+
+    PUSHED = "pushed"
+    SIZE = "size"
+    TAG = "tag"
+    PULLED = "pulled"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a repository is asked for.
+
+    Attributes:
+        tags: only images with a tag like one of these; empty for all.
+        untagged: only images without a tag.
+        unused: only images that nothing uses.
+        limit: this many at most; None is without end.
+        sort: the newest, largest or last pulled first, or by tag.
+    """
+
+    tags: tuple[str, ...] = ()
+    untagged: bool = False
+    unused: bool = False
+    limit: int | None = None
+    sort: Sort = Sort.PUSHED
+
+
+class UsesOf:
+    """What uses each image, found by its digest and its tags."""
+
+    def __init__(self, uses: Iterable[Use], family: Family) -> None:
+        self._family = family
+        self._uses = tuple(uses)
+        self._by_digest: dict[Digest, list[int]] = defaultdict(list)
+        self._by_tag: dict[str, list[int]] = defaultdict(list)
+        for number, use in enumerate(self._uses):
+            if use.digest is not None:
+                self._by_digest[use.digest].append(number)
+            if use.tag is not None:
+                self._by_tag[use.tag].append(number)
+
+    def of(self, image: Image) -> list[Use]:
+        """Give the uses of an image, those of its parts too: ECS names what an index led it to."""
+        if not self._uses:
+            return []
+        found = set(self._by_digest.get(image.digest, ()))
+        for digest in self._family.relatives(image):
+            found.update(self._by_digest.get(digest, ()))
+        for tag in image.tags:
+            found.update(self._by_tag.get(tag, ()))
+        return [self._uses[number] for number in sorted(found)]
+
+
+def select(
+    images: Sequence[Image], selection: Selection, uses: UsesOf | None = None
+) -> list[Image]:
+    """Give the images that are asked for, in the order that is asked for.
+
+    Args:
+        images: newest first.
+        selection: what is asked for.
+        uses: what uses them; needed where only the unused are asked for.
+    """
+    found = [
+        image
+        for image in images
+        if _has_tag(image, selection.tags)
+        and not (selection.untagged and image.tags)
+        and not (selection.unused and uses is not None and uses.of(image))
+    ]
+    # Sorting is stable: among equals the newest comes first.
+    match selection.sort:
+        case Sort.SIZE:
+            found.sort(key=lambda image: -image.size_bytes)
+        case Sort.TAG:
+            found.sort(key=_tag_key)
+        case Sort.PULLED:
+            found.sort(key=lambda image: -image.pulled_at.timestamp() if image.pulled_at else 0.0)
+        case Sort.PUSHED:
+            pass
+    return found[: selection.limit]
+
+
+def _has_tag(image: Image, patterns: Sequence[str]) -> bool:
+    return not patterns or any(
+        fnmatchcase(tag, pattern) for tag in image.tags for pattern in patterns
+    )
+
+
+def _tag_key(image: Image) -> tuple[bool, list[tuple[bool, int, str]]]:
+    """Sort by the first tag as people count, `1.9` before `1.10`; what has none comes last."""
+    return not image.tags, min(map(_natural, image.tags), default=[])
+
+
+def _natural(tag: str) -> list[tuple[bool, int, str]]:
+    parts = filter(None, _NUMBER.split(tag))
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something that needs an image, named by its digest, its tag, or both.
+
+    Attributes:
+        by: what it is, in short: `service schoolapp/web`.
+        reason: the sentence for the user: `service schoolapp/web runs web:12`.
+        digest: the image's digest, where the use names one.
+        tag: the image's tag, where the use names one.
+        running: whether it runs, and is not only something to go back to.
+        registry: the host that the image is named with; empty where only the digest is known.
+        revision: the task definition that names it, where that is what needs it.
+    """
+
+    by: str
+    reason: str
+    digest: Digest | None = None
+    tag: str | None = None
+    running: bool = True
+    registry: str = ""
+    revision: TaskDefinitionRef | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What needs the images of a repository, and what only names one.
+
+    Attributes:
+        uses: everything that needs an image.
+        outside: what ACTIVE revisions name that are neither in use nor among those that a rollback
+            may go to, in the repository's own account and region.
+        elsewhere: the same, where other environments run images of this repository.
+        window: how many revisions of a family a rollback may go to.
+        revisions: those that were read for it, in the repository's own account and region.
+    """
+
+    uses: Sequence[Use]
+    window: int
+    outside: Sequence[Use] = ()
+    elsewhere: Sequence[Use] = ()
+    revisions: Sequence[Revision] = field(default=(), compare=False, repr=False)

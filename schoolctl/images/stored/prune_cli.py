@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import SchoolctlError
+from schoolctl.core.locking import locked
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def prune(
     ] = False,
 ) -> None:
     """Delete the images that nothing needs, and say of each image why it stays or goes."""
-    from schoolctl.core.limits import parse_age
+    from schoolctl.core.options import parse_age
     from schoolctl.images.stored.rules import Rules
 
     run = Run.of(context)
@@ -89,7 +90,9 @@ def _prune(run: Run, rules: Rules, *, deregister: bool) -> None:
     run.check_account()
     _report_verdicts(run, repository, decided)
     # What was deployed until the locks are ours is seen by the plan's first step.
-    with run.locked(sharing(run, repository.uri.registry)) if decided.plan.steps else nullcontext():
+    with (
+        locked(run, sharing(run, repository.uri.registry)) if decided.plan.steps else nullcontext()
+    ):
         outcome = run.carry_out(decided.plan)
     if outcome is not None:
         _report_prune(run, decided, outcome, deregister=deregister)
@@ -139,7 +142,7 @@ def _document(repository: Repository, decided: PrunePlan) -> dict[str, object]:
 def _report_summary(run: Run, decided: PrunePlan) -> None:
     """Give a line for each kind of reason; each image counts once, with its main reason."""
     from schoolctl.base.text import size
-    from schoolctl.images.stored.prune_summary import summary_of
+    from schoolctl.images.stored.rules import summary_of
 
     run.reporter.table(
         {},

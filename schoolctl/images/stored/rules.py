@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from schoolctl.images.stored.family import Family
-    from schoolctl.images.stored.uses import Needs, Use
+    from schoolctl.images.stored.family import Family, Needs, Use
     from schoolctl.model.images import Digest, Image, RepositoryUri
     from schoolctl.model.services import TaskDefinitionRef
+
 
 _REVISIONS_SHOWN = 10
 _DAY_SECONDS = 24 * 60 * 60
@@ -348,3 +348,27 @@ def _listed(revisions: Sequence[TaskDefinitionRef]) -> str:
     more = len(revisions) - _REVISIONS_SHOWN
     shown = ", ".join(map(str, revisions[:_REVISIONS_SHOWN]))
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+@dataclass(frozen=True)
+class SummaryLine:
+    """The images that stay, or go, for the same main reason."""
+
+    keep: bool
+    why: str
+    images: int
+    size_bytes: int
+
+
+def summary_of(verdicts: Iterable[Verdict]) -> list[SummaryLine]:
+    """Give a line for each main reason, what stays first; every image counts once."""
+    groups: dict[tuple[bool, Why], list[int]] = {}
+    for each in verdicts:
+        groups.setdefault((each.keep, each.reasons[0].why), []).append(each.image.size_bytes)
+    order = {why: number for _, why in groups for number, why in enumerate(type(why))}
+    return [
+        SummaryLine(keep, why.value, len(sizes), sum(sizes))
+        for (keep, why), sizes in sorted(
+            groups.items(), key=lambda group: (not group[0][0], order[group[0][1]])
+        )
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.step_kinds import PruneStep
+from schoolctl.base.plan import Step
 from schoolctl.base.text import count
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ConfirmUnused(PruneStep):
+class ConfirmUnused(Step):
     """Look once more whether something uses the images that are about to go."""
 
     repository: RepositoryUri
@@ -38,7 +38,7 @@ class Deletion:
 
 
 @dataclass(frozen=True)
-class DeleteImages(PruneStep):
+class DeleteImages(Step):
     """Delete images by digest, wave by wave: what belongs to an image goes after it."""
 
     repository: RepositoryUri
@@ -57,7 +57,7 @@ class DeleteImages(PruneStep):
 
 
 @dataclass(frozen=True)
-class DeregisterTaskDefinitions(PruneStep):
+class DeregisterTaskDefinitions(Step):
     """Make revisions INACTIVE."""
 
     revisions: tuple[TaskDefinitionRef, ...]

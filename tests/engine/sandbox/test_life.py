@@ -16,8 +16,7 @@ import pytest
 import yaml
 
 from schoolctl.sandbox import emulator
-from schoolctl.sandbox.ports import port_holder
-from schoolctl.sandbox.processes import environment_of
+from schoolctl.sandbox.ports import environment_of, port_holder
 from tests.engine.sandbox.project import free_port
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.config.file import parse_config
-from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import InvalidConfigError
 
 if TYPE_CHECKING:
     from schoolctl.config.file import ConfigFile, ResolvedConfig

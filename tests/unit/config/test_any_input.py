@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schoolctl.config.file import parse_config
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml
-from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import InvalidConfigError
 from tests.unit.config.samples import FILE, SMALL
 
 WORDS = st.sampled_from(

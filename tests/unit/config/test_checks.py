@@ -8,7 +8,7 @@ import pytest
 
 from schoolctl.base.errors import ExitCode
 from schoolctl.config.file import load_config_file
-from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import InvalidConfigError
 from tests.conftest import CONFIG
 from tests.unit.config.samples import SMALL, parse, problems, resolve, small
 

@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from schoolctl.base.errors import ConfigError, ExitCode
 from schoolctl.config.file import load_config_file
-from schoolctl.config.origins import dump_values, list_values
+from schoolctl.config.merge import dump_values, list_values
 from schoolctl.config.overlay import write_overlay
-from schoolctl.config.problems import InvalidConfigError
-from schoolctl.config.tree import Layer
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.config.tree import InvalidConfigError, Layer
+from schoolctl.model.values import SecretValue
 from tests.unit.config.samples import SMALL, resolve, small
 
 if TYPE_CHECKING:

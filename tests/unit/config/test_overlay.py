@@ -10,7 +10,7 @@ import yaml
 
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.config.overlay import overlay_path, remove_overlay, write_overlay
-from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import InvalidConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from schoolctl.config.file import load_config_file, parse_config
-from schoolctl.config.keys import FILE_KEYS, field_names, sibling_keys
+from schoolctl.config.messages import FILE_KEYS, field_names, sibling_keys
 from schoolctl.config.models import Settings
 from schoolctl.config.reader import read_document
 from schoolctl.config.schema import json_schema

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.config.file import parse_config
-from schoolctl.config.problems import InvalidConfigError
+from schoolctl.config.tree import InvalidConfigError
 
 if TYPE_CHECKING:
     from schoolctl.config.file import ResolvedConfig
@@ -125,8 +125,7 @@ def test_the_stack_makes_what_has_a_name_not_what_has_an_id() -> None:
 
 
 def test_a_new_file_leaves_the_names_to_the_stack() -> None:
-    from schoolctl.init.cli import render_template
-    from schoolctl.init.init_stack_cli import with_stack
+    from schoolctl.init.cli import render_template, with_stack
 
     path = Path("/project/schoolctl.yaml")
     text = with_stack(render_template(path, "college", region="us-east-1", profile=None))

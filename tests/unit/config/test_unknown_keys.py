@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.config.file import parse_config
-from schoolctl.config.keys import REMOVED, field_names, sibling_keys
+from schoolctl.config.messages import REMOVED, field_names, sibling_keys
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml
-from schoolctl.config.problems import InvalidConfigError
 from schoolctl.config.reader import read_document
-from schoolctl.config.tree import Layer, dotted, to_plain
+from schoolctl.config.tree import InvalidConfigError, Layer, dotted, to_plain
 from tests.unit.config.samples import FILE, resolve, small
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.docker.dockerignore import DockerIgnore
+from schoolctl.docker.guard import DockerIgnore
 
 
 @pytest.mark.parametrize(

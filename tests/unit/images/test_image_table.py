@@ -7,9 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from schoolctl.images.stored.family import family_of
-from schoolctl.images.stored.image_table import Selection, Sort, UsesOf, select
-from schoolctl.images.stored.uses import Use
+from schoolctl.images.stored.family import Selection, Sort, Use, UsesOf, family_of, select
 from tests.unit.images.scenes import NOW, digest, image
 
 IMAGES = [

@@ -15,7 +15,7 @@ import pytest
 from schoolctl.base.errors import EngineError
 from schoolctl.docker.login import LoginPlace, find_login_place, store_login
 from schoolctl.model.images import RegistryLogin
-from schoolctl.model.secret_value import SecretValue
+from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.images.stored.prune_summary import SummaryLine, summary_of
-from schoolctl.images.stored.rules import PrunePlan, Rules, Verdict, Why, judge, plan_prune
+from schoolctl.images.stored.family import Needs, Use
+from schoolctl.images.stored.rules import (
+    PrunePlan,
+    Rules,
+    SummaryLine,
+    Verdict,
+    Why,
+    judge,
+    plan_prune,
+    summary_of,
+)
 from schoolctl.images.stored.steps import ConfirmUnused, DeleteImages, DeregisterTaskDefinitions
-from schoolctl.images.stored.uses import Needs, Use
 from schoolctl.model.services import TaskDefinitionRef
 from tests.unit.images.scenes import NOW, REPOSITORY, digest, image
 

@@ -7,14 +7,6 @@ from dataclasses import replace
 import pytest
 
 from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
-from schoolctl.images.push.push import (
-    LocalBuild,
-    TaggedImage,
-    is_pushed,
-    plan_build,
-    plan_push,
-    plan_pushed,
-)
 from schoolctl.images.push.release import (
     CREATED,
     REVISION,
@@ -23,6 +15,14 @@ from schoolctl.images.push.release import (
     check_git,
     choose_tag,
     short_commit,
+)
+from schoolctl.images.push.rules import (
+    LocalBuild,
+    TaggedImage,
+    is_pushed,
+    plan_build,
+    plan_push,
+    plan_pushed,
 )
 from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage
 from schoolctl.model.images import NoSource

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.sandbox.debian import Recipe
-from schoolctl.sandbox.images import default_base
+from schoolctl.sandbox.images import Recipe, default_base
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import BusyError, SchoolctlError
-from schoolctl.sandbox.layout import Layout, write_private
-from schoolctl.sandbox.lock import locked
-from schoolctl.sandbox.state import State, load_state, new_state, save_state
+from schoolctl.sandbox.layout import (
+    Layout,
+    State,
+    load_state,
+    locked,
+    new_state,
+    save_state,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from schoolctl.sandbox.tls import ensure_certificates, issue
+from schoolctl.sandbox.database import ensure_certificates, issue
 
 if TYPE_CHECKING:
     from pathlib import Path
