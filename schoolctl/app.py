@@ -52,12 +52,21 @@ SHIP, LOOK, SEED, SETUP = "Ship", "Look", "Seed", "Set up"
 
 @dataclass(frozen=True)
 class Entry:
-    """A command as `--help` lists it. `module` has its Typer app under the name `app`."""
+    """A command as `--help` lists it.
+
+    Attributes:
+        name: of the command.
+        module: below `schoolctl`; its Typer app has the name `app`.
+        section: of the help page.
+        help: one line.
+        more: further modules with commands of the same group.
+    """
 
     name: str
     module: str
     section: str
     help: str
+    more: tuple[str, ...] = ()
 
 
 COMMANDS = (
@@ -153,7 +162,13 @@ COMMANDS = (
     ),
     Entry("pull", "images.push.cli", LOOK, "Pull an image from ECR, logged in."),
     Entry("params", "params.cli", SEED, "Parameters of the service in SSM."),
-    Entry("secrets", "params.secrets_cli", SEED, "Secrets of the service in Secrets Manager."),
+    Entry(
+        "secrets",
+        "params.secrets_cli",
+        SEED,
+        "Secrets of the service in Secrets Manager.",
+        ("rotation.cli",),
+    ),
     Entry("init", "init.cli", SETUP, "Write a commented schoolctl.yaml."),
     Entry("config", "init.config_cli", SETUP, "Show and check the configuration."),
     Entry(
@@ -300,6 +315,10 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     module.app.info.cls = (
         Group  # before or after the group's name, the shared options mean the same
     )
+    for each in entry.more:
+        more = importlib.import_module(f"schoolctl.{each}")
+        there = module.app.registered_commands
+        there += [command for command in more.app.registered_commands if command not in there]
     group = typer.main.get_group(module.app)
     command = group.commands.get(name, group)
     command.name = name

@@ -19,7 +19,7 @@ fail() {
 
 # Asked through the library that schoolctl itself uses; a docker command may be missing.
 answers() {
-    .venv/bin/python -c 'import os; from schoolctl.docker.engine import connect_docker; connect_docker(os.environ)[0].ping()' >/dev/null 2>&1
+    .venv/bin/python -c 'import os; from schoolctl.docker.connect import connect_docker; connect_docker(os.environ)[0].ping()' >/dev/null 2>&1
 }
 
 context() {

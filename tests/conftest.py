@@ -276,7 +276,7 @@ def engine_answers() -> bool:
     """Say whether a Docker engine answers: to the library, as there may be no docker command."""
     from docker.errors import DockerException
 
-    from schoolctl.docker.engine import connect_docker
+    from schoolctl.docker.connect import connect_docker
 
     try:
         client, _ = connect_docker(os.environ)

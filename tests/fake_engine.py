@@ -12,9 +12,9 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schoolctl.docker.builder import Builder, BuilderChoice, BuilderKind
 from schoolctl.docker.engine import BuildRequest, EngineInfo, LocalImage, PushResult
 from schoolctl.docker.errors import build_error, registry_error
+from schoolctl.model.build import Builder, BuilderChoice, BuilderKind
 from schoolctl.model.images import Digest
 from tests.registry import digest_of
 

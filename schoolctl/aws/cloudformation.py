@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.base.clock import Clock
-    from schoolctl.infra.template import Template
+    from schoolctl.model.stacks import Template
 
 
 def find_stack(clients: Clients, name_or_id: str) -> StackState | None:

@@ -10,8 +10,7 @@ from botocore.parsers import ResponseParserError
 from schoolctl.aws.ecr import IDS_PER_CALL, no_repository, read_image, read_images, wants_reading
 from schoolctl.aws.pages import read_ahead
 from schoolctl.aws.session.errors import error_code, translated
-from schoolctl.images.stored.family import age
-from schoolctl.model.images import Digest, Scan, Severity
+from schoolctl.model.images import Digest, Scan, Severity, age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
 
     from schoolctl.aws.session.clients import Clients
-    from schoolctl.ecs_service.causes.logs import LogPlace
+    from schoolctl.model.services import LogPlace
 
 
 _PAGE = 10_000

@@ -200,3 +200,9 @@ def concerning(environment: str) -> Iterator[None]:
             hint=error.hint,
             exit_code=error.exit_code,
         ) from error
+
+
+class NeverRanError(SchoolctlError):
+    """The command was never begun."""
+
+    default_exit_code = ExitCode.NEVER_RAN

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from schoolctl.base.errors import ConfigError, ConfigMissingError
-from schoolctl.config.merge import find_origins
 from schoolctl.config.messages import FILE_KEYS, suggest
 from schoolctl.config.names import ENVIRONMENT
+from schoolctl.config.origins import find_origins
 from schoolctl.config.overlay import overlay_path
 from schoolctl.config.reader import read_document
 from schoolctl.config.tree import (

@@ -29,8 +29,6 @@ from schoolctl.config.tree import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schoolctl.config.models import Config
-
 
 VPC_PATH: Final = ("infra", "vpc")
 DATABASE_PATH: Final = ("infra", "database")
@@ -259,11 +257,6 @@ def fitted(name: str, limit: int) -> str:
         return name
     digits = hashlib.sha256(name.encode()).hexdigest()[:6]
     return f"{name[: limit - 7].rstrip('-')}-{digits}"
-
-
-def ci_role_name(config: Config) -> str:
-    """Give the name of the pipeline's role."""
-    return fitted(f"{config.stack_name}-ci", ROLE_LIMIT)
 
 
 def is_name(text: str | None) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import textwrap
 from copy import deepcopy
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from schoolctl.base.errors import UsageError
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml, make_overlay_directory, replace_file
 
@@ -148,3 +150,32 @@ def _describe(model: type[BaseModel], key: str) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     return [f"{indent}# {line}" for line in textwrap.wrap(text, _WIDTH - len(indent))]
+
+
+def render_template(path: Path, name: str, *, region: str, profile: str | None) -> str:
+    """Fill in the template, and make sure that what comes out is a configuration.
+
+    Raises:
+        UsageError: the options make none, such as a name that is too long for a target group.
+    """
+    from schoolctl.config.file import parse_config
+    from schoolctl.config.tree import InvalidConfigError
+
+    template = files("schoolctl").joinpath("templates/schoolctl.yaml").read_text("utf-8")
+    quoted = json.dumps(profile) if profile else ""
+    text = (
+        template.replace("@APP@", name)
+        .replace("@REPOSITORY@", name.lower())
+        .replace("@REGION@", region)
+        .replace("@PROFILE@", f"profile: {quoted}" if profile else "# profile: NAME")
+    )
+    try:
+        parse_config(text, path=path)
+    except InvalidConfigError as error:
+        problem = error.problems[0]
+        raise UsageError(
+            f"no {path.name} can be made for an app called {name!r} in region {region!r}",
+            why=f"{problem.path}: {problem.message}" if problem.path else problem.message,
+            hint="give another --app or --region",
+        ) from None
+    return text

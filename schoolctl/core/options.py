@@ -332,3 +332,15 @@ def parse_age(text: str) -> float:
             hint="write 30d, 12h or 2w; 0d for any age",
         )
     return int(found[1]) * _DAYS[found[2]]
+
+
+def task_prefix(task: str | None) -> str:
+    """Give the task's id, or its beginning, out of an id or an ARN; empty for None."""
+    found = (task or "").rpartition("/")[2]
+    if task is not None and not found.replace("-", "").isalnum():
+        raise UsageError(
+            f"--task {task!r} is no task id",
+            why="an id is 32 letters and digits",
+            hint="`schoolctl tasks` lists the tasks",
+        )
+    return found

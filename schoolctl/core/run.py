@@ -259,7 +259,7 @@ class Run:
         """The Docker engine; an `EngineError` when none answers."""
         if self.services.engine is not None:
             return self.services.engine
-        from schoolctl.docker.engine import connect_engine
+        from schoolctl.docker.connect import connect_engine
 
         return connect_engine(self.services.environ)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from schoolctl.base.errors import MissingThingsError, NotFoundError
+from schoolctl.model.stacks import Condition, condition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from concurrent.futures import Future
 
     from schoolctl.config.file import ResolvedConfig
+    from schoolctl.config.models import Config
     from schoolctl.core.run import Run
     from schoolctl.model.stacks import StackState
-    from schoolctl.model.values import SecretValue
-    from schoolctl.params.rules import Entry
 
 
 class StackValues:
@@ -36,7 +38,6 @@ class StackValues:
         """
         if self._stack is None:
             return None
-        from schoolctl.infra.outputs import settled
 
         run, stack = self._run, self._stack.result()
         resolved = run.resolved
@@ -64,15 +65,70 @@ def settle_secrets(run: Run) -> StackState | None:
     return settle(run) if infra.stack and infra.database else None
 
 
-def values_from_stack(
-    run: Run, stack: StackState | None, entries: Sequence[Entry]
-) -> dict[Entry, SecretValue]:
-    """Give the values of `entries` that the stack's database tells, such as its endpoint."""
-    instance = stack.outputs.get("DatabaseInstance") if stack is not None else None
-    wanted = [each for each in entries if each.source is not None]
-    if instance is None or not wanted:
-        return {}
-    from schoolctl.aws.rds import find_database
-    from schoolctl.params.sources import values_of
+_SERVICE = {
+    "subnets": "Subnets",
+    "security_groups": "ServiceGroup",
+    "target_group": "TargetGroup",
+}
+"""The keys of `service` and the outputs that they are."""
 
-    return dict(values_of(find_database(run.clients, instance), wanted).values)
+
+def settled(config: Config, stack: StackState | None, from_stack: Collection[str]) -> Config:
+    """Give the configuration with the stack's ids in the place of the names they are known by.
+
+    Args:
+        config: the environment.
+        stack: its stack, as it is.
+        from_stack: the dotted paths of the values that schoolctl.yaml leaves to the stack.
+
+    Raises:
+        NotFoundError: there is no stack, or none that has been made.
+        MissingThingsError: it is older than what the configuration wants of it.
+    """
+    if stack is None or condition_of(stack) in {Condition.ABSENT, Condition.DEAD}:
+        raise NotFoundError(
+            f"stack {config.stack_name} is not there, and environment {config.environment} takes"
+            " its network from it",
+            why=f"`infra.stack` is true; the stack is {stack.status if stack else 'not made yet'}",
+            hint="`schoolctl infra up` lays it",
+        )
+    wanted = {
+        key: output for key, output in _SERVICE.items() if _left(f"service.{key}", from_stack)
+    }
+    secrets = managed_secrets(config)
+    needed = [*wanted.values(), *(["DatabaseSecret"] if secrets else [])]
+    missing = [each for each in needed if each not in stack.outputs]
+    if missing:
+        raise MissingThingsError(
+            f"stack {stack.name} is behind the configuration ({stack.status})",
+            [f"it has no output {each}" for each in missing],
+            hint="`schoolctl infra plan` shows the difference, `schoolctl infra up` makes it good",
+        )
+    service = {key: _value(key, stack.outputs[output]) for key, output in wanted.items()}
+    found: dict[str, Any] = {"service": config.service.model_copy(update=service)}
+    if secrets:
+        arn = {"arn": stack.outputs["DatabaseSecret"]}
+        found["secrets"] = {
+            key: each.model_copy(update=arn) if key in secrets else each
+            for key, each in config.secrets.items()
+        }
+    return config.model_copy(update=found)
+
+
+def _left(path: str, from_stack: Collection[str]) -> bool:
+    return any(each == path or each.startswith((f"{path}.", f"{path}[")) for each in from_stack)
+
+
+def _value(key: str, output: str) -> object:
+    return output if key == "target_group" else tuple(output.split(","))
+
+
+def managed_secrets(config: Config) -> tuple[str, ...]:
+    """Give the keys of the secrets that the stack's database keeps by itself."""
+    if not (config.infra.stack and config.infra.database):
+        return ()
+    return tuple(
+        key
+        for key, each in config.secrets.items()
+        if each.source == "rds.managed_secret" and each.arn is None
+    )

@@ -7,18 +7,16 @@ looked at. The Docker SDK itself knows only the classic builder.
 from __future__ import annotations
 
 import csv
-import io
 import os
 import re
 import shutil
 import subprocess
 from collections import deque
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
 from schoolctl.base.errors import EngineError, UsageError
 from schoolctl.docker.errors import build_error
+from schoolctl.model.build import Builder, BuilderChoice, BuilderKind, BuildSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,39 +30,6 @@ _LAST_LINES = 15
 _FIRST_WITHOUT_BUILDKIT = 23
 """From this release on the CLI leaves BuildKit to its buildx plugin."""
 _LAYER_DIGEST = re.compile(r"#\d+ sha256:[0-9a-f]{64}(?: \S+ .*)?")
-
-
-class BuilderChoice(StrEnum):
-    """What `--builder` takes."""
-
-    AUTO = "auto"
-    BUILDKIT = "buildkit"
-    CLASSIC = "classic"
-
-
-class BuilderKind(StrEnum):
-    """Which of the two builders."""
-
-    BUILDKIT = "BuildKit"
-    CLASSIC = "the classic builder"
-
-
-@dataclass(frozen=True)
-class Builder:
-    """A builder that was found.
-
-    Attributes:
-        kind: which of the two.
-        cli: the docker CLI that leads to BuildKit; empty for the classic builder.
-        buildx: whether that CLI has it as a plugin.
-    """
-
-    kind: BuilderKind
-    cli: str = ""
-    buildx: bool = False
-
-    def __str__(self) -> str:
-        return str(self.kind)
 
 
 def find_builder(environ: Mapping[str, str], choice: BuilderChoice) -> Builder:
@@ -193,23 +158,6 @@ _SECRET_NAME = re.compile(
 _SECRET_VALUE = re.compile(
     r"://[^/\s:@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20}|npm_\w{20}"
 )
-
-
-@dataclass(frozen=True)
-class BuildSecret:
-    """A secret for one build: from a file or from a variable of the process's environment."""
-
-    id: str
-    file: Path | None = None
-    variable: str = ""
-
-    @property
-    def option(self) -> str:
-        """The secret as `docker build --secret` takes it."""
-        source = f"src={self.file}" if self.file is not None else f"env={self.variable}"
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow([f"id={self.id}", source])
-        return line.getvalue()
 
 
 def parse_build_secrets(

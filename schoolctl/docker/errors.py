@@ -6,10 +6,18 @@ each release words them a little differently.
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ACTION = re.compile(r"perform: ([a-z-]+:[A-Za-z]+)")
 
@@ -148,3 +156,20 @@ def connection_error(host: str, said: str) -> EngineError:
         why=said,
         hint="start it (`sudo systemctl start docker`, or Docker Desktop), then `docker version`",
     )
+
+
+@contextmanager
+def without_docker_config() -> Iterator[Path]:
+    """Let the SDK find an empty config.json; gives its path."""
+    before = os.environ.get("DOCKER_CONFIG")
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "config.json"
+        empty.write_text("{}")
+        os.environ["DOCKER_CONFIG"] = folder
+        try:
+            yield empty
+        finally:
+            if before is None:
+                del os.environ["DOCKER_CONFIG"]
+            else:
+                os.environ["DOCKER_CONFIG"] = before

@@ -18,9 +18,16 @@ from docker import errors as docker_errors
 from docker.credentials.errors import StoreError
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.builder import BuilderChoice, BuilderKind, build_with_cli, find_builder
-from schoolctl.docker.engine import EngineInfo, LocalImage, PushResult, without_docker_config
-from schoolctl.docker.errors import build_error, connection_error, innermost, registry_error
+from schoolctl.docker.builder import build_with_cli, find_builder
+from schoolctl.docker.engine import EngineInfo, LocalImage, PushResult
+from schoolctl.docker.errors import (
+    build_error,
+    connection_error,
+    innermost,
+    registry_error,
+    without_docker_config,
+)
+from schoolctl.model.build import BuilderChoice, BuilderKind
 from schoolctl.model.images import Digest, fits_platform
 
 if TYPE_CHECKING:
@@ -28,8 +35,8 @@ if TYPE_CHECKING:
 
     from docker import DockerClient  # noqa: TID251  # the type; it is made in engine.py
 
-    from schoolctl.docker.builder import Builder
     from schoolctl.docker.engine import BuildRequest, OnLine, OnProgress
+    from schoolctl.model.build import Builder
     from schoolctl.model.images import ImageRef, RegistryLogin
 
 _SILENCE_SECONDS = 1800

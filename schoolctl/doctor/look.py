@@ -110,7 +110,7 @@ class Look(MachineLook):
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
             # The secret of the stack's database has a name that RDS gave it.
             if config.infra.stack and config.infra.database:
-                from schoolctl.infra.outputs import settled
+                from schoolctl.core.stack_values import settled
 
                 config = settled(config, stack.result(), left)
             calls = {

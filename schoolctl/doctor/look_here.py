@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from schoolctl.aws.session.connection import Connection
     from schoolctl.config.models import Config
     from schoolctl.core.run import Run
-    from schoolctl.docker.builder import Builder
     from schoolctl.docker.context import BuildContext
     from schoolctl.docker.engine import Engine, EngineInfo
     from schoolctl.images.push.npm_lock import StaleLock
+    from schoolctl.model.build import Builder
     from schoolctl.model.images import Ignored, NoSource, Source
 
 
@@ -83,7 +83,7 @@ class MachineLook:
         engine = self.engine
 
         def look() -> tuple[Builder, str]:
-            from schoolctl.docker.builder import BuilderChoice
+            from schoolctl.model.build import BuilderChoice
 
             file = self.run.resolved.dockerfile_path
             text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

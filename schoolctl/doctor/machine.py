@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.base.text import count, size
-from schoolctl.docker.builder import BuilderKind
 from schoolctl.doctor.verdict import Verdict, fail, ok, skip, warn
 from schoolctl.images.push.release import check_git
+from schoolctl.model.build import BuilderKind
 from schoolctl.model.images import Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.docker.builder import Builder
     from schoolctl.docker.guard import Finding
     from schoolctl.images.push.npm_lock import StaleLock
+    from schoolctl.model.build import Builder
     from schoolctl.model.images import NoSource, Source
 
 _OLDEST_ENGINE = (20, 10)

@@ -49,7 +49,7 @@ def judge_stack(config: Config, found: StackState | None, from_stack: Collection
     """
     if not config.infra.stack:
         return ok("none: the environment names what others have made")
-    from schoolctl.infra.outputs import settled
+    from schoolctl.core.stack_values import settled
 
     settled(config, found, from_stack)
     return ok(f"{config.stack_name} is there")

@@ -110,8 +110,8 @@ def _scope_of_init(run: Run) -> Scope:
 
     from schoolctl.aws.session.clients import Clients, get_identity
     from schoolctl.config.file import parse_config
+    from schoolctl.config.schema import render_template
     from schoolctl.iam.policy import Scope
-    from schoolctl.init.cli import render_template
 
     connection = run.connect(None)
     region = connection.region.value or ""

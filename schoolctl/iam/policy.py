@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from schoolctl.base.partitions import partition_of
-from schoolctl.config.infra import ci_role_name
+from schoolctl.config.infra import ROLE_LIMIT, fitted
 from schoolctl.core.lock_rules import lock_name
 from schoolctl.ecs_service.define.task_definition import named_roles
 from schoolctl.iam.permission import Case, On
 from schoolctl.iam.permissions import permissions_of
-from schoolctl.network.steps import APP_TAG
+from schoolctl.model.surroundings import APP_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -341,3 +341,8 @@ def length(document: Document) -> int:
 def wrapped(made: Sequence[Document]) -> Document:
     """Give a policy that holds the statements."""
     return {"Version": _VERSION, "Statement": list(made)}
+
+
+def ci_role_name(config: Config) -> str:
+    """Give the name of the pipeline's role."""
+    return fitted(f"{config.stack_name}-ci", ROLE_LIMIT)

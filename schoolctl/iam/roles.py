@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.partitions import partition_of
 from schoolctl.ecs_service.define.task_definition import Names, render_task_definition
-from schoolctl.ecs_service.run.rules import SSM_ACTIONS
 from schoolctl.iam.policy import GITHUB, TASKS_SERVICE, statement, wrapped
+from schoolctl.model.services import SSM_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

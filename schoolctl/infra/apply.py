@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     from schoolctl.core.executor import Outcome, Tools
     from schoolctl.infra.steps import AnyStackStep
-    from schoolctl.infra.template import Template
-    from schoolctl.model.stacks import ChangeSet, StackEvent, StackState
+    from schoolctl.model.stacks import ChangeSet, StackEvent, StackState, Template
     from schoolctl.output.reporter import View
 
 _POLL_SECONDS = 2.0

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from schoolctl.core.executor import Tools
     from schoolctl.infra.rules import Found, Standing
-    from schoolctl.infra.template import Template
-    from schoolctl.model.stacks import StackState
+    from schoolctl.model.stacks import StackState, Template
 
 app = typer.Typer(
     help="The CloudFormation stack of an environment's infrastructure.",
@@ -196,7 +195,7 @@ def _begin(context: typer.Context) -> Run:
 def _found(run: Run) -> Iterator[tuple[Found, Template]]:
     """Give what there is and what is wanted; a change set that was made for it is removed again."""
     from schoolctl.aws.cloudformation import delete_change_set
-    from schoolctl.infra.operations import Condition
+    from schoolctl.model.stacks import Condition
 
     found, made = _observe(run)
     left = ""

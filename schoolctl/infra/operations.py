@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import BusyError, ConflictError, RolloutError, SchoolctlError
@@ -21,42 +20,8 @@ if TYPE_CHECKING:
 
 
 TOKEN = "schoolctl-"  # noqa: S105  # what the tokens of our operations begin with; no secret
-_GOOD = {
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-}
-_DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 _TAKEN = re.compile(r"already exist in your account.*affected resources are (.+)", re.DOTALL)
 _CANCELLED = ("creation cancelled", "update cancelled", "deletion cancelled", "creation aborted")
-
-
-class Condition(Enum):
-    """What can be done with a stack."""
-
-    ABSENT = auto()
-    """There is none, or only one under review: it can be created."""
-    READY = auto()
-    """It can be changed."""
-    DEAD = auto()
-    """Creating or deleting it failed: it can only be deleted."""
-    BUSY = auto()
-    """Something is being done with it."""
-    STUCK = auto()
-    """Somebody has to look at it."""
-
-
-def condition_of(stack: StackState | None) -> Condition:
-    """Say what can be done with a stack; None where there is none."""
-    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
-        return Condition.ABSENT
-    if stack.in_progress:
-        return Condition.BUSY
-    if stack.status in _GOOD:
-        return Condition.READY
-    return Condition.DEAD if stack.status in _DEAD else Condition.STUCK
 
 
 def is_success(status: str) -> bool:

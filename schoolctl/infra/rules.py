@@ -11,7 +11,7 @@ from schoolctl.base.text import count
 from schoolctl.iam.policy import GITHUB
 from schoolctl.images.push.rules import plan_repository
 from schoolctl.infra.changes import all_new, ends_database, ends_something, tell, totals
-from schoolctl.infra.operations import Condition, condition_of, refuse_busy, refuse_stuck
+from schoolctl.infra.operations import refuse_busy, refuse_stuck
 from schoolctl.infra.steps import (
     ChangeStack,
     CreateIdentityProvider,
@@ -23,15 +23,15 @@ from schoolctl.infra.steps import (
     ProtectStack,
     UnprotectDatabase,
 )
+from schoolctl.model.stacks import Condition, condition_of
 
 if TYPE_CHECKING:
     from schoolctl.base.plan import Step
     from schoolctl.config.models import Config
     from schoolctl.infra.changes import Told
-    from schoolctl.infra.template import Template
     from schoolctl.model.images import Repository
     from schoolctl.model.services import ServiceState
-    from schoolctl.model.stacks import ChangeSet, StackState
+    from schoolctl.model.stacks import ChangeSet, StackState, Template
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from schoolctl.base.plan import Step
 from schoolctl.base.text import count
 
 if TYPE_CHECKING:
-    from schoolctl.infra.template import Template
-    from schoolctl.model.stacks import ChangeSet
+    from schoolctl.model.stacks import ChangeSet, Template
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ AWS::Logs::LogGroup, AWS::IAM::Role.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from schoolctl.config.infra import NewVpcConfig, ci_role_name, is_name
-from schoolctl.iam.policy import documents, wrapped
+from schoolctl.config.infra import NewVpcConfig, is_name
+from schoolctl.core.stack_values import managed_secrets
+from schoolctl.iam.policy import ci_role_name, documents, wrapped
 from schoolctl.iam.roles import CI_COMMANDS, execution_role_policy, task_role_policy, tasks_trust
 from schoolctl.iam.rules import CI, Wanted, make_policy
 from schoolctl.infra.template_parts import (
@@ -27,9 +26,10 @@ from schoolctl.infra.template_parts import (
     ref,
     vpc_resources,
 )
+from schoolctl.model.stacks import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from schoolctl.config.models import Config
     from schoolctl.iam.policy import Document, Scope
@@ -46,26 +46,6 @@ class Place:
 
     vpc_id: str = ""
     subnet_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Template:
-    """What CloudFormation is given."""
-
-    document: Mapping[str, Any]
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """The template as JSON."""
-        return json.dumps(self.document, indent=1)
-
-    @property
-    def fingerprint(self) -> str:
-        """Digits that are the same for the same template, parameters and tags, and no others."""
-        parts = [self.document, dict(self.parameters), dict(self.tags)]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def make_template(scope: Scope, place: Place) -> Template:
@@ -193,17 +173,6 @@ def _with_secret(one: Document, stand_in: str) -> Document:
     kept = [each for each in arns if not each.startswith(stand_in)]
     secret = attribute(DATABASE, "MasterUserSecret.SecretArn")
     return {**one, "Resource": [*kept, secret] if kept else secret}
-
-
-def managed_secrets(config: Config) -> tuple[str, ...]:
-    """Give the keys of the secrets that the stack's database keeps by itself."""
-    if not (config.infra.stack and config.infra.database):
-        return ()
-    return tuple(
-        key
-        for key, each in config.secrets.items()
-        if each.source == "rds.managed_secret" and each.arn is None
-    )
 
 
 def _role(config: Config, name: str, trust: Document, policies: Sequence[Document]) -> Document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from enum import StrEnum
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
+from schoolctl.config.schema import render_template
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 
@@ -186,35 +186,6 @@ def _region(run: Run) -> str:
     environ = run.services.environ
     given = run.options.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     return given or _DEFAULT_REGION
-
-
-def render_template(path: Path, name: str, *, region: str, profile: str | None) -> str:
-    """Fill in the template, and make sure that what comes out is a configuration.
-
-    Raises:
-        UsageError: the options make none, such as a name that is too long for a target group.
-    """
-    from schoolctl.config.file import parse_config
-    from schoolctl.config.tree import InvalidConfigError
-
-    template = files("schoolctl").joinpath("templates/schoolctl.yaml").read_text("utf-8")
-    quoted = json.dumps(profile) if profile else ""
-    text = (
-        template.replace("@APP@", name)
-        .replace("@REPOSITORY@", name.lower())
-        .replace("@REGION@", region)
-        .replace("@PROFILE@", f"profile: {quoted}" if profile else "# profile: NAME")
-    )
-    try:
-        parse_config(text, path=path)
-    except InvalidConfigError as error:
-        problem = error.problems[0]
-        raise UsageError(
-            f"no {path.name} can be made for an app called {name!r} in region {region!r}",
-            why=f"{problem.path}: {problem.message}" if problem.path else problem.message,
-            hint="give another --app or --region",
-        ) from None
-    return text
 
 
 def _write(path: Path, text: str) -> list[Path]:

@@ -25,7 +25,7 @@ def show(context: typer.Context) -> None:
 
     Credentials are masked, and so are variables whose names say that they are secret.
     """
-    from schoolctl.config.merge import dump_values, list_values
+    from schoolctl.config.origins import dump_values, list_values
 
     run = Run.of(context)
     resolved = run.resolved

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from schoolctl.base.partitions import partition_of
-from schoolctl.config.infra import ci_role_name
+from schoolctl.iam.policy import ci_role_name
 
 if TYPE_CHECKING:
     from schoolctl.config.models import Config

@@ -275,3 +275,11 @@ class Scan:
         """Give how many findings are as bad as `limit` or worse."""
         levels = list(Severity)
         return sum(self.counts.get(each, 0) for each in levels[: levels.index(limit) + 1])
+
+
+def age(image: Image) -> tuple[datetime, str]:
+    """Give what images are sorted by, the oldest first.
+
+    Two may have been pushed in the same second; which is the newer must not be chance.
+    """
+    return image.pushed_at, image.digest.value

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from schoolctl.model.images import Digest
 
+_SHORT = 8
+
 
 _TASK_DEFINITION_ARN = re.compile(
     r"(?P<prefix>arn:[^:]+:ecs:[^:]*:[^:]*:task-definition/)(?P<family>[^:]+):(?P<revision>\d+)"
@@ -231,3 +233,66 @@ class Registered:
 
     def __str__(self) -> str:
         return f"the new revision of {self.family}"
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """The log group of a container, and how ECS names the streams in it."""
+
+    group: str
+    prefix: str
+    container: str
+
+    @property
+    def streams(self) -> str:
+        """What the names of all the container's streams begin with."""
+        return f"{self.prefix}/{self.container}/"
+
+    def stream(self, task_id: str) -> str:
+        """Give the name of one task's stream. Source: awslogs-stream-prefix, ECS guide."""
+        return f"{self.streams}{task_id}"
+
+
+def short_id(task_id: str) -> str:
+    """Give the first eight digits of a task's id, as people compare them."""
+    return task_id[:_SHORT]
+
+
+SSM_ACTIONS = (
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What the task role must allow. Source: ECS guide, "ECS Exec"."""
+
+
+@dataclass(frozen=True)
+class Agents:
+    """What a task says of its exec agents. `runtime_ids` and `agents` are by container."""
+
+    enabled: bool
+    runtime_ids: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The status of each container's exec agent, as ECS spells it: RUNNING, PENDING, STOPPED."""
+
+
+def running_revision(service: ServiceState) -> TaskDefinitionRef:
+    """Give the revision that the service is known to run.
+
+    While a rollout is under way that is the one before it: the new one is not proven yet.
+    """
+    completed = [
+        each for each in service.deployments if each.rollout_state is RolloutState.COMPLETED
+    ]
+    completed.sort(key=lambda each: each.status != "PRIMARY")
+    return completed[0].task_definition if completed else service.task_definition
+
+
+def not_connected_hint() -> str:
+    """Give what to check where the exec agent of a task cannot be reached."""
+    return (
+        "wait a few seconds and run it again; if it stays so, the task role must allow"
+        f" {', '.join(SSM_ACTIONS)}, and the task must reach ssmmessages (a public address, NAT,"
+        " or an interface endpoint)"
+    )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+_GOOD = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
+_DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -102,3 +114,49 @@ class Drift:
     status: str
     """MODIFIED or DELETED."""
     differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    """What CloudFormation is given."""
+
+    document: Mapping[str, Any]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The template as JSON."""
+        return json.dumps(self.document, indent=1)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digits that are the same for the same template, parameters and tags, and no others."""
+        parts = [self.document, dict(self.parameters), dict(self.tags)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Condition(Enum):
+    """What can be done with a stack."""
+
+    ABSENT = auto()
+    """There is none, or only one under review: it can be created."""
+    READY = auto()
+    """It can be changed."""
+    DEAD = auto()
+    """Creating or deleting it failed: it can only be deleted."""
+    BUSY = auto()
+    """Something is being done with it."""
+    STUCK = auto()
+    """Somebody has to look at it."""
+
+
+def condition_of(stack: StackState | None) -> Condition:
+    """Say what can be done with a stack; None where there is none."""
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        return Condition.ABSENT
+    if stack.in_progress:
+        return Condition.BUSY
+    if stack.status in _GOOD:
+        return Condition.READY
+    return Condition.DEAD if stack.status in _DEAD else Condition.STUCK

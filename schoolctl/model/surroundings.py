@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+APP_TAG = "schoolctl"
+"""The tag by which a policy knows the groups of an app; its value is the app's name."""
+
 
 @dataclass(frozen=True)
 class TargetHealth:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from schoolctl.base.errors import MissingThingsError
 from schoolctl.base.plan import Plan
 from schoolctl.base.text import count
+from schoolctl.model.surroundings import APP_TAG
 from schoolctl.network.chain import group_findings, others, rule_findings
 from schoolctl.network.group_rules import Status, judge, repeated, rule_text
 from schoolctl.network.routes import entry_findings, route_findings
 from schoolctl.network.state import DEFAULT_GROUP, Role, parts_of
 from schoolctl.network.steps import (
-    APP_TAG,
     AuthorizeEgress,
     AuthorizeIngress,
     CreateSecurityGroup,

@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-APP_TAG = "schoolctl"
-"""The tag by which a policy knows the groups of an app; its value is the app's name."""
-
-
 @dataclass(frozen=True)
 class NewGroup:
     """Placeholder for the id of a security group that this plan creates."""

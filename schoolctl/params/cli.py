@@ -251,8 +251,7 @@ def _plan_missing(
 ) -> tuple[dict[Entry, SecretValue], Plan]:
     """Ask for what does not exist yet, and plan to write it, and what the stack tells."""
     from schoolctl.base.plan import Plan
-    from schoolctl.core.stack_values import values_from_stack
-    from schoolctl.params.observe import observe_existing
+    from schoolctl.params.observe import observe_existing, values_from_stack
     from schoolctl.params.rules import describe_entries, plan_values, refuse_unwritable
     from schoolctl.params.sources import from_questions
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.config.models import Config
+    from schoolctl.core.run import Run
+    from schoolctl.model.stacks import StackState
     from schoolctl.model.values import Parameter, SecretInfo, SecretValue
     from schoolctl.params.rules import Entry
 
@@ -191,3 +193,17 @@ def observe_use(clients: Clients, config: Config) -> Use:
         return Use((), None, unread=denied.why)
     ordered = sorted(revisions, key=lambda each: (each.ref.family, each.ref.revision))
     return Use(tuple(ordered), oldest_start(tasks))
+
+
+def values_from_stack(
+    run: Run, stack: StackState | None, entries: Sequence[Entry]
+) -> dict[Entry, SecretValue]:
+    """Give the values of `entries` that the stack's database tells, such as its endpoint."""
+    instance = stack.outputs.get("DatabaseInstance") if stack is not None else None
+    wanted = [each for each in entries if each.source is not None]
+    if instance is None or not wanted:
+        return {}
+    from schoolctl.aws.rds import find_database
+    from schoolctl.params.sources import values_of
+
+    return dict(values_of(find_database(run.clients, instance), wanted).values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from schoolctl.base.errors import ConflictError, NotFoundError, UsageError
 from schoolctl.base.plan import Plan
 from schoolctl.base.text import count
+from schoolctl.model.values import CURRENT, PENDING, PREVIOUS, SecretInfo
 from schoolctl.params.steps import DeleteParameter, PutParameter, PutSecret, RestoreSecret
 
 if TYPE_CHECKING:
@@ -368,3 +369,20 @@ def _is_there(stored: Stored | None) -> bool | None:
     if stored is None or stored.deleted_at is not None:
         return False
     return stored.exists
+
+
+def is_managed(secret: SecretInfo) -> bool:
+    """Say whether Secrets Manager, or a service such as RDS, rotates it by itself."""
+    return bool(secret.owner) or secret.rotates
+
+
+def staged_version(secret: SecretInfo) -> str | None:
+    """Give the version that a rotation staged and did not make current; None where there is none.
+
+    The label stays behind where a rotation ended without taking it off: on the current version, or,
+    after the next value was set, on the one before.
+    """
+    version = secret.version(PENDING)
+    if version is None or {CURRENT, PREVIOUS} & set(secret.stages[version]):
+        return None
+    return version

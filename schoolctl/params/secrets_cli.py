@@ -1,4 +1,4 @@
-"""`secrets set`, `secrets list`, `secrets rotate`: the service's secrets in Secrets Manager."""
+"""`secrets set` and `secrets list`: the service's secrets in Secrets Manager."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from schoolctl.core.run import Run
 from schoolctl.model.values import CURRENT
 from schoolctl.params.freshness import Freshness, oldest_start
 from schoolctl.params.observe import SettingsObservation
-from schoolctl.params.rules import declared_secrets
-from schoolctl.rotation.rules import is_managed, staged_version
+from schoolctl.params.rules import declared_secrets, is_managed, staged_version
 
 if TYPE_CHECKING:
     from schoolctl.model.services import Task
@@ -89,30 +88,6 @@ def set_secret(
     plan = plan_values({entry: shaped}, stored, run.config.environment, restore=restore)
     if run.carry_out(plan) is not None:
         report_set(run, {entry: shaped}, plan)
-
-
-@app.command("rotate", cls=ChangingCommand)
-def rotate_secret(
-    context: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The secret's key.")],
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", metavar="SECONDS", help="How long the database's part may take."),
-    ] = 900.0,
-) -> None:
-    """Give the database and the secret a new random password.
-
-    The new one is staged (AWSPENDING), `rotate_command` gives it to the database as a one-off
-    task, and then it becomes the current one. What was cut off is seen through by the next run.
-    A secret that Secrets Manager or RDS rotates by itself is rotated by them.
-    """
-    from schoolctl.core.options import parse_timeout
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.rotation.cli import rotate
-
-    run = Run.of(context)
-    settle_secrets(run)
-    rotate(run, key, parse_timeout(timeout))
 
 
 @app.command("list", cls=Command)

@@ -6,31 +6,56 @@ import secrets
 import string
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError
 from schoolctl.core.locking import locked
+from schoolctl.core.options import ChangingCommand, parse_timeout
+from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle_secrets
 from schoolctl.model.values import SecretValue
-from schoolctl.params.rules import declared_secrets, find_entry
+from schoolctl.params.rules import declared_secrets, find_entry, is_managed, staged_version
 from schoolctl.rotation.rules import (
     PURPOSE,
     Rotation,
-    is_managed,
     plan_end,
     plan_managed,
     plan_rotation,
     refuse_unrotatable,
-    staged_version,
     was_seen_through,
 )
 
 if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
-    from schoolctl.core.run import Run
     from schoolctl.model.values import SecretInfo
 
 
-def rotate(run: Run, key: str, timeout_seconds: float) -> None:
+app = typer.Typer()
+
+
+@app.command("rotate", cls=ChangingCommand)
+def rotate_secret(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The secret's key.")],
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="How long the database's part may take."),
+    ] = 900.0,
+) -> None:
+    """Give the database and the secret a new random password.
+
+    The new one is staged (AWSPENDING), `rotate_command` gives it to the database as a one-off
+    task, and then it becomes the current one. What was cut off is seen through by the next run.
+    A secret that Secrets Manager or RDS rotates by itself is rotated by them.
+    """
+    run = Run.of(context)
+    settle_secrets(run)
+    _rotate(run, key, parse_timeout(timeout))
+
+
+def _rotate(run: Run, key: str, timeout_seconds: float) -> None:
     """Rotate the secret `key`; what an earlier run began is seen through."""
     config = run.config
     rotation = Rotation(
@@ -75,8 +100,8 @@ def _observe(run: Run, rotation: Rotation) -> SecretInfo:
 
 
 def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
-    from schoolctl.ecs_service.run.rules import running_revision
-    from schoolctl.ecs_service.status.observe import need_service
+    from schoolctl.ecs_service.define.observe import need_service
+    from schoolctl.model.services import running_revision
 
     if is_managed(secret):
         return plan_managed(rotation, secret)

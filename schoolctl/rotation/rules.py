@@ -16,7 +16,8 @@ from schoolctl.base.errors import ConfigError, ConflictError, NotFoundError
 from schoolctl.base.plan import Plan
 from schoolctl.ecs_service.define.service_request import launch_of
 from schoolctl.ecs_service.steps.tasks import RunTask
-from schoolctl.model.values import CURRENT, PENDING, PREVIOUS
+from schoolctl.model.values import CURRENT, PENDING
+from schoolctl.params.rules import is_managed, staged_version
 from schoolctl.rotation.steps import (
     AwaitRotation,
     EndRotation,
@@ -85,23 +86,6 @@ def refuse_unrotatable(rotation: Rotation, secret: SecretInfo | None) -> SecretI
             " [python, -m, service.rotate]`",
         )
     return secret
-
-
-def is_managed(secret: SecretInfo) -> bool:
-    """Say whether Secrets Manager, or a service such as RDS, rotates it by itself."""
-    return bool(secret.owner) or secret.rotates
-
-
-def staged_version(secret: SecretInfo) -> str | None:
-    """Give the version that a rotation staged and did not make current; None where there is none.
-
-    The label stays behind where a rotation ended without taking it off: on the current version, or,
-    after the next value was set, on the one before.
-    """
-    version = secret.version(PENDING)
-    if version is None or {CURRENT, PREVIOUS} & set(secret.stages[version]):
-        return None
-    return version
 
 
 def was_seen_through(rotation: Rotation, secret: SecretInfo) -> bool:

@@ -143,7 +143,7 @@ def _docker(run: Run) -> DockerClient:
 
 
 def _engine(run: Run) -> tuple[DockerClient, str]:
-    from schoolctl.docker.engine import connect_docker  # docker costs 0.2 s
+    from schoolctl.docker.connect import connect_docker
 
     return connect_docker(run.services.environ)
 

@@ -8,7 +8,7 @@ import pytest
 
 from schoolctl.aws.logs import ServiceLog, TaskLog, last_lines
 from schoolctl.base.errors import NotFoundError, UnavailableError
-from schoolctl.ecs_service.causes.logs import LogPlace
+from schoolctl.model.services import LogPlace
 from tests.aws.answers import Bench, log_event
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal

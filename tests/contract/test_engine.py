@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.connect import connect_engine
 from schoolctl.docker.context import read_context
-from schoolctl.docker.engine import BuildRequest, connect_engine
+from schoolctl.docker.engine import BuildRequest
+from schoolctl.model.build import BuilderChoice
 from schoolctl.model.images import Digest, ImageRef, RegistryLogin, RepositoryUri
 from schoolctl.model.values import SecretValue
 from tests.fake_engine import FakeEngine

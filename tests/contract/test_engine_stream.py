@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.engine import connect_engine
+from schoolctl.docker.connect import connect_engine
 from schoolctl.model.images import RegistryLogin, RepositoryUri
 from schoolctl.model.values import SecretValue
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.builder import BuilderChoice
+from schoolctl.docker.connect import connect_engine
 from schoolctl.docker.context import read_context
-from schoolctl.docker.engine import BuildRequest, connect_engine
+from schoolctl.docker.engine import BuildRequest
 from schoolctl.docker.registry import Place, copy_image
+from schoolctl.model.build import BuilderChoice
 from schoolctl.model.images import Digest, RegistryLogin, RepositoryUri
 from schoolctl.model.values import SecretValue
 from tests.engine.sandbox.project import free_port

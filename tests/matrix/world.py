@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from schoolctl.docker.engine import connect_docker
+from schoolctl.docker.connect import connect_docker
 from tests.cli.account import NAME, Account, edit
 from tests.conftest import ACCOUNT, CONFIG, REGION, Aws, lead_to_aws
 from tests.faults import Faults

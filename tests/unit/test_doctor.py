@@ -9,11 +9,11 @@ import pytest
 
 from schoolctl.base.errors import AccessDeniedError, UnavailableError
 from schoolctl.core.lock_rules import Found, Holder
-from schoolctl.docker.builder import Builder, BuilderKind
 from schoolctl.doctor import account, machine, permissions, service
 from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
 from schoolctl.iam.policy import Scope, statement
+from schoolctl.model.build import Builder, BuilderKind
 from schoolctl.model.images import Ignored, NoSource, Source
 from schoolctl.model.services import RolloutState
 from schoolctl.model.surroundings import Role, Subnet, TargetGroup

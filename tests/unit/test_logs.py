@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.base.errors import UsageError
-from schoolctl.ecs_service.causes.logs import (
-    LogPlace,
-    container_names,
-    log_place,
-    moment,
-    parse_since,
-)
+from schoolctl.ecs_service.causes.logs import container_names, log_place, moment, parse_since
+from schoolctl.model.services import LogPlace
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from schoolctl.base.errors import ConfigError, ConflictError, NotFoundError, SchoolctlError
 from schoolctl.ecs_service.steps.tasks import RunTask
 from schoolctl.model.values import SecretInfo, SecretValue
-from schoolctl.params.rules import Entry, Kind
+from schoolctl.params.rules import Entry, Kind, staged_version
 from schoolctl.params.secret_shape import with_new_password
 from schoolctl.rotation.cli import new_password
 from schoolctl.rotation.rules import (
@@ -20,7 +20,6 @@ from schoolctl.rotation.rules import (
     plan_managed,
     plan_rotation,
     refuse_unrotatable,
-    staged_version,
     was_seen_through,
 )
 from schoolctl.rotation.steps import StageSecret

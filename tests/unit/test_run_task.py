@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schoolctl.base.errors import NotFoundError
-from schoolctl.ecs_service.run.rules import plan_run, revision_of_image, running_revision
+from schoolctl.ecs_service.run.rules import plan_run, revision_of_image
 from schoolctl.model.images import Digest
-from schoolctl.model.services import Revision, TaskDefinitionRef
+from schoolctl.model.services import Revision, TaskDefinitionRef, running_revision
 from tests.unit.scenes import COMPLETED, FAILED, NEW, OLD, deployment, old, service
 
 DIGEST = Digest("sha256:" + "a" * 64)

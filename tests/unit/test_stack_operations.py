@@ -16,20 +16,26 @@ from schoolctl.base.errors import (
     NotFoundError,
 )
 from schoolctl.config.file import parse_config
+from schoolctl.core.stack_values import settled
 from schoolctl.infra.changes import ends_database, tell, totals
 from schoolctl.infra.operations import (
-    Condition,
-    condition_of,
     failure,
     first_causes,
     last_operation,
     refuse_stuck,
     refused_template,
 )
-from schoolctl.infra.outputs import settled
 from schoolctl.infra.rules import Found, Standing, plan_down, plan_up, refuse_move
-from schoolctl.infra.template import Template
-from schoolctl.model.stacks import STACK_TYPE, ChangeSet, ResourceChange, StackEvent, StackState
+from schoolctl.model.stacks import (
+    STACK_TYPE,
+    ChangeSet,
+    Condition,
+    ResourceChange,
+    StackEvent,
+    StackState,
+    Template,
+    condition_of,
+)
 
 NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 NAME = "college-dev"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cfnlint.api import lint
@@ -13,7 +13,10 @@ from cfnlint.config import ManualArgs
 
 from schoolctl.config.file import parse_config
 from schoolctl.iam.policy import Scope
-from schoolctl.infra.template import Place, Template, make_template
+from schoolctl.infra.template import Place, make_template
+
+if TYPE_CHECKING:
+    from schoolctl.model.stacks import Template
 
 ACCOUNT = "123456789012"
 CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"

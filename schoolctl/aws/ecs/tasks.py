@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from schoolctl.aws.ecs.services import describe_tasks
 from schoolctl.aws.ecs.shapes import task as read_task
 from schoolctl.aws.session.errors import changing, error_code, error_message, is_code, translated
-from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError
-from schoolctl.ecs_service.run.rules import Agents, NeverRanError, not_connected_hint
+from schoolctl.base.errors import ExitCode, NeverRanError, NotFoundError, SchoolctlError
+from schoolctl.model.services import Agents, not_connected_hint
 from schoolctl.model.values import SecretValue
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.text import count, iso
 from schoolctl.ecs_service.causes.log_reasons import SAID
-from schoolctl.ecs_service.causes.logs import moment, short_id
+from schoolctl.ecs_service.causes.logs import moment
 from schoolctl.ecs_service.causes.reasons import (
     EXITS,
     TARGETS,
@@ -19,6 +19,7 @@ from schoolctl.ecs_service.causes.reasons import (
     matching,
 )
 from schoolctl.ecs_service.causes.stop_reasons import STOPPED
+from schoolctl.model.services import short_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from schoolctl.base.errors import UsageError
+from schoolctl.model.services import LogPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_SHORT = 8
 _AGO = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-@dataclass(frozen=True)
-class LogPlace:
-    """The log group of a container, and how ECS names the streams in it."""
-
-    group: str
-    prefix: str
-    container: str
-
-    @property
-    def streams(self) -> str:
-        """What the names of all the container's streams begin with."""
-        return f"{self.prefix}/{self.container}/"
-
-    def stream(self, task_id: str) -> str:
-        """Give the name of one task's stream. Source: awslogs-stream-prefix, ECS guide."""
-        return f"{self.streams}{task_id}"
 
 
 def log_place(definition: Mapping[str, object], container: str) -> LogPlace | None:
@@ -75,11 +56,6 @@ def _containers(definition: Mapping[str, object]) -> Iterator[Mapping[str, Any]]
     found = definition.get("containerDefinitions")
     if isinstance(found, list | tuple):
         yield from found
-
-
-def short_id(task_id: str) -> str:
-    """Give the first eight digits of a task's id, as people compare them."""
-    return task_id[:_SHORT]
 
 
 def moment(at: datetime) -> str:

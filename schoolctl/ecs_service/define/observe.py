@@ -318,3 +318,18 @@ def _commit(
     except SchoolctlError:
         return None  # it is noted for people only: a deploy needs no right to read inside images
     return labels.get(REVISION)
+
+
+def need_service(clients: Clients, config: Config) -> ServiceState:
+    """Give the service, or raise a `NotFoundError` that says how to make it."""
+    where = config.service
+    service = describe_service(clients, where.cluster, where.name)
+    if service is not None and service.status != "INACTIVE":
+        return service
+    raise NotFoundError(
+        f"there is no service {where.name} in cluster {where.cluster}",
+        why=f"environment {config.environment} names it, and ECS in {clients.region} has none"
+        if service is None
+        else "it was deleted",
+        hint="`schoolctl deploy` creates it",
+    )

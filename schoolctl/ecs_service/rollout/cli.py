@@ -284,8 +284,8 @@ def wait(
     The verdict and the exit code are those that `deploy` would have given. With none in progress,
     they are those of the last one; it is well once all its tasks are healthy.
     """
+    from schoolctl.ecs_service.define.observe import need_service
     from schoolctl.ecs_service.rollout.wait import rollout_in_question
-    from schoolctl.ecs_service.status.observe import need_service
 
     run = Run.of(context)
     seconds = parse_timeout(timeout)

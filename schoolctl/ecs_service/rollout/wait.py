@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from schoolctl.base.errors import RolloutError
+from schoolctl.base.errors import NotFoundError, RolloutError, UsageError
 from schoolctl.ecs_service.rollout.native import match
-from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS
-from schoolctl.ecs_service.status.why import deployment_in_question
+from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS, is_way_back
 from schoolctl.model.deployments import ServiceDeploymentStatus
 from schoolctl.model.services import Deployment, RolloutState
 
@@ -119,3 +118,56 @@ def _refuse_failed(service: ServiceState, running: Deployment) -> None:
                 why=event.message,
                 hint="`schoolctl why` and `schoolctl tasks --all` tell more",
             )
+
+
+_PREFIX = "ecs-svc/"
+
+
+def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:
+    """Give the deployment that `why` is about: the one asked for, else the newest.
+
+    ECS brings a service back by a newer deployment of the older revision; then the one that
+    failed is in question, and not the way back.
+
+    Args:
+        service: as DescribeServices tells of it.
+        wanted: the beginning or the end of a deployment's id.
+
+    Raises:
+        NotFoundError: ECS lists no such deployment.
+        UsageError: several begin or end so.
+    """
+    if wanted is not None:
+        return _wanted(service, wanted)
+    if not service.deployments:
+        raise NotFoundError(
+            f"ECS lists no deployment of {service.name}",
+            why="another tool deploys it (CodeDeploy, or a controller of its own)",
+            hint="`schoolctl why --task ID` explains one task",
+        )
+    newest = service.deployments[0]
+    failed = next(
+        (each for each in service.deployments if each.rollout_state is RolloutState.FAILED), None
+    )
+    if failed is not None and is_way_back(newest):
+        return failed
+    return newest
+
+
+def _wanted(service: ServiceState, wanted: str) -> Deployment:
+    digits = wanted.rpartition("/")[2]
+    found = [
+        each
+        for each in service.deployments
+        if digits and (each.id.removeprefix(_PREFIX).startswith(digits) or each.id.endswith(digits))
+    ]
+    listed = ", ".join(f"{each.id} ({each.task_definition})" for each in service.deployments)
+    if not found:
+        raise NotFoundError(
+            f"there is no deployment {wanted} of {service.name}",
+            why=f"ECS lists {listed or 'none'}",
+            hint="`schoolctl history` tells of earlier ones",
+        )
+    if len(found) > 1:
+        raise UsageError(f"{wanted!r} is the id of several deployments", why=f"ECS lists {listed}")
+    return found[0]

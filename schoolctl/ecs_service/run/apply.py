@@ -21,16 +21,16 @@ from schoolctl.base.errors import (
 from schoolctl.base.text import duration
 from schoolctl.core.executor import until_visible
 from schoolctl.ecs_service.causes.failure import LOG_LINES, diagnose
-from schoolctl.ecs_service.causes.logs import container_names, log_place, moment, short_id
+from schoolctl.ecs_service.causes.logs import container_names, log_place, moment
 from schoolctl.ecs_service.steps.tasks import OpenSession, RunTask
+from schoolctl.model.services import short_id
 
 if TYPE_CHECKING:
     from schoolctl.base.errors import InterruptedRunError
     from schoolctl.core.executor import Outcome, Tools
-    from schoolctl.ecs_service.causes.logs import LogPlace
     from schoolctl.ecs_service.causes.reasons import Diagnosis
     from schoolctl.ecs_service.steps.tasks import AnyTaskStep
-    from schoolctl.model.services import LogLine, Revision, Task, TaskDefinitionRef
+    from schoolctl.model.services import LogLine, LogPlace, Revision, Task, TaskDefinitionRef
 
 
 _POLL_SECONDS = 1.0

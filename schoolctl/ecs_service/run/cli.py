@@ -133,8 +133,8 @@ def _revision(
 ) -> TaskDefinitionRef:
     from schoolctl.aws.ecr import find_image, find_repository
     from schoolctl.aws.ecs.services import describe_revisions, list_revisions
-    from schoolctl.ecs_service.run.rules import revision_of_image, running_revision
-    from schoolctl.model.services import TaskDefinitionRef
+    from schoolctl.ecs_service.run.rules import revision_of_image
+    from schoolctl.model.services import TaskDefinitionRef, running_revision
 
     if revision is not None:
         return TaskDefinitionRef(config.task.family, revision)
@@ -182,10 +182,10 @@ def exec_(
 def _plan_session(run: Run, command: list[str], task: str | None, container: str | None) -> Plan:
     from schoolctl.aws.ecs.services import describe_revision, list_tasks
     from schoolctl.aws.ecs.tasks import observe_agents
+    from schoolctl.core.options import task_prefix
+    from schoolctl.ecs_service.define.observe import need_service
     from schoolctl.ecs_service.run.rules import choose_task, plan_session
     from schoolctl.ecs_service.run.session import find_plugin
-    from schoolctl.ecs_service.status.cli import task_prefix
-    from schoolctl.ecs_service.status.observe import need_service
 
     find_plugin(run.services.environ)
     prefix = task_prefix(task)

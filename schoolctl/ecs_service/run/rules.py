@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError, UsageError
+from schoolctl.base.errors import NeverRanError, NotFoundError, UsageError
 from schoolctl.base.plan import Plan
 from schoolctl.base.text import duration
-from schoolctl.ecs_service.causes.logs import short_id
 from schoolctl.ecs_service.define.service_request import launch_of
 from schoolctl.ecs_service.steps.tasks import OpenSession, RunTask
-from schoolctl.model.services import RolloutState
+from schoolctl.model.services import SSM_ACTIONS, Agents, not_connected_hint, short_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,31 +20,8 @@ if TYPE_CHECKING:
 
 
 SHELL = ("/bin/sh",)
-SSM_ACTIONS = (
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-)
-"""What the task role must allow. Source: ECS guide, "ECS Exec"."""
 ENABLE = "service.overrides: {enableExecuteCommand: true}"
 _RUNNING = "RUNNING"
-
-
-@dataclass(frozen=True)
-class Agents:
-    """What a task says of its exec agents. `runtime_ids` and `agents` are by container."""
-
-    enabled: bool
-    runtime_ids: Mapping[str, str] = field(default_factory=dict)
-    agents: Mapping[str, str] = field(default_factory=dict)
-    """The status of each container's exec agent, as ECS spells it: RUNNING, PENDING, STOPPED."""
-
-
-class NeverRanError(SchoolctlError):
-    """The command was never begun."""
-
-    default_exit_code = ExitCode.NEVER_RAN
 
 
 def choose_task(service: ServiceState, tasks: Sequence[Task], prefix: str) -> Task:
@@ -196,28 +171,7 @@ def _is_read_only(definition: Mapping[str, object], container: str) -> bool:
     )
 
 
-def not_connected_hint() -> str:
-    """Give what to check where the exec agent of a task cannot be reached."""
-    return (
-        "wait a few seconds and run it again; if it stays so, the task role must allow"
-        f" {', '.join(SSM_ACTIONS)}, and the task must reach ssmmessages (a public address, NAT,"
-        " or an interface endpoint)"
-    )
-
-
 PURPOSE = "command"
-
-
-def running_revision(service: ServiceState) -> TaskDefinitionRef:
-    """Give the revision that the service is known to run.
-
-    While a rollout is under way that is the one before it: the new one is not proven yet.
-    """
-    completed = [
-        each for each in service.deployments if each.rollout_state is RolloutState.COMPLETED
-    ]
-    completed.sort(key=lambda each: each.status != "PRIMARY")
-    return completed[0].task_definition if completed else service.task_definition
 
 
 def revision_of_image(

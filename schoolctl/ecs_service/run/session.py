@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.ecs.tasks import open_session
+from schoolctl.base.errors import NeverRanError
 from schoolctl.base.interruption import left_to_a_child
-from schoolctl.ecs_service.run.rules import NeverRanError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -188,8 +188,8 @@ def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:
 
 
 def _service(run: Run) -> ServiceState:
+    from schoolctl.ecs_service.define.observe import need_service
     from schoolctl.ecs_service.define.plan import usable
-    from schoolctl.ecs_service.status.observe import need_service
 
     service = usable(need_service(run.clients, run.config), run.config)
     if service is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.errors import UnavailableError, UsageError, interrupted
-from schoolctl.core.options import Command, Since
+from schoolctl.core.options import Command, Since, task_prefix
 from schoolctl.core.run import Run
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def tasks(
 
 def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, list[Task]]:
     from schoolctl.aws.ecs.services import list_tasks
-    from schoolctl.ecs_service.status.observe import need_service
+    from schoolctl.ecs_service.define.observe import need_service
     from schoolctl.ecs_service.status.view import in_order
 
     where, clients = run.config.service, run.clients
@@ -134,18 +134,6 @@ def _none(service: ServiceState, *, stopped: bool, told: bool) -> str:
     return f"no task of {service.name} runs, and {service.desired} should{more}"
 
 
-def task_prefix(task: str | None) -> str:
-    """Give the task's id, or its beginning, out of an id or an ARN; empty for None."""
-    found = (task or "").rpartition("/")[2]
-    if task is not None and not found.replace("-", "").isalnum():
-        raise UsageError(
-            f"--task {task!r} is no task id",
-            why="an id is 32 letters and digits",
-            hint="`schoolctl tasks` lists the tasks",
-        )
-    return found
-
-
 @app.command("events", cls=Command)
 def events(
     context: typer.Context,
@@ -164,7 +152,7 @@ def events(
     keeps a hundred. With -f and --json, each event is a JSON line.
     """
     from schoolctl.ecs_service.causes.logs import parse_since
-    from schoolctl.ecs_service.status.observe import need_service
+    from schoolctl.ecs_service.define.observe import need_service
     from schoolctl.ecs_service.status.view import event_document, event_lines
 
     run = Run.of(context)
@@ -200,7 +188,7 @@ def _chosen(service: ServiceState, begin: datetime | None, limit: int | None) ->
 
 def _follow(run: Run, service: ServiceState, shown: list[ServiceEvent]) -> None:
     """Show new events as they come; ended by Ctrl-C."""
-    from schoolctl.ecs_service.status.observe import need_service
+    from schoolctl.ecs_service.define.observe import need_service
 
     for event in shown:
         _record(run, event)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.aws.logs import ServiceLog
-    from schoolctl.ecs_service.causes.logs import LogPlace
-    from schoolctl.model.services import LogLine
+    from schoolctl.model.services import LogLine, LogPlace
 
 _POLL_SECONDS = 1.5
 _RECENT = timedelta(minutes=10)
@@ -62,8 +61,8 @@ def logs(
     Those of the last ten minutes, of all tasks in the order of time, unless --since or --lines
     says otherwise. With -f and --json, each line is a JSON line.
     """
+    from schoolctl.core.options import task_prefix
     from schoolctl.ecs_service.causes.logs import parse_since
-    from schoolctl.ecs_service.status.cli import task_prefix
     from schoolctl.ecs_service.status.observe import observe_log_places
 
     run = Run.of(context)
@@ -157,7 +156,8 @@ class _Reading:
 
     def _show(self, lines: Iterable[LogLine]) -> bool:
         """Show lines as they are read; says whether there was any."""
-        from schoolctl.ecs_service.causes.logs import line_time, short_id
+        from schoolctl.ecs_service.causes.logs import line_time
+        from schoolctl.model.services import short_id
 
         several = len({each.container for each in self.places}) > 1
         shown = False

@@ -19,19 +19,15 @@ from schoolctl.base.errors import AccessDeniedError, NotFoundError, SchoolctlErr
 from schoolctl.core.lock import read_lock
 from schoolctl.core.lock_rules import lock_name
 from schoolctl.ecs_service.causes.failure import FailureReport
-from schoolctl.ecs_service.causes.logs import LogPlace, container_names, log_places
+from schoolctl.ecs_service.causes.logs import container_names, log_places
 from schoolctl.ecs_service.causes.observe import observe_failure, read_log, result_or
+from schoolctl.ecs_service.define.observe import need_service
 from schoolctl.ecs_service.rollout.observe import observe_target
-from schoolctl.ecs_service.run.rules import running_revision
+from schoolctl.ecs_service.rollout.wait import deployment_in_question
 from schoolctl.ecs_service.status.history import History, attempts
 from schoolctl.ecs_service.status.view import Status, in_order
-from schoolctl.ecs_service.status.why import (
-    Why,
-    deployment_in_question,
-    rolled_back,
-    task_in_question,
-)
-from schoolctl.model.services import RolloutState
+from schoolctl.ecs_service.status.why import Why, rolled_back, task_in_question
+from schoolctl.model.services import LogPlace, RolloutState, running_revision
 from schoolctl.params.freshness import oldest_start
 from schoolctl.params.observe import SettingsObservation
 
@@ -186,21 +182,6 @@ def _lock(answer: Future[Found | None]) -> Found | None:
         return answer.result()
     except SchoolctlError:
         return None
-
-
-def need_service(clients: Clients, config: Config) -> ServiceState:
-    """Give the service, or raise a `NotFoundError` that says how to make it."""
-    where = config.service
-    service = describe_service(clients, where.cluster, where.name)
-    if service is not None and service.status != "INACTIVE":
-        return service
-    raise NotFoundError(
-        f"there is no service {where.name} in cluster {where.cluster}",
-        why=f"environment {config.environment} names it, and ECS in {clients.region} has none"
-        if service is None
-        else "it was deleted",
-        hint="`schoolctl deploy` creates it",
-    )
 
 
 def observe_log_places(

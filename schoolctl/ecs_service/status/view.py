@@ -14,11 +14,10 @@ from schoolctl.ecs_service.causes.failure import (
     diagnose_target,
     is_vague,
 )
-from schoolctl.ecs_service.causes.logs import short_id
 from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
 from schoolctl.ecs_service.define.target import BY_TAG, COMMIT_TAG, TAG_TAG
 from schoolctl.model.images import ImageRef
-from schoolctl.model.services import RolloutState
+from schoolctl.model.services import RolloutState, short_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

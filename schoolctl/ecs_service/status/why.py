@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import NotFoundError, UsageError
 from schoolctl.base.text import ago, count, iso, zoned_time
-from schoolctl.ecs_service.causes.logs import short_id
 from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
-from schoolctl.ecs_service.rollout.verdict import is_way_back
 from schoolctl.model.deployments import ServiceDeploymentStatus
-from schoolctl.model.services import Deployment, RolloutState
+from schoolctl.model.services import Deployment, RolloutState, short_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,42 +20,10 @@ if TYPE_CHECKING:
     from schoolctl.model.deployments import ServiceDeploymentBrief
     from schoolctl.model.services import ServiceState, Task
 
-_ID = "ecs-svc/"
 _WENT_BACK = {
     ServiceDeploymentStatus.ROLLBACK_SUCCESSFUL,
     ServiceDeploymentStatus.ROLLBACK_FAILED,
 }
-
-
-def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:
-    """Give the deployment that `why` is about: the one asked for, else the newest.
-
-    ECS brings a service back by a newer deployment of the older revision; then the one that
-    failed is in question, and not the way back.
-
-    Args:
-        service: as DescribeServices tells of it.
-        wanted: the beginning or the end of a deployment's id.
-
-    Raises:
-        NotFoundError: ECS lists no such deployment.
-        UsageError: several begin or end so.
-    """
-    if wanted is not None:
-        return _wanted(service, wanted)
-    if not service.deployments:
-        raise NotFoundError(
-            f"ECS lists no deployment of {service.name}",
-            why="another tool deploys it (CodeDeploy, or a controller of its own)",
-            hint="`schoolctl why --task ID` explains one task",
-        )
-    newest = service.deployments[0]
-    failed = next(
-        (each for each in service.deployments if each.rollout_state is RolloutState.FAILED), None
-    )
-    if failed is not None and is_way_back(newest):
-        return failed
-    return newest
 
 
 def rolled_back(service: ServiceState, newest: ServiceDeploymentBrief | None) -> Deployment | None:
@@ -84,25 +50,6 @@ def rolled_back(service: ServiceState, newest: ServiceDeploymentBrief | None) ->
         created_at=newest.created_at,
         updated_at=ended,
     )
-
-
-def _wanted(service: ServiceState, wanted: str) -> Deployment:
-    digits = wanted.rpartition("/")[2]
-    found = [
-        each
-        for each in service.deployments
-        if digits and (each.id.removeprefix(_ID).startswith(digits) or each.id.endswith(digits))
-    ]
-    listed = ", ".join(f"{each.id} ({each.task_definition})" for each in service.deployments)
-    if not found:
-        raise NotFoundError(
-            f"there is no deployment {wanted} of {service.name}",
-            why=f"ECS lists {listed or 'none'}",
-            hint="`schoolctl history` tells of earlier ones",
-        )
-    if len(found) > 1:
-        raise UsageError(f"{wanted!r} is the id of several deployments", why=f"ECS lists {listed}")
-    return found[0]
 
 
 def task_in_question(tasks: Sequence[Task], wanted: str, service: str) -> Task:

@@ -9,8 +9,8 @@ import typer
 
 from schoolctl.core.options import ChangingCommand
 from schoolctl.core.run import Run
-from schoolctl.docker.builder import BuilderChoice
 from schoolctl.images.push.project import scan_document
+from schoolctl.model.build import BuilderChoice
 from schoolctl.model.images import Severity
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
     from schoolctl.core.executor import Outcome
     from schoolctl.core.run import Run
-    from schoolctl.docker.builder import BuilderChoice
     from schoolctl.docker.context import BuildContext
     from schoolctl.images.push.npm_lock import StaleLock
     from schoolctl.images.push.rules import LocalBuild, Release
+    from schoolctl.model.build import BuilderChoice
     from schoolctl.model.images import ImageRef, RepositoryUri
 
 _MOST_LISTED = 3

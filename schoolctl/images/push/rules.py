@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ConflictError, UsageError
 from schoolctl.base.plan import Plan
-from schoolctl.docker.builder import BuilderKind, secret_arguments
+from schoolctl.docker.builder import secret_arguments
 from schoolctl.images.push.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage, ReadScan
+from schoolctl.model.build import BuilderKind
 from schoolctl.model.images import fits_platform
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from schoolctl.base.plan import Step
-    from schoolctl.docker.builder import Builder, BuildSecret
+    from schoolctl.model.build import Builder, BuildSecret
     from schoolctl.model.images import Digest, ImageRef, NoSource, Repository, Severity, Source
 
 

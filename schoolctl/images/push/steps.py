@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from schoolctl.docker.builder import Builder, BuildSecret
+    from schoolctl.model.build import Builder, BuildSecret
     from schoolctl.model.images import Digest, ImageRef, RegistryLogin, Severity
 
 

@@ -9,11 +9,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from schoolctl.model.images import Digest
+from schoolctl.model.images import Digest, age
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from schoolctl.model.images import Image
     from schoolctl.model.services import Revision, TaskDefinitionRef
@@ -92,14 +91,6 @@ def subject_of(image: Image) -> Digest | None:
         return None  # as most
     named = (_COSIGN_TAG.fullmatch(tag) for tag in image.tags)
     return next((Digest(f"sha256:{found[1]}") for found in named if found), None)
-
-
-def age(image: Image) -> tuple[datetime, str]:
-    """Give what images are sorted by, the oldest first.
-
-    Two may have been pushed in the same second; which is the newer must not be chance.
-    """
-    return image.pushed_at, image.digest.value
 
 
 def in_waves(going: Sequence[Image]) -> Iterator[list[Image]]:

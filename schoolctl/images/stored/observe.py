@@ -18,9 +18,9 @@ from schoolctl.aws.session.clients import Clients
 from schoolctl.base.errors import SchoolctlError, concerning
 from schoolctl.base.text import batches
 from schoolctl.docker.registry import labels_of, read_config
-from schoolctl.ecs_service.causes.logs import short_id
 from schoolctl.images.stored.family import Needs, Use
 from schoolctl.model.images import ImageRef
+from schoolctl.model.services import short_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

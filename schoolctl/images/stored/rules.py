@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.plan import Plan
 from schoolctl.base.text import ago, count, duration, size
-from schoolctl.images.stored.family import age, family_of, in_waves
+from schoolctl.images.stored.family import family_of, in_waves
 from schoolctl.images.stored.steps import (
     ConfirmUnused,
     DeleteImages,
     Deletion,
     DeregisterTaskDefinitions,
 )
+from schoolctl.model.images import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

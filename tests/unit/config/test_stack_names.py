@@ -125,7 +125,8 @@ def test_the_stack_makes_what_has_a_name_not_what_has_an_id() -> None:
 
 
 def test_a_new_file_leaves_the_names_to_the_stack() -> None:
-    from schoolctl.init.cli import render_template, with_stack
+    from schoolctl.config.schema import render_template
+    from schoolctl.init.cli import with_stack
 
     path = Path("/project/schoolctl.yaml")
     text = with_stack(render_template(path, "college", region="us-east-1", profile=None))

@@ -6,8 +6,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from schoolctl.docker.builder import Builder, BuilderKind
 from schoolctl.images.push.rules import LocalBuild, Release
+from schoolctl.model.build import Builder, BuilderKind
 from schoolctl.model.images import Digest, Image, ImageRef, NoSource, RepositoryUri, Source
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.docker.builder import BuilderChoice, BuilderKind, find_builder
+from schoolctl.docker.builder import find_builder
+from schoolctl.model.build import BuilderChoice, BuilderKind
 
 if TYPE_CHECKING:
     from pathlib import Path
