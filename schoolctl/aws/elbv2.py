@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import is_code, translated
-from schoolctl.model.surroundings import TargetGroup, TargetHealth
+from schoolctl.model.surroundings import LoadBalancer, TargetGroup, TargetHealth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef
 
     from schoolctl.aws.session.clients import Clients
-    from schoolctl.model.surroundings import LoadBalancer
 
 
 def find_target_group(clients: Clients, name_or_arn: str) -> TargetGroup | None:
@@ -107,8 +106,6 @@ def find_load_balancers(clients: Clients, arns: Sequence[str]) -> tuple[LoadBala
 
     Source: elasticloadbalancing DescribeLoadBalancers.
     """
-    from schoolctl.model.surroundings import LoadBalancer
-
     if not arns:
         return ()
     with translated("look at the load balancer"):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from schoolctl.base.errors import UsageError
+from schoolctl.config.file import parse_config
 from schoolctl.config.models import Settings
 from schoolctl.config.overlay import dump_yaml, make_overlay_directory, replace_file
+from schoolctl.config.tree import InvalidConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,9 +160,6 @@ def render_template(path: Path, name: str, *, region: str, profile: str | None) 
     Raises:
         UsageError: the options make none, such as a name that is too long for a target group.
     """
-    from schoolctl.config.file import parse_config
-    from schoolctl.config.tree import InvalidConfigError
-
     template = files("schoolctl").joinpath("templates/schoolctl.yaml").read_text("utf-8")
     quoted = json.dumps(profile) if profile else ""
     text = (

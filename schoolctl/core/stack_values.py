@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from schoolctl.aws.cloudformation import find_stack
 from schoolctl.base.errors import MissingThingsError, NotFoundError
+from schoolctl.config.tree import Layer
 from schoolctl.model.stacks import Condition, condition_of
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ class StackValues:
         self._run = run
         self._stack: Future[StackState | None] | None = None
         if run.config.infra.stack:
-            from schoolctl.aws.cloudformation import find_stack
-
             clients = run.clients
             self._stack = clients.start(find_stack, clients, run.config.stack_name)
 
@@ -48,8 +48,6 @@ class StackValues:
 
 def left_to_stack(resolved: ResolvedConfig) -> frozenset[str]:
     """Give the dotted paths of the values that schoolctl.yaml leaves to the stack."""
-    from schoolctl.config.tree import Layer
-
     found = resolved.origins.items()
     return frozenset(path for path, origin in found if origin.layer is Layer.STACK)
 

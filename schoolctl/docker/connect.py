@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.docker.errors import without_docker_config
+from schoolctl.docker.errors import connection_error, innermost, without_docker_config
+from schoolctl.docker.sdk import DockerEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,6 @@ def connect_engine(environ: Mapping[str, str]) -> Engine:
     Raises:
         EngineError: none answers, or this user may not use it.
     """
-    from schoolctl.docker.sdk import DockerEngine
-
     client, host = connect_docker(environ)
     return DockerEngine(client, host, environ)
 
@@ -36,8 +35,6 @@ def connect_docker(environ: Mapping[str, str]) -> tuple[DockerClient, str]:
     from docker.context import ContextAPI
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
-
-    from schoolctl.docker.errors import connection_error, innermost
 
     host = environ.get("DOCKER_HOST") or "the current docker context"
     try:

@@ -9,7 +9,9 @@ import typer
 from schoolctl.base.errors import ExitCode
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
-from schoolctl.doctor.verdict import Group
+from schoolctl.doctor.checks import carry_out
+from schoolctl.doctor.look import Look
+from schoolctl.doctor.verdict import Group, Level, counts, lines
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -31,10 +33,6 @@ def doctor(
     FAIL, the exit code is 1.
     """
     from dataclasses import replace
-
-    from schoolctl.doctor.checks import carry_out
-    from schoolctl.doctor.look import Look
-    from schoolctl.doctor.verdict import Level, counts, lines
 
     run = Run.of(context)
     found = [

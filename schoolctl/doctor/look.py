@@ -5,8 +5,34 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from schoolctl.aws.cloudformation import find_stack
+from schoolctl.aws.ec2 import find_security_groups, find_subnets
+from schoolctl.aws.ecr import find_repository
+from schoolctl.aws.elbv2 import find_target_group
+from schoolctl.aws.iam import find_role
+from schoolctl.aws.logs import log_group_exists
+from schoolctl.aws.secrets import find_secret
+from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import SchoolctlError
+from schoolctl.base.process_mark import has_ended
+from schoolctl.core.lock import read_lock
+from schoolctl.core.lock_rules import lock_name
+from schoolctl.core.stack_values import left_to_stack, settled
 from schoolctl.doctor.look_here import MachineLook, in_background
+from schoolctl.doctor.observe import (
+    observe_caller,
+    observe_denials,
+    observe_listening,
+    observe_newest,
+    principal_of,
+)
+from schoolctl.doctor.permissions import questions_of_command, questions_of_statements
+from schoolctl.ecs_service.define.observe import observe_present, revision_image_exists
+from schoolctl.ecs_service.define.target import TAG_TAG
+from schoolctl.ecs_service.define.task_definition import container_image
+from schoolctl.iam.policy import Scope
+from schoolctl.iam.roles import execution_role_policy, task_role_policy
+from schoolctl.network.observe import observe_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +45,7 @@ if TYPE_CHECKING:
     from schoolctl.doctor.permissions import Denial
     from schoolctl.ecs_service.define.plan import Present
     from schoolctl.ecs_service.define.target import ChosenImage
-    from schoolctl.iam.policy import Document, Scope
+    from schoolctl.iam.policy import Document
     from schoolctl.model.images import Repository
     from schoolctl.model.stacks import StackState
     from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
@@ -37,8 +63,6 @@ class Look(MachineLook):
     @cached_property
     def caller(self) -> Future[Caller]:
         """Who we are, and what time AWS has."""
-        from schoolctl.doctor.observe import observe_caller
-
         return in_background(lambda: observe_caller(self.clients, self.run.clock))
 
     @property
@@ -59,15 +83,11 @@ class Look(MachineLook):
     @property
     def from_stack(self) -> frozenset[str]:
         """The paths of the values that schoolctl.yaml leaves to the stack."""
-        from schoolctl.core.stack_values import left_to_stack
-
         return left_to_stack(self.run.resolved)
 
     @cached_property
     def stack(self) -> Future[StackState | None]:
         """The stack; None where the environment wants none, too."""
-        from schoolctl.aws.cloudformation import find_stack
-
         return self.ask(
             lambda clients, config: (
                 find_stack(clients, config.stack_name) if config.infra.stack else None
@@ -77,23 +97,17 @@ class Look(MachineLook):
     @cached_property
     def repository(self) -> Future[Repository | None]:
         """The repository."""
-        from schoolctl.aws.ecr import find_repository
-
         return self.ask(find_repository)
 
     @cached_property
     def newest(self) -> Future[ChosenImage | None]:
         """What a deploy without a choice takes."""
-        from schoolctl.doctor.observe import observe_newest
-
         repository = self.repository
         return in_background(lambda: observe_newest(self.clients, repository.result()))
 
     @cached_property
     def parameters(self) -> Future[Mapping[str, Parameter]]:
         """The declared parameters that exist, by name; their values are not read."""
-        from schoolctl.aws.ssm import get_parameters
-
         return self.ask(
             lambda clients, config: get_parameters(
                 clients, [config.parameter_name(key) for key in config.parameters], decrypt=False
@@ -103,15 +117,11 @@ class Look(MachineLook):
     @cached_property
     def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
         """The declared secrets by key; their values are not read."""
-        from schoolctl.aws.secrets import find_secret
-
         stack, left = self.stack, self.from_stack
 
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
             # The secret of the stack's database has a name that RDS gave it.
             if config.infra.stack and config.infra.database:
-                from schoolctl.core.stack_values import settled
-
                 config = settled(config, stack.result(), left)
             calls = {
                 key: clients.start(find_secret, clients, config.secret_name(key))
@@ -132,7 +142,6 @@ class Look(MachineLook):
         return self._role("task")
 
     def _role(self, kind: str) -> Future[Role | None]:
-        from schoolctl.aws.iam import find_role
 
         def look(clients: Clients, config: Config) -> Role | None:
             name = getattr(config.task, f"{kind}_role")
@@ -143,29 +152,21 @@ class Look(MachineLook):
     @cached_property
     def log_group(self) -> Future[bool]:
         """Whether the log group exists."""
-        from schoolctl.aws.logs import log_group_exists
-
         return self.ask(lambda clients, config: log_group_exists(clients, config.task.log_group))
 
     @cached_property
     def present(self) -> Future[tuple[bool, Present]]:
         """Whether the cluster exists, and the service in it."""
-        from schoolctl.ecs_service.define.observe import observe_present
-
         return self.ask(observe_present)
 
     @cached_property
     def subnets(self) -> Future[tuple[Subnet, ...]]:
         """The subnets."""
-        from schoolctl.aws.ec2 import find_subnets
-
         return self.ask(lambda clients, config: find_subnets(clients, config.service.subnets))
 
     @cached_property
     def groups(self) -> Future[tuple[SecurityGroup, ...]]:
         """The security groups."""
-        from schoolctl.aws.ec2 import find_security_groups
-
         return self.ask(
             lambda clients, config: find_security_groups(clients, config.service.security_groups)
         )
@@ -173,8 +174,6 @@ class Look(MachineLook):
     @cached_property
     def target_group(self) -> Future[TargetGroup | None]:
         """The target group; None where the service has none, too."""
-        from schoolctl.aws.elbv2 import find_target_group
-
         return self.ask(
             lambda clients, config: (
                 find_target_group(clients, config.service.target_group)
@@ -189,7 +188,6 @@ class Look(MachineLook):
         target_group = self.target_group
 
         def look() -> tuple[TargetGroup | None, str]:
-            from schoolctl.doctor.observe import observe_listening
 
             return observe_listening(self.clients, target_group.result())
 
@@ -198,8 +196,6 @@ class Look(MachineLook):
     @cached_property
     def network(self) -> Future[NetworkState]:
         """The network around the service; no value of a parameter is decrypted for it."""
-        from schoolctl.network.observe import observe_network
-
         return self.ask(
             lambda clients, config: observe_network(clients, config, decrypt=False, users=False)
         )
@@ -210,9 +206,6 @@ class Look(MachineLook):
         present, repository = self.present, self.repository
 
         def look() -> tuple[str, str | None, bool | None]:
-            from schoolctl.ecs_service.define.observe import revision_image_exists
-            from schoolctl.ecs_service.define.target import TAG_TAG
-            from schoolctl.ecs_service.define.task_definition import container_image
 
             running = present.result()[1].running
             if running is None:
@@ -229,9 +222,6 @@ class Look(MachineLook):
         """The deploy lock, and whether its holder is known to have ended."""
 
         def look(clients: Clients, config: Config) -> tuple[Found | None, bool]:
-            from schoolctl.base.process_mark import has_ended
-            from schoolctl.core.lock import read_lock
-            from schoolctl.core.lock_rules import lock_name
 
             found = read_lock(clients, lock_name(config), self.run.clock)
             return found, found is not None and has_ended(found.holder.process)
@@ -246,7 +236,6 @@ class Look(MachineLook):
         asked = self.caller
 
         def look() -> Scope:
-            from schoolctl.iam.policy import Scope
 
             identity = asked.result().identity
             account = identity.account if identity is not None else ""
@@ -260,7 +249,6 @@ class Look(MachineLook):
         asked = self.caller
 
         def look() -> str | None:
-            from schoolctl.doctor.observe import principal_of
 
             caller = asked.result()
             if caller.identity is None:
@@ -283,8 +271,6 @@ class Look(MachineLook):
         asked, where = self.principal, self.scope
 
         def look() -> tuple[str | None, list[Denial], list[Denial]]:
-            from schoolctl.doctor.observe import observe_denials
-            from schoolctl.doctor.permissions import questions_of_command
 
             principal = asked.result()
             if principal is None:
@@ -300,15 +286,11 @@ class Look(MachineLook):
     @cached_property
     def execution_may(self) -> Future[tuple[str | None, list[Denial]]]:
         """The execution role, and what it is denied of what starts a task."""
-        from schoolctl.iam.roles import execution_role_policy
-
         return self._role_may(self.execution_role, execution_role_policy)
 
     @cached_property
     def task_may(self) -> Future[tuple[str | None, list[Denial]]]:
         """The task role, and what it is denied of what the service reads."""
-        from schoolctl.iam.roles import task_role_policy
-
         return self._role_may(self.task_role, task_role_policy)
 
     def _role_may(
@@ -317,8 +299,6 @@ class Look(MachineLook):
         where, secrets = self.scope, self.secrets
 
         def look() -> tuple[str | None, list[Denial]]:
-            from schoolctl.doctor.observe import observe_denials
-            from schoolctl.doctor.permissions import questions_of_statements
 
             found = role.result()
             if found is None:

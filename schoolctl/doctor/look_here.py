@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from schoolctl.base.errors import SchoolctlError
+from schoolctl.config.tree import OVERLAY_DIRECTORY
 from schoolctl.doctor.machine import Disk
+from schoolctl.images.push.git import is_ignored, read_source
+from schoolctl.images.push.project import look_at_locks, read_files
+from schoolctl.model.build import BuilderChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +43,7 @@ class MachineLook:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        # Two threads that import the same libraries at once disturb each other's filters of
-        # warnings, and what is cached is made once only where one thread makes it.
-        from schoolctl.docker import sdk as docker_engine
-
-        del docker_engine
+        # What is cached is made once only where one thread makes it.
         with suppress(SchoolctlError):  # the check that is about it finds it again
             _ = run.clients
 
@@ -83,7 +83,6 @@ class MachineLook:
         engine = self.engine
 
         def look() -> tuple[Builder, str]:
-            from schoolctl.model.build import BuilderChoice
 
             file = self.run.resolved.dockerfile_path
             text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
@@ -100,15 +99,11 @@ class MachineLook:
     @cached_property
     def context(self) -> Future[BuildContext]:
         """The build context."""
-        from schoolctl.images.push.project import read_files
-
         return in_background(lambda: read_files(self.run))
 
     @cached_property
     def stale_locks(self) -> Future[list[StaleLock]]:
         """The lock files that the build's `npm ci` would refuse."""
-        from schoolctl.images.push.project import look_at_locks
-
         context = self.context
         return in_background(lambda: look_at_locks(context.result()))
 
@@ -117,7 +112,6 @@ class MachineLook:
         """What git tells of the work tree."""
 
         def look() -> Source | NoSource:
-            from schoolctl.images.push.git import read_source
 
             resolved = self.run.resolved
             root = resolved.context_path
@@ -130,8 +124,6 @@ class MachineLook:
         """What git does with this machine's own settings."""
 
         def look() -> Ignored:
-            from schoolctl.config.tree import OVERLAY_DIRECTORY
-            from schoolctl.images.push.git import is_ignored
 
             folder = self.run.config_file.directory
             return is_ignored(folder, OVERLAY_DIRECTORY, self.run.services.environ)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schoolctl.base.errors import WrongTargetError
 from schoolctl.base.text import count
 from schoolctl.core.lock_rules import Standing, about, judge
+from schoolctl.core.stack_values import settled
 from schoolctl.doctor.verdict import Verdict, fail, of_error, of_gaps, ok, warn
 from schoolctl.ecs_service.define.needs import (
     check_cluster,
@@ -49,7 +50,6 @@ def judge_stack(config: Config, found: StackState | None, from_stack: Collection
     """
     if not config.infra.stack:
         return ok("none: the environment names what others have made")
-    from schoolctl.core.stack_values import settled
 
     settled(config, found, from_stack)
     return ok(f"{config.stack_name} is there")

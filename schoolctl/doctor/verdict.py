@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from schoolctl.base.errors import AccessDeniedError, UnavailableError, UnknownOperationError
 from schoolctl.ecs_service.define.needs import Denied, Gaps
+from schoolctl.output.columns import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,8 +116,6 @@ def not_seen(action: str | None) -> Verdict:
 
 def of_error(error: SchoolctlError) -> Verdict:
     """Give the verdict of a check that ended in an error: of a denial, only that it was one."""
-    from schoolctl.base.errors import AccessDeniedError, UnavailableError, UnknownOperationError
-
     match error:
         case AccessDeniedError():
             return not_verified(error.action)
@@ -187,8 +187,6 @@ def lines(found: Sequence[Finding], width: int | None = None) -> list[str]:
         found: in the order of the table.
         width: of the terminal; None is without end.
     """
-    from schoolctl.output.columns import aligned
-
     told: list[str] = []
     rows = [(each.verdict.level.value, each.name, each.verdict.what) for each in found]
     # Aligned over all groups: the columns are those of one table.

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.base.process_mark import has_ended, is_here
+from schoolctl.core.lock import read_lock
+from schoolctl.core.lock_rules import lock_name, plan_free, shown
 from schoolctl.core.options import ChangingCommand, Command
 from schoolctl.core.run import Run
 
@@ -22,9 +25,6 @@ app = typer.Typer(
 @app.command("show", cls=Command)
 def show(context: typer.Context) -> None:
     """Show who holds the deploy lock of the environment."""
-    from schoolctl.base.process_mark import has_ended
-    from schoolctl.core.lock_rules import lock_name, shown
-
     run = Run.of(context)
     name = lock_name(run.config)
     found = _read(run, name)
@@ -45,9 +45,6 @@ def release(
     Only the lock with this id is freed. One whose process is dead on this host, or which was not
     renewed for five minutes, need not be freed: the next deploy takes it over.
     """
-    from schoolctl.base.process_mark import has_ended, is_here
-    from schoolctl.core.lock_rules import lock_name, plan_free
-
     run = Run.of(context)
     name = lock_name(run.config)
     found = _read(run, name)
@@ -68,6 +65,5 @@ def release(
 
 
 def _read(run: Run, name: str) -> Found | None:
-    from schoolctl.core.lock import read_lock
 
     return read_lock(run.clients, name, run.clock)

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.session.clients import Clients, get_identity
 from schoolctl.base.errors import ConfigMissingError, UsageError
+from schoolctl.config.file import parse_config
+from schoolctl.config.schema import render_template
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
+from schoolctl.iam.policy import Scope, documents, resources
+from schoolctl.iam.rules import make_policy, parse_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.config.models import Config
-    from schoolctl.iam.policy import Document, Scope
+    from schoolctl.iam.policy import Document
     from schoolctl.iam.rules import MadePolicy, Wanted
 
 app = typer.Typer(
@@ -66,9 +71,6 @@ def policy(
     With --for several times, one policy is for all of them. `ci` is a role that GitHub's workflows
     take without a stored key; it and the roles of the tasks have a trust policy, too.
     """
-    from schoolctl.iam.policy import documents
-    from schoolctl.iam.rules import make_policy, parse_wanted
-
     run = Run.of(context)
     wanted = parse_wanted(
         for_, needed_only=needed_only, kms_keys=kms_key or (), github=github, branch=branch
@@ -89,8 +91,6 @@ def policy(
 
 def _scope(run: Run, wanted: Wanted) -> Scope:
     """Give where the policy is for; AWS is asked only for an account that is not pinned."""
-    from schoolctl.iam.policy import Scope
-
     try:
         config = run.config
     except ConfigMissingError:
@@ -107,11 +107,6 @@ def _scope(run: Run, wanted: Wanted) -> Scope:
 def _scope_of_init(run: Run) -> Scope:
     """Give where `init --from-service` reads, which names nothing of a configuration's."""
     from contextlib import closing
-
-    from schoolctl.aws.session.clients import Clients, get_identity
-    from schoolctl.config.file import parse_config
-    from schoolctl.config.schema import render_template
-    from schoolctl.iam.policy import Scope
 
     connection = run.connect(None)
     region = connection.region.value or ""
@@ -157,7 +152,6 @@ def _print(
 def _document(
     wanted: Wanted, scope: Scope, made: MadePolicy, policies: Sequence[Document]
 ) -> dict[str, object]:
-    from schoolctl.iam.policy import resources
 
     return {
         "environment": scope.config.environment,

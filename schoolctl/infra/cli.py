@@ -7,16 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.cloudformation import delete_change_set, find_drift, find_stack, newest_events
+from schoolctl.aws.ecr import find_repository
 from schoolctl.base.errors import ConfigError, ExitCode, NotFoundError, SchoolctlError
 from schoolctl.core.locking import locked
 from schoolctl.core.options import Command, ExitWith10, LockingCommand, parse_timeout
 from schoolctl.core.run import Run
+from schoolctl.iam.policy import GITHUB, Scope
+from schoolctl.infra.apply import follow_ours, work_out
+from schoolctl.infra.changes import changes_of_plan
+from schoolctl.infra.contents import (
+    count_tasks,
+    database_protected,
+    has_identity_provider,
+    services_of,
+)
+from schoolctl.infra.observe import find_place
+from schoolctl.infra.operations import (
+    is_success,
+    last_operation,
+    operation_lines,
+    refuse_busy,
+    status_document,
+    status_lines,
+)
+from schoolctl.infra.rules import Found, Standing, changes_of, kept, plan_down, plan_up, refuse_move
+from schoolctl.infra.template import make_template
+from schoolctl.model.stacks import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schoolctl.core.executor import Tools
-    from schoolctl.infra.rules import Found, Standing
     from schoolctl.model.stacks import StackState, Template
 
 app = typer.Typer(
@@ -48,9 +70,6 @@ def plan(
     For a stack that exists, CloudFormation works it out itself, in a change set that is removed
     again.
     """
-    from schoolctl.infra.changes import changes_of_plan
-    from schoolctl.infra.rules import changes_of, plan_up
-
     run = _begin(context)
     with _found(run) as (found, made):
         if template:
@@ -86,8 +105,6 @@ def up(
     What was begun by a run that ended is followed first. On a failure, the resource that failed and
     AWS's reason are told first; then correct the cause, and run it again.
     """
-    from schoolctl.infra.rules import plan_up
-
     run = _begin(context)
     seconds = parse_timeout(timeout)
     with locked(run):
@@ -114,9 +131,6 @@ def status(
 
     CloudFormation compares each resource with the template, which may take a minute.
     """
-    from schoolctl.aws.cloudformation import find_drift
-    from schoolctl.infra.operations import status_document, status_lines
-
     run = _begin(context)
     stack = _need_stack(run)
     found = None
@@ -156,8 +170,6 @@ def down(
     Refused while a service runs in the cluster. The repository, which environments share, the
     parameters and the secrets stay in any case.
     """
-    from schoolctl.infra.rules import kept, plan_down
-
     run = _begin(context)
     seconds = parse_timeout(timeout)
     with locked(run):
@@ -194,9 +206,6 @@ def _begin(context: typer.Context) -> Run:
 @contextmanager
 def _found(run: Run) -> Iterator[tuple[Found, Template]]:
     """Give what there is and what is wanted; a change set that was made for it is removed again."""
-    from schoolctl.aws.cloudformation import delete_change_set
-    from schoolctl.model.stacks import Condition
-
     found, made = _observe(run)
     left = ""
     if found.condition is Condition.READY:
@@ -210,13 +219,6 @@ def _found(run: Run) -> Iterator[tuple[Found, Template]]:
 
 
 def _observe(run: Run) -> tuple[Found, Template]:
-    from schoolctl.aws.cloudformation import find_stack
-    from schoolctl.aws.ecr import find_repository
-    from schoolctl.iam.policy import GITHUB, Scope
-    from schoolctl.infra.contents import has_identity_provider
-    from schoolctl.infra.observe import find_place
-    from schoolctl.infra.rules import Found, refuse_move
-    from schoolctl.infra.template import make_template
 
     config, clients = run.config, run.clients
     stack = clients.start(find_stack, clients, config.stack_name)
@@ -241,8 +243,6 @@ def _with_changes(tools: Tools, found: Found, made: Template) -> tuple[Found, st
     """Give what an update would do, and the name of the change set that has to go again."""
     from dataclasses import replace
 
-    from schoolctl.infra.apply import work_out
-
     changes = work_out(tools, tools.config.stack_name, made, found.stack)
     if changes.is_empty:
         return found, changes.name
@@ -250,9 +250,6 @@ def _with_changes(tools: Tools, found: Found, made: Template) -> tuple[Found, st
 
 
 def _standing(run: Run) -> Standing:
-    from schoolctl.aws.cloudformation import find_stack
-    from schoolctl.infra.contents import count_tasks, database_protected, services_of
-    from schoolctl.infra.rules import Standing
 
     config, clients = run.config, run.clients
     services = clients.start(services_of, clients, config.service.cluster)
@@ -268,7 +265,6 @@ def _standing(run: Run) -> Standing:
 
 
 def _need_stack(run: Run) -> StackState:
-    from schoolctl.aws.cloudformation import find_stack
 
     name = run.config.stack_name
     found = find_stack(run.clients, name)
@@ -283,9 +279,6 @@ def _need_stack(run: Run) -> StackState:
 
 def _last_events(run: Run, stack: StackState) -> list[str]:
     """Give what the newest operation failed at, or is doing."""
-    from schoolctl.aws.cloudformation import newest_events
-    from schoolctl.infra.operations import is_success, last_operation, operation_lines
-
     if is_success(stack.status):
         return []
     return operation_lines(last_operation(newest_events(run.clients, stack.id)).events)
@@ -300,10 +293,6 @@ def _follow_earlier(run: Run, seconds: float) -> None:
     Raises:
         BusyError: somebody else is at work.
     """
-    from schoolctl.aws.cloudformation import find_stack, newest_events
-    from schoolctl.infra.apply import follow_ours
-    from schoolctl.infra.operations import last_operation, refuse_busy
-
     stack = find_stack(run.clients, run.config.stack_name)
     if stack is None or not stack.in_progress:
         return

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from schoolctl import __version__
 from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
-from schoolctl.config.schema import render_template
+from schoolctl.config.schema import render_template, write_commented, write_schema
+from schoolctl.config.tree import InvalidConfigError
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
+from schoolctl.init.adopt import adopt
+from schoolctl.init.observe import observe_running
+from schoolctl.init.workflow import Placed, missing_variables, render_workflow, workflow_branch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,10 +118,6 @@ def _next_steps(app: str) -> tuple[str, ...]:
 
 
 def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> None:
-    from schoolctl.config.schema import write_commented
-    from schoolctl.config.tree import InvalidConfigError
-    from schoolctl.init.adopt import adopt
-    from schoolctl.init.observe import observe_running
 
     cluster, slash, service = which.partition("/")
     if not (cluster and slash and service) or "/" in service:
@@ -190,8 +191,6 @@ def _region(run: Run) -> str:
 
 def _write(path: Path, text: str) -> list[Path]:
     """Write the file, the schema for editors, and what keeps `.schoolctl` out of git."""
-    from schoolctl.config.schema import write_schema
-
     try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
@@ -230,9 +229,6 @@ class Ci(StrEnum):
 
 def init_ci(run: Run) -> None:
     """Write the workflow of the chosen environment, where GitHub looks for it."""
-    from schoolctl import __version__
-    from schoolctl.init.workflow import Placed, missing_variables, render_workflow, workflow_branch
-
     config, file = run.config, run.config_file.path.resolve()
     root = _repository_root(file.parent)
     placed = Placed(file.parent.relative_to(root).as_posix(), file.name, __version__)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.base.text import count
+from schoolctl.config.file import find_config_file, load_config_file
+from schoolctl.config.origins import dump_values, list_values
+from schoolctl.config.schema import json_schema, write_schema
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 
@@ -25,8 +28,6 @@ def show(context: typer.Context) -> None:
 
     Credentials are masked, and so are variables whose names say that they are secret.
     """
-    from schoolctl.config.origins import dump_values, list_values
-
     run = Run.of(context)
     resolved = run.resolved
     environment = resolved.config.environment
@@ -49,8 +50,6 @@ def check(context: typer.Context) -> None:
 
     This machine's .schoolctl/<environment>.yaml files are checked, too.
     """
-    from schoolctl.config.file import load_config_file
-
     run = Run.of(context)
     file = load_config_file(run.options.config, cwd=run.services.directory, overlays=True)
     names = file.environment_names
@@ -74,9 +73,6 @@ def schema(
     The first line that `schoolctl init` writes names .schoolctl/schema.json, where --write puts
     it: an editor with a YAML language server then completes and explains the keys.
     """
-    from schoolctl.config.file import find_config_file
-    from schoolctl.config.schema import json_schema, write_schema
-
     run = Run.of(context)
     if not write:
         document = json_schema()

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.session.clients import get_identity, key_in_use
+from schoolctl.aws.session.profiles import list_profiles, unknown_profile
 from schoolctl.base.errors import ConfigMissingError, ConflictError, UsageError, WrongTargetError
+from schoolctl.config.overlay import write_overlay
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 
@@ -26,8 +29,6 @@ app = typer.Typer(
 @app.command("list", cls=Command)
 def list_all(context: typer.Context) -> None:
     """List the AWS profiles, and which environment uses which."""
-    from schoolctl.aws.session.profiles import list_profiles
-
     run = Run.of(context)
     users = _environments_by_profile(run)
     profiles = list_profiles()
@@ -81,9 +82,6 @@ def use(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The AWS profile.")],
 ) -> None:
     """Let an environment use a profile, on this machine only."""
-    from schoolctl.aws.session.profiles import list_profiles, unknown_profile
-    from schoolctl.config.overlay import write_overlay
-
     run = Run.of(context)
     if run.options.profile is not None:
         raise UsageError("the profile is given twice", hint="leave out --profile")
@@ -117,8 +115,6 @@ def use(
 @app.command("show", cls=Command)
 def show(context: typer.Context) -> None:
     """Show whose credentials are used, and where each setting came from."""
-    from schoolctl.aws.session.clients import get_identity, key_in_use
-
     run = Run.of(context)
     try:
         config = run.config

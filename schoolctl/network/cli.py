@@ -10,6 +10,9 @@ from schoolctl.base.errors import ExitCode
 from schoolctl.core.locking import locked
 from schoolctl.core.options import Command, LockingCommand
 from schoolctl.core.run import Run
+from schoolctl.network.observe import observe_network
+from schoolctl.network.rules import plan_network
+from schoolctl.network.view import ASCII, UNICODE, report
 
 if TYPE_CHECKING:
     from schoolctl.network.view import Report
@@ -33,9 +36,6 @@ def check(context: typer.Context) -> int:
     service, and nothing else. Target group, zones and the ways to AWS's own APIs are looked at
     too. Each difference comes with its cure.
     """
-    from schoolctl.network.observe import observe_network
-    from schoolctl.network.view import report
-
     run = Run.of(context)
     shown = report(run.config, observe_network(run.clients, run.config))
     run.check_account()
@@ -54,9 +54,6 @@ def apply(
 
     What is there already is left as it is. With --fix, rules that the chain does not need go.
     """
-    from schoolctl.network.observe import observe_network
-    from schoolctl.network.rules import plan_network
-
     run = Run.of(context)
     with locked(run):
         plan = plan_network(run.config, observe_network(run.clients, run.config), fix=fix)
@@ -73,7 +70,6 @@ def apply(
 
 
 def _show(run: Run, shown: Report) -> None:
-    from schoolctl.network.view import ASCII, UNICODE
 
     for line in shown.state.unverified:
         run.reporter.warn(line)

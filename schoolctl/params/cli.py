@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.rds import find_database
+from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import UsageError
+from schoolctl.base.plan import Plan
 from schoolctl.core.options import ChangingCommand, Command
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle_secrets
 from schoolctl.params.look_cli import (
     diff_values,
     export_parameters,
@@ -18,11 +22,37 @@ from schoolctl.params.look_cli import (
     list_parameters,
     show_history,
 )
+from schoolctl.params.observe import (
+    observe_existing,
+    observe_stored,
+    observe_use,
+    values_from_stack,
+)
+from schoolctl.params.rules import (
+    declared,
+    describe_entries,
+    find_parameter,
+    plan_delete,
+    plan_values,
+    refuse_unwritable,
+)
+from schoolctl.params.secret_shape import shape_secrets
+from schoolctl.params.sources import (
+    from_file,
+    from_questions,
+    from_stdin,
+    parse_database_name,
+    parse_words,
+    rds_warnings,
+    values_of,
+    wanted_of_rds,
+)
+from schoolctl.params.steps import PutParameter, PutSecret
+from schoolctl.params.values import refuse_bad_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from schoolctl.base.plan import Plan
     from schoolctl.model.stacks import StackState
     from schoolctl.model.values import SecretValue
     from schoolctl.params.rules import Entry
@@ -39,10 +69,6 @@ def delete_parameter(
 
     Refused while a revision that the service runs reads it: its next task could not start.
     """
-    from schoolctl.aws.ssm import get_parameters
-    from schoolctl.params.observe import observe_use
-    from schoolctl.params.rules import find_parameter, plan_delete
-
     run = Run.of(context)
     entry = find_parameter(run.config, key)
     using = run.clients.start(observe_use, run.clients, run.config)
@@ -110,9 +136,6 @@ def set_values(
     An equal value is not written again. A value may stand on the command line where schoolctl.yaml
     declares `hidden: false`; any other is asked for, or comes from a pipe, a file or RDS.
     """
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.params.rules import declared
-
     run = Run.of(context)
     stack = settle_secrets(run)
     entries = declared(run.config)
@@ -143,9 +166,6 @@ def import_values(
 
     What `params export` wrote comes back as it was: then there is nothing to do.
     """
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.params.rules import declared
-
     run = Run.of(context)
     settle_secrets(run)
     given = _gather(run, declared(run.config), [], stdin=False, file=file, as_is=as_is)
@@ -172,9 +192,6 @@ def _gather(
     as_is: bool,
 ) -> dict[Entry, SecretValue]:
     """Collect the values from the one place that the options name, and check them."""
-    from schoolctl.params.sources import from_file, from_questions, from_stdin, parse_words
-    from schoolctl.params.values import refuse_bad_values
-
     given, wanted = parse_words(words, entries)
     if file is not None:
         if words or stdin:
@@ -199,15 +216,6 @@ def _gather(
 def _set_from_rds(
     run: Run, entries: Sequence[Entry], database: str, words: Sequence[str], *, as_is: bool
 ) -> None:
-    from schoolctl.aws.rds import find_database
-    from schoolctl.params.sources import (
-        parse_database_name,
-        parse_words,
-        rds_warnings,
-        values_of,
-        wanted_of_rds,
-    )
-    from schoolctl.params.values import refuse_bad_values
 
     name = parse_database_name(database)
     given, chosen = parse_words(words, entries)
@@ -236,10 +244,6 @@ def _set_from_rds(
 
 def _plan_given(run: Run, given: Mapping[Entry, SecretValue]) -> Plan:
     """Compare the given values with what is stored, and plan what to write."""
-    from schoolctl.params.observe import observe_stored
-    from schoolctl.params.rules import plan_values
-    from schoolctl.params.secret_shape import shape_secrets
-
     stored, warnings = observe_stored(run.clients, given)
     for line in warnings:
         run.reporter.warn(line)
@@ -250,11 +254,6 @@ def _plan_missing(
     run: Run, entries: Sequence[Entry], stack: StackState | None, *, as_is: bool
 ) -> tuple[dict[Entry, SecretValue], Plan]:
     """Ask for what does not exist yet, and plan to write it, and what the stack tells."""
-    from schoolctl.base.plan import Plan
-    from schoolctl.params.observe import observe_existing, values_from_stack
-    from schoolctl.params.rules import describe_entries, plan_values, refuse_unwritable
-    from schoolctl.params.sources import from_questions
-
     stored = observe_existing(run.clients, entries)
     missing = [
         each for each in entries if not stored[each].exists or stored[each].deleted_at is not None
@@ -277,9 +276,6 @@ def _plan_missing(
 
 def report_set(run: Run, given: Mapping[Entry, SecretValue], plan: Plan) -> None:
     """Say which values were written and which were there already."""
-    from schoolctl.params.rules import describe_entries
-    from schoolctl.params.steps import PutParameter, PutSecret
-
     written = {step.name for step in plan.steps if isinstance(step, PutParameter | PutSecret)}
     changed = [entry for entry in given if entry.name in written]
     equal = [entry for entry in given if entry.name not in written]

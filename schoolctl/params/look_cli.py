@@ -7,20 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ssm import get_parameters, last_writers, parameter_history
 from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError, UsageError
-from schoolctl.base.text import count
+from schoolctl.base.text import count, iso, local_time
 from schoolctl.core.options import ExitWith10  # noqa: TC001  # Typer reads the annotations
 from schoolctl.core.run import Run
 from schoolctl.core.stack_values import settle_secrets
-from schoolctl.params.values import Format  # noqa: TC001  # Typer reads the annotations
+from schoolctl.params.freshness import Freshness, InUse, Stamp, Use
+from schoolctl.params.observe import observe_stored, observe_use
+from schoolctl.params.rules import (
+    Stored,
+    any_difference,
+    compare_values,
+    declared,
+    declared_parameters,
+    find_parameter,
+)
+from schoolctl.params.secret_shape import shape_secrets
+from schoolctl.params.sources import from_file
+from schoolctl.params.values import (
+    Format,
+    format_of,
+    refuse_shared_output,
+    render_values,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from schoolctl.model.values import Parameter, ParameterVersion, SecretValue
-    from schoolctl.params.freshness import Use
-    from schoolctl.params.rules import Entry, Stored
+    from schoolctl.params.rules import Entry
 
 
 _UNREAD = "not compared"
@@ -44,8 +62,6 @@ def diff_values(
 
     What could not be compared counts as a difference.
     """
-    from schoolctl.params.rules import any_difference, compare_values
-
     run = Run.of(context)
     settle_secrets(run)
     if (file is None) == (other is None):
@@ -77,11 +93,6 @@ def diff_values(
 
 def _with_file(run: Run, file: Path) -> tuple[Mapping[Entry, Stored], Mapping[Entry, Stored]]:
     """Read this environment and a file, a secret of the file in the shape that it would get."""
-    from schoolctl.params.observe import observe_stored
-    from schoolctl.params.rules import Stored, declared
-    from schoolctl.params.secret_shape import shape_secrets
-    from schoolctl.params.sources import from_file
-
     entries = declared(run.config)
     given = from_file(run, file, entries)
     here, warnings = observe_stored(run.clients, entries, unread=_UNREAD)
@@ -96,9 +107,6 @@ def _with_environment(
     run: Run, other: str
 ) -> tuple[Mapping[Entry, Stored], Mapping[Entry, Stored]]:
     """Read both environments, side by side."""
-    from schoolctl.params.observe import observe_stored
-    from schoolctl.params.rules import declared
-
     if other == run.config.environment:
         raise UsageError(
             f"--with {other} is the environment itself",
@@ -135,15 +143,6 @@ def export_parameters(
 
     Secrets are not among them.
     """
-    from schoolctl.aws.ssm import get_parameters
-    from schoolctl.params.rules import declared_parameters
-    from schoolctl.params.values import (
-        format_of,
-        refuse_shared_output,
-        render_values,
-        write_private,
-    )
-
     run = Run.of(context)
     chosen = format_of(file, form)
     if not reveal:
@@ -196,10 +195,6 @@ def list_parameters(context: typer.Context, reveal: Reveal = False) -> None:
     Values stay hidden. A value that changed after the running tasks started is not in use yet:
     `schoolctl restart` replaces the tasks.
     """
-    from schoolctl.aws.ssm import get_parameters, last_writers
-    from schoolctl.params.observe import observe_use
-    from schoolctl.params.rules import declared_parameters
-
     run = Run.of(context)
     entries = declared_parameters(run.config)
     names = [entry.name for entry in entries]
@@ -229,7 +224,6 @@ def _writers(run: Run, asked: Future[Mapping[str, str]]) -> Mapping[str, str]:
 
 
 def _use(run: Run, asked: Future[Use]) -> Use:
-    from schoolctl.params.freshness import Use
 
     try:
         use = asked.result()
@@ -243,7 +237,6 @@ def _use(run: Run, asked: Future[Use]) -> Use:
 def _row(
     entry: Entry, stored: Parameter | None, writers: Mapping[str, str], use: Use
 ) -> tuple[str, ...]:
-    from schoolctl.base.text import local_time
 
     variable = entry.env or "-"
     if stored is None:
@@ -263,8 +256,6 @@ def _advice(
     run: Run, entries: Sequence[Entry], found: Mapping[str, Parameter], use: Use
 ) -> list[str]:
     """Say which values the running tasks do not have, and which command brings them there."""
-    from schoolctl.params.freshness import Freshness, InUse, Stamp
-
     stored = [found[each.name] for each in entries if each.name in found]
     stale = [each for each in stored if use.of(each.name, each.modified_at) is InUse.NOT_YET]
     stamps = tuple(Stamp(each.name, "parameter", each.modified_at) for each in stale)
@@ -288,10 +279,6 @@ def get_parameter(context: typer.Context, key: Key, reveal: Reveal = False) -> N
 
     With --reveal, the value is all that is printed, for use in a script.
     """
-    from schoolctl.aws.ssm import get_parameters
-    from schoolctl.base.text import local_time
-    from schoolctl.params.rules import find_parameter
-
     run = Run.of(context)
     entry = find_parameter(run.config, key)
     found = get_parameters(run.clients, [entry.name], decrypt=reveal).get(entry.name)
@@ -326,10 +313,6 @@ def show_history(context: typer.Context, key: Key, reveal: Reveal = False) -> No
 
     SSM keeps a hundred. Old values stay hidden without --reveal.
     """
-    from schoolctl.aws.ssm import parameter_history
-    from schoolctl.base.text import iso
-    from schoolctl.params.rules import find_parameter
-
     run = Run.of(context)
     entry = find_parameter(run.config, key)
     found = parameter_history(run.clients, entry.name, decrypt=reveal)
@@ -360,7 +343,6 @@ def show_history(context: typer.Context, key: Key, reveal: Reveal = False) -> No
 
 
 def _version_row(each: ParameterVersion) -> tuple[str, ...]:
-    from schoolctl.base.text import local_time
 
     return (
         str(each.version),
@@ -387,7 +369,6 @@ def shown(value: SecretValue | None) -> str:
 def _document(
     entry: Entry, found: Parameter | None, writers: Mapping[str, str], use: Use | None
 ) -> dict[str, object]:
-    from schoolctl.base.text import iso
 
     value = found.value if found is not None else None
     document: dict[str, object] = {

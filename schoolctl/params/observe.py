@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schoolctl.aws.ecs.services import describe_revisions, describe_service, list_tasks
+from schoolctl.aws.rds import find_database
 from schoolctl.aws.secrets import find_secret, get_secret_value
 from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import AccessDeniedError, ConflictError, NotFoundError, SchoolctlError
 from schoolctl.params.freshness import Freshness, Stamp, Use, delivery_of, oldest_start
 from schoolctl.params.rules import Kind, Stored
+from schoolctl.params.sources import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -203,7 +205,5 @@ def values_from_stack(
     wanted = [each for each in entries if each.source is not None]
     if instance is None or not wanted:
         return {}
-    from schoolctl.aws.rds import find_database
-    from schoolctl.params.sources import values_of
 
     return dict(values_of(find_database(run.clients, instance), wanted).values)

@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schoolctl.aws.ecs.services import describe_revision, list_tasks
-from schoolctl.base.errors import AccessDeniedError, NotFoundError
+from schoolctl.base.errors import AccessDeniedError, NotFoundError, UsageError
 from schoolctl.base.text import iso, local_time
 from schoolctl.core.options import ChangingCommand, Command
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle_secrets
 from schoolctl.model.values import CURRENT
+from schoolctl.params.cli import report_set
 from schoolctl.params.freshness import Freshness, oldest_start
-from schoolctl.params.observe import SettingsObservation
-from schoolctl.params.rules import declared_secrets, is_managed, staged_version
+from schoolctl.params.observe import SettingsObservation, observe_stored
+from schoolctl.params.rules import (
+    declared_secrets,
+    find_entry,
+    is_managed,
+    plan_values,
+    refuse_unwritable,
+    staged_version,
+)
+from schoolctl.params.secret_shape import shape_secret
+from schoolctl.params.sources import from_questions, from_stdin
+from schoolctl.params.values import refuse_bad_values
 
 if TYPE_CHECKING:
     from schoolctl.model.services import Task
@@ -52,15 +64,6 @@ def set_secret(
 
     A secret that holds JSON as RDS writes it gets a new password and keeps its other fields.
     """
-    from schoolctl.base.errors import UsageError
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.params.cli import report_set
-    from schoolctl.params.observe import observe_stored
-    from schoolctl.params.rules import declared_secrets, find_entry, plan_values, refuse_unwritable
-    from schoolctl.params.secret_shape import shape_secret
-    from schoolctl.params.sources import from_questions, from_stdin
-    from schoolctl.params.values import refuse_bad_values
-
     run = Run.of(context)
     if "=" in key:
         raise UsageError(
@@ -96,8 +99,6 @@ def list_secrets(context: typer.Context) -> None:
 
     No value is read.
     """
-    from schoolctl.core.stack_values import settle_secrets
-
     run = Run.of(context)
     settle_secrets(run)
     report_secrets(run)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from schoolctl.base.errors import ConflictError, SchoolctlError, UsageError
+from schoolctl.config.overlay import dump_yaml
 from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import Kind
 
@@ -298,8 +299,6 @@ def render_values(values: Mapping[str, SecretValue], form: Format) -> str:
         case Format.JSON:
             return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
         case Format.YAML:
-            from schoolctl.config.overlay import dump_yaml
-
             return dump_yaml(plain)
         case Format.DOTENV:
             return "".join(f"{key}={_quoted(text)}\n" for key, text in plain.items())

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.secrets import find_secret, get_secret_value
 from schoolctl.base.errors import ExitCode, NotFoundError, SchoolctlError
 from schoolctl.core.locking import locked
 from schoolctl.core.options import ChangingCommand, parse_timeout
 from schoolctl.core.run import Run
 from schoolctl.core.stack_values import settle_secrets
+from schoolctl.ecs_service.define.observe import need_service
+from schoolctl.model.services import running_revision
 from schoolctl.model.values import SecretValue
 from schoolctl.params.rules import declared_secrets, find_entry, is_managed, staged_version
+from schoolctl.params.secret_shape import with_new_password
 from schoolctl.rotation.rules import (
     PURPOSE,
     Rotation,
@@ -92,7 +96,6 @@ def _rotate(run: Run, key: str, timeout_seconds: float) -> None:
 
 
 def _observe(run: Run, rotation: Rotation) -> SecretInfo:
-    from schoolctl.aws.secrets import find_secret
 
     secret = refuse_unrotatable(rotation, find_secret(run.clients, rotation.entry.name))
     run.check_account()
@@ -100,8 +103,6 @@ def _observe(run: Run, rotation: Rotation) -> SecretInfo:
 
 
 def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.model.services import running_revision
 
     if is_managed(secret):
         return plan_managed(rotation, secret)
@@ -117,9 +118,6 @@ def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
 
 def _new_value(run: Run, rotation: Rotation) -> SecretValue:
     """Give the secret's text with a new password in it. Its shape has to be known for that."""
-    from schoolctl.aws.secrets import get_secret_value
-    from schoolctl.params.secret_shape import with_new_password
-
     stored = get_secret_value(run.clients, rotation.entry.name)
     if stored is None:
         raise NotFoundError(

@@ -10,6 +10,12 @@ import typer
 from schoolctl.base.errors import ExitCode
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
+from schoolctl.docker.connect import connect_docker
+from schoolctl.sandbox.down import down as take_down
+from schoolctl.sandbox.layout import Layout
+from schoolctl.sandbox.status import follow_logs, observe_status, read_logs
+from schoolctl.sandbox.up import Tools
+from schoolctl.sandbox.up import up as bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +23,6 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.layout import Layout
     from schoolctl.sandbox.status import LogLine, Status
     from schoolctl.sandbox.up import UpResult
 
@@ -47,9 +52,6 @@ def up(
 
     Without --env, for the environment `sandbox`. What is there already is left as it is.
     """
-    from schoolctl.sandbox.up import Tools  # loads docker and boto3
-    from schoolctl.sandbox.up import up as bring_up  # likewise
-
     run = _run(context)
     layout = _layout(run)
     docker, host = _engine(run)
@@ -66,8 +68,6 @@ def up(
 @app.command("status", cls=Command)
 def status(context: typer.Context) -> int:
     """Show what of the local AWS runs, and its tasks; exit code 1 when it is not up."""
-    from schoolctl.sandbox.status import observe_status  # loads docker
-
     run = _run(context)
     layout = _layout(run)
     found = observe_status(_docker(run), layout, run.config)
@@ -86,8 +86,6 @@ def logs(
     ] = _LOG_LINES,
 ) -> None:
     """Show what the emulator and the database wrote; the service's lines are in `logs`."""
-    from schoolctl.sandbox.status import follow_logs, read_logs  # loads docker
-
     run = _run(context)
     layout, docker = _layout(run), _docker(run)
     if not layout.folder.exists():
@@ -114,8 +112,6 @@ def down(
 
     It does not ask: everything in it was made by `sandbox up` and what followed.
     """
-    from schoolctl.sandbox.down import down as take_down  # loads docker
-
     run = _run(context)
     layout = _layout(run)
     removed = take_down(_docker(run), layout, run.clock, run.reporter.note, with_images=images)
@@ -133,7 +129,6 @@ def _run(context: typer.Context) -> Run:
 
 
 def _layout(run: Run) -> Layout:
-    from schoolctl.sandbox.layout import Layout  # with the rest of the sandbox
 
     return Layout(run.config_file.directory, run.config.environment)
 
@@ -143,7 +138,6 @@ def _docker(run: Run) -> DockerClient:
 
 
 def _engine(run: Run) -> tuple[DockerClient, str]:
-    from schoolctl.docker.connect import connect_docker
 
     return connect_docker(run.services.environ)
 

@@ -62,14 +62,6 @@ def test_the_root_page_loads_no_library_but_typer(words: list[str]) -> None:
     assert loaded_after(running(words)) & {*HEAVY, "pydantic"} == set()
 
 
-@pytest.mark.parametrize(
-    "words", [["params", "--help"], ["params", "set", "--help"], ["nosuch"]], ids=" ".join
-)
-def test_help_loads_no_library_of_aws_or_docker(words: list[str]) -> None:
-    # Typer itself loads pydantic where a command's own arguments are looked at.
-    assert loaded_after(running(words)) & set(HEAVY) == set()
-
-
 def test_the_probe_sees_what_is_loaded() -> None:
     assert "yaml" in loaded_after("import yaml")
 

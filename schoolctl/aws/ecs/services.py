@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
+from schoolctl.aws.ecs import shapes
 from schoolctl.aws.session.errors import error_message, is_code, translated
 from schoolctl.base.errors import NotFoundError, SchoolctlError
 from schoolctl.base.text import batches
+from schoolctl.model.services import TaskDefinitionRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import FailureTypeDef
 
     from schoolctl.aws.session.clients import Clients
-    from schoolctl.model.services import Revision, ServiceState, Task, TaskDefinitionRef
+    from schoolctl.model.services import Revision, ServiceState, Task
 
 T = TypeVar("T")
 
@@ -96,7 +98,6 @@ def describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> l
 def _describe_services(
     clients: Clients, cluster: str, names: Sequence[str], *, once: bool = False
 ) -> list[ServiceState]:
-    from schoolctl.aws.ecs import shapes
 
     doing = f"look at service {', '.join(map(shapes.last_part, names))} of cluster {cluster}"
     ecs = clients.ecs_once if once else clients.ecs
@@ -150,7 +151,6 @@ def describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[
 
 
 def _describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[Task]:
-    from schoolctl.aws.ecs import shapes
 
     doing = f"look at the tasks of cluster {cluster}"
     with _in_cluster(doing, cluster):
@@ -187,8 +187,6 @@ def list_revisions(
 
     Source: ECS ListTaskDefinitions, as many pages as it takes.
     """
-    from schoolctl.model.services import TaskDefinitionRef
-
     pages = clients.ecs.get_paginator("list_task_definitions")
     with translated(f"list the revisions of {family}"):
         found = pages.paginate(
@@ -216,8 +214,6 @@ def describe_revision(clients: Clients, which: TaskDefinitionRef | str) -> Revis
 
     Source: ECS DescribeTaskDefinition.
     """
-    from schoolctl.aws.ecs import shapes
-
     name = which if isinstance(which, str) else which.arn or str(which)
     with translated(f"read task definition {shapes.last_part(name)}"):
         try:

@@ -16,6 +16,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from schoolctl.aws.session.causes import cause_of, is_limit, limit_hint
 from schoolctl.aws.session.denials import denied_action, is_denial, read_denial
 from schoolctl.base.errors import (
     AccessDeniedError,
@@ -117,8 +118,6 @@ def translated(doing: str, *, hide: SecretValue | None = None) -> Iterator[None]
     try:
         yield
     except boto.ClientError as error:
-        from schoolctl.aws.session.causes import cause_of
-
         # By AWS's own words, which may be left out for the value that they quote by chance.
         cause = cause_of(f"{error_code(error)} {error_message(error)}")
         if hide is not None:
@@ -191,8 +190,6 @@ def find_denial(code: str, message: str, operation: str) -> Denial | None:
 
 def _refused(error: boto.ClientError, what: str, why: str) -> SchoolctlError:
     """Give our error for a request that AWS understood and does not carry out."""
-    from schoolctl.aws.session.causes import cause_of, is_limit, limit_hint
-
     code = error_code(error)
     cause = cause_of(f"{code} {error_message(error)}")
     hint = cause.hint if cause is not None else ""
@@ -396,7 +393,6 @@ def _may_be_early(error: ClientError) -> bool:
     message = error_message(error)
     if not is_code(error, *_MAY_BE_EARLY) or is_denial(message):
         return False
-    from schoolctl.aws.session.causes import cause_of
 
     cause = cause_of(message)
     return is_code(error, "TargetGroupNotFoundException") or (cause is not None and cause.early)

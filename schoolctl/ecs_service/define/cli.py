@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecs.services import describe_revision, describe_revisions, list_revisions
+from schoolctl.base.errors import NotFoundError
+from schoolctl.base.plan import Plan
+from schoolctl.base.text import iso, local_time
 from schoolctl.core.locking import locked
 from schoolctl.core.options import (
     ChangingCommand,
@@ -18,6 +22,27 @@ from schoolctl.core.options import (
     Reveal,
 )
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle_secrets
+from schoolctl.ecs_service.define.diff import definition_diff
+from schoolctl.ecs_service.define.diff_cli import report
+from schoolctl.ecs_service.define.masking import masked
+from schoolctl.ecs_service.define.observe import TaskObservation, no_revision, observe_present
+from schoolctl.ecs_service.define.planning import new_gaps, target_of_image
+from schoolctl.ecs_service.define.target import (
+    BY_TAG,
+    COMMIT_TAG,
+    TAG_TAG,
+    image_label,
+    parse_choice,
+)
+from schoolctl.ecs_service.define.task_definition import (
+    container_image,
+    parse_revision,
+    plan_deregister,
+)
+from schoolctl.images.push.release import short_commit
+from schoolctl.images.stored.observe import find_running
+from schoolctl.model.services import TaskDefinitionRef
 
 if TYPE_CHECKING:
     from schoolctl.config.models import Config
@@ -39,8 +64,6 @@ def render(
 
     Values that look like secrets are shown as *** unless --reveal is given.
     """
-    from schoolctl.ecs_service.define.masking import masked
-
     run = Run.of(context)
     target, image = _target(run, tag, digest)
     run.check_account()
@@ -70,9 +93,6 @@ def diff(
 
     --from and --to compare revisions that exist.
     """
-    from schoolctl.ecs_service.define.diff import definition_diff
-    from schoolctl.ecs_service.define.diff_cli import report
-
     run = Run.of(context)
     old = _revision(run, before) if before is not None else _current(run)
     new: Revision | Target
@@ -88,9 +108,6 @@ def diff(
 
 
 def _revision(run: Run, number: int) -> Revision:
-    from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.ecs_service.define.observe import no_revision
-    from schoolctl.model.services import TaskDefinitionRef
 
     family = run.config.task.family
     found = describe_revision(run.clients, TaskDefinitionRef(family, number))
@@ -101,9 +118,6 @@ def _revision(run: Run, number: int) -> Revision:
 
 def _current(run: Run) -> Revision | None:
     """Give the revision that the service is at, else the newest; None where there is none."""
-    from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.ecs_service.define.observe import observe_present
-
     _, present = observe_present(run.clients, run.config)
     return present.running or describe_revision(run.clients, run.config.task.family)
 
@@ -111,8 +125,6 @@ def _current(run: Run) -> Revision | None:
 @app.command("register", cls=ChangingCommand)
 def register(context: typer.Context, tag: ImageTag = None, digest: ImageDigest = None) -> None:
     """Register the task definition if it differs from the newest revision."""
-    from schoolctl.base.plan import Plan
-
     run = Run.of(context)
     target, image = _target(run, tag, digest)
     family = run.config.task.family
@@ -141,11 +153,6 @@ def _target(
     run: Run, tag: str | None, digest: str | None
 ) -> tuple[Target, ChosenImage | KeptImage]:
     """Observe, and refuse to go on where anything is missing."""
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.ecs_service.define.observe import TaskObservation
-    from schoolctl.ecs_service.define.planning import new_gaps, target_of_image
-    from schoolctl.ecs_service.define.target import parse_choice
-
     choice = parse_choice(tag, digest, None)
     settle_secrets(run)
     seen = TaskObservation(run.clients, run.config, choice)
@@ -171,8 +178,6 @@ def list_all(
     ] = False,
 ) -> None:
     """List the revisions of the family, newest first, with image and completion."""
-    from schoolctl.aws.ecs.services import describe_revisions, list_revisions
-
     run = Run.of(context)
     config = run.config
     refs = list_revisions(run.clients, config.task.family, limit=limit, active=not inactive)
@@ -196,10 +201,6 @@ def list_all(
 
 
 def _row(revision: Revision, config: Config) -> list[str]:
-    from schoolctl.base.text import local_time
-    from schoolctl.ecs_service.define.target import COMMIT_TAG, TAG_TAG, image_label
-    from schoolctl.ecs_service.define.task_definition import container_image
-    from schoolctl.images.push.release import short_commit
 
     digits = image_label(container_image(revision.definition, config.task.container))
     tag = revision.tags.get(TAG_TAG)
@@ -214,9 +215,6 @@ def _row(revision: Revision, config: Config) -> list[str]:
 
 
 def _document(revision: Revision, config: Config) -> dict[str, object]:
-    from schoolctl.base.text import iso
-    from schoolctl.ecs_service.define.target import BY_TAG, COMMIT_TAG, TAG_TAG
-    from schoolctl.ecs_service.define.task_definition import container_image
 
     return {
         "revision": str(revision.ref),
@@ -238,11 +236,6 @@ def deregister(
     which: Annotated[str, typer.Argument(metavar="REVISION", help="Its number, or FAMILY:NUMBER.")],
 ) -> None:
     """Make a revision INACTIVE, so that nobody deploys it; one in use is refused."""
-    from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.base.errors import NotFoundError
-    from schoolctl.ecs_service.define.task_definition import parse_revision, plan_deregister
-    from schoolctl.images.stored.observe import find_running
-
     run = Run.of(context)
     ref = parse_revision(which, run.config.task.family)
     with locked(run):

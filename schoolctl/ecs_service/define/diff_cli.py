@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from schoolctl.base.errors import ExitCode
+from schoolctl.aws.ecs.services import list_tasks
+from schoolctl.base.errors import AccessDeniedError, ExitCode, NotFoundError
 from schoolctl.core.options import AsRevision, Command, ExitWith10, ImageDigest, ImageTag, Reveal
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle
+from schoolctl.ecs_service.define.plan import DeployOptions
+from schoolctl.ecs_service.define.planning import plan_choice
+from schoolctl.ecs_service.define.target import parse_choice
+from schoolctl.params.freshness import oldest_start
+from schoolctl.params.observe import SettingsObservation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,11 +40,6 @@ def diff(
     Nothing for an unchanged service. Without a choice, the newest image that has a tag is
     compared, as deploy would take it.
     """
-    from schoolctl.core.stack_values import settle
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.define.planning import plan_choice
-    from schoolctl.ecs_service.define.target import parse_choice
-
     run = Run.of(context)
     choice = parse_choice(tag, digest, revision)
     settle(run)
@@ -67,11 +69,6 @@ def _freshness(run: Run) -> Freshness | None:
 
     It is no difference: a deploy that has nothing else to do starts no task for it.
     """
-    from schoolctl.aws.ecs.services import list_tasks
-    from schoolctl.base.errors import AccessDeniedError, NotFoundError
-    from schoolctl.params.freshness import oldest_start
-    from schoolctl.params.observe import SettingsObservation
-
     where = run.config.service
     try:
         tasks = list_tasks(run.clients, where.cluster, service=where.name)

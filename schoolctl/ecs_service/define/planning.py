@@ -17,6 +17,13 @@ from schoolctl.ecs_service.define.target import (
     image_target,
     revision_target,
 )
+from schoolctl.ecs_service.define.task_definition import (
+    KEEP,
+    fill_kept,
+    kept_places,
+    render_task_definition,
+)
+from schoolctl.ecs_service.define.task_needs import resolve_task
 from schoolctl.ecs_service.steps.service import CreateService, UpdateService
 
 if TYPE_CHECKING:
@@ -102,15 +109,6 @@ def target_of_image(
     Raises:
         ConfigError: `task.overrides` makes a request that ECS does not take.
     """
-    from schoolctl.aws.ecs.changes import check_form
-    from schoolctl.ecs_service.define.task_definition import (
-        KEEP,
-        fill_kept,
-        kept_places,
-        render_task_definition,
-    )
-    from schoolctl.ecs_service.define.task_needs import resolve_task
-
     names = resolve_task(run.config, seen.needs(lambda: run.identity().account), gaps)
     if image is None or gaps.missing:
         return None

@@ -12,7 +12,8 @@ from schoolctl.aws.ecs.services import describe_service
 from schoolctl.aws.ecs.shapes import COMPLETED_AGAIN_AT_TAG, COMPLETED_AT_TAG
 from schoolctl.base.errors import SchoolctlError, UnavailableError
 from schoolctl.base.text import iso
-from schoolctl.core.executor import until_visible
+from schoolctl.core.waiting import until_visible
+from schoolctl.ecs_service.rollout import follow as rollout
 from schoolctl.ecs_service.rollout.view import GOES_ON
 from schoolctl.ecs_service.steps.service import (
     CreateLogGroup,
@@ -46,8 +47,6 @@ def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
         case MarkCompleted():
             return mark_completed(step, tools, outcome)
         case WaitForRollout():
-            from schoolctl.ecs_service.rollout import follow as rollout
-
             return rollout.wait_for_rollout(step, tools, outcome)
         case _:
             assert_never(step)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.base.errors import UsageError
+from schoolctl.aws.ecs.deployments import list_service_deployments, with_task_definitions
+from schoolctl.aws.ecs.services import describe_revision, describe_service
+from schoolctl.base.errors import NotFoundError, SchoolctlError, UsageError
+from schoolctl.base.plan import Plan
 from schoolctl.core.locking import locked
 from schoolctl.core.options import (
     TWENTY_MINUTES,
@@ -20,14 +23,26 @@ from schoolctl.core.options import (
     parse_timeout,
 )
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import StackValues
+from schoolctl.ecs_service.define.observe import TaskObservation, need_service, observe_present
+from schoolctl.ecs_service.define.plan import WATCH, DeployOptions, in_progress, usable
+from schoolctl.ecs_service.define.planning import environment_option, plan_choice
+from schoolctl.ecs_service.define.target import Choice, parse_choice, revision_target
+from schoolctl.ecs_service.define.task_definition import container_image
+from schoolctl.ecs_service.rollout.observe import observe_target
+from schoolctl.ecs_service.rollout.rollback import plan_rollback
+from schoolctl.ecs_service.rollout.verdict import is_way_back
+from schoolctl.ecs_service.rollout.wait import rollout_in_question
+from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
+from schoolctl.model.services import Revision
 
 if TYPE_CHECKING:
-    from schoolctl.base.plan import Plan, Step
+    from schoolctl.base.plan import Step
     from schoolctl.core.executor import Outcome
-    from schoolctl.ecs_service.define.target import Choice, Target
+    from schoolctl.ecs_service.define.target import Target
     from schoolctl.ecs_service.rollout.wait import InQuestion
     from schoolctl.model.deployments import ServiceDeploymentBrief
-    from schoolctl.model.services import Revision, ServiceState
+    from schoolctl.model.services import ServiceState
 
 
 app = typer.Typer(rich_markup_mode=None)
@@ -65,11 +80,6 @@ def deploy(  # noqa: PLR0917  # one argument for each option
     Without a choice, the newest image that has a tag is deployed. Everything that is missing is
     named before anything is changed.
     """
-    from schoolctl.core.stack_values import StackValues
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.define.planning import plan_choice
-    from schoolctl.ecs_service.define.target import parse_choice
-
     run = Run.of(context)
     choice = parse_choice(tag, digest, revision)
     options = DeployOptions(
@@ -108,9 +118,6 @@ def _fail_fast(tasks: int | None, *, no_wait: bool) -> int | None:
 
 def _choose_running(run: Run) -> Choice:
     """Choose the revision that the service is at: another count is no other image."""
-    from schoolctl.aws.ecs.services import describe_service
-    from schoolctl.ecs_service.define.target import Choice
-
     config = run.config
     service = describe_service(run.clients, config.service.cluster, config.service.name)
     if service is None or service.task_definition.family != config.task.family:
@@ -119,7 +126,6 @@ def _choose_running(run: Run) -> Choice:
 
 
 def _need_choice(run: Run, choice: Choice) -> None:
-    from schoolctl.ecs_service.define.planning import environment_option
 
     if run.config.protected and not choice.is_made:
         option = environment_option(run)
@@ -146,9 +152,6 @@ def rollback(
     That is the newest whose rollout completed before the running one, and whose image is still in
     ECR. A deployment in progress is stopped first. No release command runs.
     """
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.rollout.rollback import plan_rollback
-
     run = Run.of(context)
     options = DeployOptions(
         wait=not no_wait,
@@ -168,10 +171,6 @@ def rollback(
 
 
 def _running(run: Run) -> tuple[ServiceState, Revision]:
-    from schoolctl.base.errors import NotFoundError
-    from schoolctl.ecs_service.define.observe import observe_present
-    from schoolctl.ecs_service.define.plan import usable
-    from schoolctl.model.services import Revision
 
     config = run.config
     _, present = observe_present(run.clients, config)
@@ -193,9 +192,6 @@ def _unfinished(run: Run, service: ServiceState) -> int | None:
 
     Going back once more would be two rollbacks for one.
     """
-    from schoolctl.ecs_service.define.plan import in_progress
-    from schoolctl.ecs_service.rollout.verdict import is_way_back
-
     ref = service.task_definition
     moving = in_progress(service)
     if run.unfinished == str(ref):
@@ -209,10 +205,6 @@ def _unfinished(run: Run, service: ServiceState) -> int | None:
 
 def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Target, bool]:
     """Give where to go, and whether a rollout of it has completed before."""
-    from schoolctl.ecs_service.define.observe import TaskObservation
-    from schoolctl.ecs_service.define.target import Choice, revision_target
-    from schoolctl.ecs_service.rollout.observe import observe_target
-
     if to is not None:
         revision, image_exists = TaskObservation(
             run.clients, run.config, Choice(revision=to)
@@ -230,8 +222,6 @@ def _carry_out(
     run: Run, plan: Plan, target: Target, before: ServiceState | None, *, wait: bool
 ) -> None:
     """Apply the plan, and say in one line what became of it."""
-    from schoolctl.ecs_service.define.task_definition import container_image
-
     config = run.config
     name = config.service.name
     # What is known by now stands in the document even where a step fails.
@@ -253,7 +243,6 @@ def _carry_out(
 
 
 def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
-    from schoolctl.ecs_service.define.plan import WATCH
 
     name = run.config.service.name
     if outcome.deployment is None:
@@ -284,9 +273,6 @@ def wait(
     The verdict and the exit code are those that `deploy` would have given. With none in progress,
     they are those of the last one; it is well once all its tasks are healthy.
     """
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.ecs_service.rollout.wait import rollout_in_question
-
     run = Run.of(context)
     seconds = parse_timeout(timeout)
     records = run.clients.start(_records, run)
@@ -319,9 +305,6 @@ def wait(
 
 def _records(run: Run) -> list[ServiceDeploymentBrief]:
     """Give ECS's own records of the newest rollouts; empty where they cannot be read."""
-    from schoolctl.aws.ecs.deployments import list_service_deployments, with_task_definitions
-    from schoolctl.base.errors import SchoolctlError
-
     where = run.config.service
     try:
         listed = list_service_deployments(run.clients, where.cluster, where.name, limit=_RECORDS)
@@ -332,9 +315,6 @@ def _records(run: Run) -> list[ServiceDeploymentBrief]:
 
 
 def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
-    from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.base.plan import Plan
-    from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
 
     where, ref = run.config.service, found.deployment.task_definition
     steps: tuple[Step, ...] = (

@@ -19,9 +19,10 @@ from schoolctl.base.errors import (
     interrupted,
 )
 from schoolctl.base.text import duration
-from schoolctl.core.executor import until_visible
+from schoolctl.core.waiting import until_visible
 from schoolctl.ecs_service.causes.failure import LOG_LINES, diagnose
 from schoolctl.ecs_service.causes.logs import container_names, log_place, moment
+from schoolctl.ecs_service.run import session
 from schoolctl.ecs_service.steps.tasks import OpenSession, RunTask
 from schoolctl.model.services import short_id
 
@@ -349,8 +350,6 @@ def apply(step: AnyTaskStep, tools: Tools, outcome: Outcome) -> str:
         case RunTask():
             return run_task(step, tools, outcome)
         case OpenSession():
-            from schoolctl.ecs_service.run import session
-
             return session.run_session(step, tools, outcome)
         case _:
             assert_never(step)

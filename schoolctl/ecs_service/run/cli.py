@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecr import find_image, find_repository
+from schoolctl.aws.ecs.services import (
+    describe_revision,
+    describe_revisions,
+    describe_service,
+    list_revisions,
+    list_tasks,
+)
+from schoolctl.aws.ecs.tasks import observe_agents
 from schoolctl.base.errors import DeclinedError, ExitCode, NotFoundError, SchoolctlError, UsageError
-from schoolctl.core.options import ChangingCommand, parse_timeout
+from schoolctl.core.options import ChangingCommand, parse_timeout, task_prefix
 from schoolctl.core.run import Run
+from schoolctl.ecs_service.define.observe import need_service
+from schoolctl.ecs_service.run.rules import choose_task, plan_run, plan_session, revision_of_image
+from schoolctl.ecs_service.run.session import find_plugin
+from schoolctl.model.services import TaskDefinitionRef, running_revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +30,7 @@ if TYPE_CHECKING:
     from schoolctl.aws.session.clients import Clients
     from schoolctl.base.plan import Plan
     from schoolctl.config.models import Config
-    from schoolctl.model.services import ServiceState, TaskDefinitionRef
+    from schoolctl.model.services import ServiceState
 
 
 _REVISIONS = 30
@@ -98,7 +111,6 @@ def leave(run: Run, exit_code: int, what: str) -> None:
 def _plan(
     run: Run, command: list[str], tag: str | None, revision: int | None, timeout_seconds: float
 ) -> Plan:
-    from schoolctl.ecs_service.run.rules import plan_run
 
     config = run.config
     service = _service(run.clients, config)
@@ -112,7 +124,6 @@ def _plan(
 
 
 def _service(clients: Clients, config: Config) -> ServiceState:
-    from schoolctl.aws.ecs.services import describe_service
 
     found = describe_service(clients, config.service.cluster, config.service.name)
     if found is None or found.status != "ACTIVE":
@@ -131,10 +142,6 @@ def _revision(
     tag: str | None,
     revision: int | None,
 ) -> TaskDefinitionRef:
-    from schoolctl.aws.ecr import find_image, find_repository
-    from schoolctl.aws.ecs.services import describe_revisions, list_revisions
-    from schoolctl.ecs_service.run.rules import revision_of_image
-    from schoolctl.model.services import TaskDefinitionRef, running_revision
 
     if revision is not None:
         return TaskDefinitionRef(config.task.family, revision)
@@ -180,12 +187,6 @@ def exec_(
 
 
 def _plan_session(run: Run, command: list[str], task: str | None, container: str | None) -> Plan:
-    from schoolctl.aws.ecs.services import describe_revision, list_tasks
-    from schoolctl.aws.ecs.tasks import observe_agents
-    from schoolctl.core.options import task_prefix
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.ecs_service.run.rules import choose_task, plan_session
-    from schoolctl.ecs_service.run.session import find_plugin
 
     find_plugin(run.services.environ)
     prefix = task_prefix(task)

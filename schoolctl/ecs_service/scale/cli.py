@@ -7,16 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.autoscaling import find_auto_scaling, find_scaling_range
+from schoolctl.aws.ecs.services import describe_revision
+from schoolctl.aws.elbv2 import find_target_group
+from schoolctl.base.errors import AccessDeniedError, SchoolctlError
 from schoolctl.core.locking import locked
 from schoolctl.core.options import TWENTY_MINUTES, LockingCommand, NoWait, Timeout, parse_timeout
 from schoolctl.core.run import Run
+from schoolctl.ecs_service.define.observe import need_service
+from schoolctl.ecs_service.define.plan import DeployOptions, usable
+from schoolctl.ecs_service.scale.auto_scaling import (
+    Wanted,
+    check_wanted,
+    count_after,
+    limits_after,
+    plan_auto_scaling,
+    targets_of,
+    told,
+)
+from schoolctl.ecs_service.scale.rules import plan_restart, plan_scale
+from schoolctl.ecs_service.steps.service import UpdateService
 
 if TYPE_CHECKING:
     from schoolctl.aws.session.clients import Clients
     from schoolctl.base.plan import Plan
     from schoolctl.config.models import Config
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.scale.auto_scaling import Wanted
     from schoolctl.model.services import ScalingRange, ServiceState
     from schoolctl.model.surroundings import TargetGroup
 
@@ -73,10 +88,6 @@ def scale(  # noqa: PLR0917  # each is an option
     schoolctl-requests; other policies are left alone. --no-auto asks first: with the limits AWS
     deletes every policy and scheduled action of the service.
     """
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.scale.auto_scaling import Wanted, check_wanted
-    from schoolctl.ecs_service.steps.service import UpdateService
-
     run = Run.of(context)
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
     wanted = Wanted(number, minimum, maximum, cpu, requests, no_auto)
@@ -104,10 +115,6 @@ def restart(
     They read parameters and secrets anew. The rollout is followed to its verdict, as with
     `deploy`.
     """
-    from schoolctl.aws.ecs.services import describe_revision
-    from schoolctl.ecs_service.define.plan import DeployOptions
-    from schoolctl.ecs_service.scale.rules import plan_restart
-
     run = Run.of(context)
     options = DeployOptions(wait=not no_wait, timeout_seconds=parse_timeout(timeout))
     with locked(run):
@@ -133,8 +140,6 @@ class _Planned:
 
 def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     """Plan another count, within what auto scaling keeps to."""
-    from schoolctl.ecs_service.scale.rules import plan_scale
-
     number = wanted.count
     if number is None:
         raise AssertionError("a count or a change of auto scaling was asked for")
@@ -150,15 +155,6 @@ def _plan_count(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
 
 def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
     """Plan other limits and goals, and perhaps another count with them."""
-    from schoolctl.aws.autoscaling import find_auto_scaling
-    from schoolctl.ecs_service.scale.auto_scaling import (
-        count_after,
-        limits_after,
-        plan_auto_scaling,
-        targets_of,
-        told,
-    )
-
     names = (run.config.service.cluster, run.config.service.name)
     scaling = run.clients.start(find_auto_scaling, run.clients, *names, with_scheduled=wanted.ends)
     service = _service(run)
@@ -181,15 +177,12 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
 
 
 def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:
-    from schoolctl.aws.elbv2 import find_target_group
 
     arns = service.target_group_arns
     return find_target_group(run.clients, arns[0]) if len(arns) == 1 else None
 
 
 def _service(run: Run) -> ServiceState:
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.ecs_service.define.plan import usable
 
     service = usable(need_service(run.clients, run.config), run.config)
     if service is None:
@@ -199,9 +192,6 @@ def _service(run: Run) -> ServiceState:
 
 def _scaling(clients: Clients, config: Config) -> tuple[ScalingRange | None, str]:
     """Give what auto scaling keeps to, and a warning where that cannot be told."""
-    from schoolctl.aws.autoscaling import find_scaling_range
-    from schoolctl.base.errors import AccessDeniedError, SchoolctlError
-
     name = f"{config.service.cluster}/{config.service.name}"
     unverified = f"whether auto scaling manages the count of {name} was not verified"
     try:

@@ -6,9 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecs.services import list_tasks
 from schoolctl.base.errors import UnavailableError, UsageError, interrupted
 from schoolctl.core.options import Command, Since, task_prefix
 from schoolctl.core.run import Run
+from schoolctl.core.stack_values import settle_secrets
+from schoolctl.ecs_service.causes.failure import diagnose_event
+from schoolctl.ecs_service.causes.logs import parse_since
+from schoolctl.ecs_service.define.observe import need_service
+from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
+from schoolctl.ecs_service.status import view as task_list
+from schoolctl.ecs_service.status.history import COLUMNS
+from schoolctl.ecs_service.status.observe import (
+    observe_deployment,
+    observe_history,
+    observe_status,
+    observe_task,
+)
+from schoolctl.ecs_service.status.view import event_document, event_lines, in_order
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,8 +51,6 @@ def why(
     With nothing wrong it says what runs, and since when. It only looks, so it ends with 0 either
     way.
     """
-    from schoolctl.ecs_service.status.observe import observe_deployment, observe_task
-
     if task is not None and deployment is not None:
         raise UsageError("--task and --deployment each say what to explain", hint="give one")
     run = Run.of(context)
@@ -53,9 +66,6 @@ def why(
 @app.command("status", cls=Command)
 def status(context: typer.Context) -> None:
     """Show what runs, since when, from which image, how healthy."""
-    from schoolctl.core.stack_values import settle_secrets
-    from schoolctl.ecs_service.status.observe import observe_status
-
     run = Run.of(context)
     settle_secrets(run)
     found = observe_status(run.clients, run.config, run.clock, run.reporter.warn)
@@ -84,8 +94,6 @@ def tasks(
 
     ECS tells of a stopped task for about an hour.
     """
-    from schoolctl.ecs_service.status import view as task_list
-
     run = Run.of(context)
     service, found = _observe(run, running=not stopped, stopped=stopped or everything)
     container, now = run.config.task.container, run.clock.now()
@@ -108,9 +116,6 @@ def tasks(
 
 
 def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, list[Task]]:
-    from schoolctl.aws.ecs.services import list_tasks
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.ecs_service.status.view import in_order
 
     where, clients = run.config.service, run.clients
     kinds = [kind for kind, wanted in ((True, stopped), (False, running)) if wanted]
@@ -124,7 +129,6 @@ def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, l
 
 
 def _none(service: ServiceState, *, stopped: bool, told: bool) -> str:
-    from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
 
     if stopped:
         return f"no task of {service.name} stopped in the last hour"
@@ -151,10 +155,6 @@ def events(
     The newest twenty events, unless --since or --limit says otherwise; the newest comes last. ECS
     keeps a hundred. With -f and --json, each event is a JSON line.
     """
-    from schoolctl.ecs_service.causes.logs import parse_since
-    from schoolctl.ecs_service.define.observe import need_service
-    from schoolctl.ecs_service.status.view import event_document, event_lines
-
     run = Run.of(context)
     begin = parse_since(since, run.clock.now()) if since is not None else None
     service = need_service(run.clients, run.config)
@@ -188,8 +188,6 @@ def _chosen(service: ServiceState, begin: datetime | None, limit: int | None) ->
 
 def _follow(run: Run, service: ServiceState, shown: list[ServiceEvent]) -> None:
     """Show new events as they come; ended by Ctrl-C."""
-    from schoolctl.ecs_service.define.observe import need_service
-
     for event in shown:
         _record(run, event)
     seen = {each.id: None for each in reversed(service.events)}
@@ -209,8 +207,6 @@ def _follow(run: Run, service: ServiceState, shown: list[ServiceEvent]) -> None:
 
 
 def _record(run: Run, event: ServiceEvent) -> None:
-    from schoolctl.ecs_service.causes.failure import diagnose_event
-    from schoolctl.ecs_service.status.view import event_document, event_lines
 
     style = "yellow" if diagnose_event(event.message) else ""
     lines = map(run.for_environment, event_lines(event))
@@ -233,9 +229,6 @@ def history(
     The newest comes first. What ECS itself recorded in the last 90 days is joined with what
     schoolctl noted on the revisions; the one that runs, and where a rollback would go, are marked.
     """
-    from schoolctl.ecs_service.status.history import COLUMNS
-    from schoolctl.ecs_service.status.observe import observe_history
-
     run = Run.of(context)
     service, found = observe_history(run.clients, run.config, limit, run.reporter.warn)
     run.check_account()

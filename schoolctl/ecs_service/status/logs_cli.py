@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.logs import ServiceLog
 from schoolctl.base.errors import NotFoundError, UnavailableError, interrupted
-from schoolctl.core.options import Command, Since
+from schoolctl.base.text import zoned_time
+from schoolctl.core.options import Command, Since, task_prefix
 from schoolctl.core.run import Run
+from schoolctl.ecs_service.causes.logs import line_time, moment, parse_since
+from schoolctl.ecs_service.status.observe import observe_log_places
+from schoolctl.model.services import short_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from schoolctl.aws.logs import ServiceLog
     from schoolctl.model.services import LogLine, LogPlace
 
 _POLL_SECONDS = 1.5
@@ -61,10 +65,6 @@ def logs(
     Those of the last ten minutes, of all tasks in the order of time, unless --since or --lines
     says otherwise. With -f and --json, each line is a JSON line.
     """
-    from schoolctl.core.options import task_prefix
-    from schoolctl.ecs_service.causes.logs import parse_since
-    from schoolctl.ecs_service.status.observe import observe_log_places
-
     run = Run.of(context)
     begin = parse_since(since, run.clock.now()) if since is not None else None
     prefix = task_prefix(task)
@@ -147,7 +147,6 @@ class _Reading:
         return log, lines
 
     def _open(self, begin: datetime) -> ServiceLog:
-        from schoolctl.aws.logs import ServiceLog
 
         return ServiceLog(self.run.clients, self.places, begin, task_prefix=self.prefix)
 
@@ -156,9 +155,6 @@ class _Reading:
 
     def _show(self, lines: Iterable[LogLine]) -> bool:
         """Show lines as they are read; says whether there was any."""
-        from schoolctl.ecs_service.causes.logs import line_time
-        from schoolctl.model.services import short_id
-
         several = len({each.container for each in self.places}) > 1
         shown = False
         for line in lines:
@@ -172,7 +168,6 @@ class _Reading:
         return shown
 
     def _say_none(self) -> None:
-        from schoolctl.base.text import zoned_time
 
         back = _LOOK_BACK[-1] if self.number is not None else _RECENT
         begin = self.begin or self.run.clock.now() - back
@@ -185,7 +180,6 @@ class _Reading:
 
 
 def _document(line: LogLine) -> dict[str, object]:
-    from schoolctl.ecs_service.causes.logs import moment
 
     return {
         "at": moment(line.at),

@@ -20,7 +20,9 @@ from schoolctl.base.errors import (
 from schoolctl.base.text import count, size
 from schoolctl.docker import login as dockerlogin
 from schoolctl.docker.context import read_context
+from schoolctl.docker.engine import BuildRequest
 from schoolctl.docker.login import find_login_place
+from schoolctl.docker.registry import Place, copy_image
 from schoolctl.images.push.observe import observe_refusal
 from schoolctl.images.push.refusal import explain, is_refusal
 from schoolctl.images.push.release import FINGERPRINT
@@ -82,8 +84,6 @@ def create_repository(step: CreateRepository, tools: Tools) -> str:
 
 def build(step: BuildImage, tools: Tools) -> str:
     """Build the image from the very files that were judged and fingerprinted."""
-    from schoolctl.docker.engine import BuildRequest
-
     context = read_context(step.context, step.dockerfile, allow=tools.config.image.allow)
     context.check()
     fingerprint = context.fingerprint(build_args=step.build_args, platform=step.platform)
@@ -170,8 +170,6 @@ def _explain(error: EngineError, image: ImageRef, tools: Tools) -> EngineError:
 
 def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:
     """Copy an image between repositories; done only when ECR names its digest."""
-    from schoolctl.docker.registry import Place, copy_image
-
     digest = step.source.digest
     if digest is None:
         raise AssertionError("an image is copied by its digest")

@@ -7,16 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecr import (
+    authorization,
+    find_image,
+    find_manifest,
+    find_repository,
+    need_repository,
+    no_repository,
+)
+from schoolctl.base.errors import NotFoundError, UsageError
+from schoolctl.base.plan import Plan
+from schoolctl.base.text import duration, iso, local_time
 from schoolctl.core.options import ChangingCommand
 from schoolctl.core.run import Run
+from schoolctl.docker.login import find_login_place
+from schoolctl.images.push import project as releases
+from schoolctl.images.push.git import is_on_branch, read_source
+from schoolctl.images.push.observe import PushObservation, observe_tested
 from schoolctl.images.push.project import scan_document
+from schoolctl.images.push.promote import Wanted, check_tested, plan_promotion
+from schoolctl.images.push.rules import ScanWish, is_pushed, plan_build, plan_push, plan_pushed
+from schoolctl.images.push.steps import PullImage, StoreLogin
 from schoolctl.model.build import BuilderChoice
-from schoolctl.model.images import Severity
+from schoolctl.model.images import Digest, NoSource, RepositoryUri, Severity, Source, parse_tag
 
 if TYPE_CHECKING:
     from schoolctl.core.executor import Outcome
     from schoolctl.images.push.promote import TestedImage
-    from schoolctl.images.push.rules import ScanWish
     from schoolctl.model.images import ImageRef
 
 
@@ -62,9 +79,6 @@ def build(
     ] = False,
 ) -> None:
     """Build the image for the platform that the tasks run on."""
-    from schoolctl.images.push import project as releases
-    from schoolctl.images.push.rules import plan_build
-
     run = Run.of(context)
     if list_context:
         releases.list_context(run)
@@ -113,16 +127,9 @@ def push(  # noqa: PLR0917  # an option each
     """Build the image and push it to ECR, logged in, digest verified."""
     from dataclasses import replace
 
-    from schoolctl.images.push import project as releases
-    from schoolctl.images.push.observe import PushObservation
-    from schoolctl.images.push.rules import ScanWish, is_pushed, plan_push, plan_pushed
-    from schoolctl.model.images import parse_tag
-
     run = Run.of(context)
     wish = ScanWish(fail_on, scan_wait)
     if from_environment is not None:
-        from schoolctl.base.errors import UsageError
-
         if secret or allow_stale_lock:
             raise UsageError(
                 "--from builds nothing, so that --secret and --allow-stale-lock mean nothing",
@@ -175,12 +182,6 @@ def pull(
     ] = None,
 ) -> None:
     """Pull an image from ECR, logged in."""
-    from schoolctl.aws.ecr import find_image, need_repository
-    from schoolctl.base.errors import NotFoundError, UsageError
-    from schoolctl.base.plan import Plan
-    from schoolctl.images.push.steps import PullImage
-    from schoolctl.model.images import Digest, parse_tag
-
     run = Run.of(context)
     if (tag is None) == (digest is None):
         raise UsageError(
@@ -207,12 +208,6 @@ def promote(
     run: Run, environment: str, tag: str | None, *, create_repo: bool, wish: ScanWish
 ) -> None:
     """Copy the image with `tag` from `environment` to the chosen environment."""
-    from schoolctl.aws.ecr import authorization, find_manifest, find_repository, no_repository
-    from schoolctl.base.errors import UsageError
-    from schoolctl.images.push.observe import observe_tested
-    from schoolctl.images.push.promote import plan_promotion
-    from schoolctl.model.images import RepositoryUri
-
     config = run.config
     if environment == config.environment:
         raise UsageError(
@@ -245,10 +240,6 @@ def promote(
 
 def _tag(run: Run, tag: str | None) -> str:
     """Give the tag that was asked for, else the commit that is checked out."""
-    from schoolctl.base.errors import UsageError
-    from schoolctl.images.push.git import read_source
-    from schoolctl.model.images import Source, parse_tag
-
     if tag is not None:
         return parse_tag(tag)
     resolved = run.resolved
@@ -263,9 +254,6 @@ def _tag(run: Run, tag: str | None) -> str:
 
 
 def _check(run: Run, tested: TestedImage) -> None:
-    from schoolctl.images.push.git import is_on_branch
-    from schoolctl.images.push.promote import Wanted, check_tested
-    from schoolctl.model.images import NoSource
 
     config = run.config
     on_branch: bool | NoSource | None = None
@@ -310,12 +298,6 @@ def _report(run: Run, tested: TestedImage, image: ImageRef, outcome: Outcome) ->
 @app.command("login", cls=ChangingCommand)
 def login(context: typer.Context) -> None:
     """Log Docker in to ECR, for pushes by hand."""
-    from schoolctl.aws.ecr import authorization
-    from schoolctl.base.plan import Plan
-    from schoolctl.base.text import duration, iso, local_time
-    from schoolctl.docker.login import find_login_place
-    from schoolctl.images.push.steps import StoreLogin
-
     run = Run.of(context)
     token = authorization(run.clients, run.config)
     place = find_login_place(token.registry, run.services.environ)

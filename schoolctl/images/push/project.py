@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schoolctl.aws.ecr import authorization
+from schoolctl.base.partitions import partition_of
+from schoolctl.base.text import count, size
+from schoolctl.docker.builder import parse_build_secrets
+from schoolctl.docker.context import Kind, read_context
+from schoolctl.images.push.git import read_source
+from schoolctl.images.push.npm_lock import find_stale_locks, refuse_stale_locks
+from schoolctl.images.push.release import check_git, choose_tag
+from schoolctl.images.push.rules import LocalBuild, Release
+from schoolctl.model.images import RepositoryUri, Source
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -11,9 +22,8 @@ if TYPE_CHECKING:
     from schoolctl.core.run import Run
     from schoolctl.docker.context import BuildContext
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.images.push.rules import LocalBuild, Release
     from schoolctl.model.build import BuilderChoice
-    from schoolctl.model.images import ImageRef, RepositoryUri
+    from schoolctl.model.images import ImageRef
 
 _MOST_LISTED = 3
 _NOTEWORTHY_BYTES = 50_000_000
@@ -21,11 +31,6 @@ _NOTEWORTHY_BYTES = 50_000_000
 
 def read_release(run: Run, tag: str | None) -> tuple[Release, BuildContext]:
     """Read what would be built, and refuse what must not be: secrets, a forbidden branch."""
-    from schoolctl.images.push.git import read_source
-    from schoolctl.images.push.release import check_git, choose_tag
-    from schoolctl.images.push.rules import Release
-    from schoolctl.model.images import Source
-
     config = run.config
     root, dockerfile = run.resolved.context_path, run.resolved.dockerfile_path
     if tag is not None:
@@ -60,8 +65,6 @@ def read_release(run: Run, tag: str | None) -> tuple[Release, BuildContext]:
 
 def read_files(run: Run) -> BuildContext:
     """Read the build context."""
-    from schoolctl.docker.context import read_context
-
     resolved = run.resolved
     return read_context(
         resolved.context_path, resolved.dockerfile_path, allow=run.config.image.allow
@@ -87,10 +90,6 @@ def prepare_build(
     """
     from dataclasses import replace
 
-    from schoolctl.base.text import size
-    from schoolctl.docker.builder import parse_build_secrets
-    from schoolctl.images.push.npm_lock import refuse_stale_locks
-
     parsed = parse_build_secrets(secrets, run.services.directory, run.services.environ)
     stale = look_at_locks(found)
     if not allow_stale_lock:
@@ -107,16 +106,12 @@ def prepare_build(
 
 def look_at_locks(found: BuildContext) -> list[StaleLock]:
     """Look for lock files of npm that the build would not get past."""
-    from schoolctl.images.push.npm_lock import find_stale_locks
-
     dockerfile = found.dockerfile.read_text(encoding="utf-8", errors="replace")
     return find_stale_locks({each.path for each in found.entries}, found.text_of, dockerfile)
 
 
 def look_locally(run: Run, image: ImageRef, builder: BuilderChoice) -> LocalBuild:
     """See which builder the engine has, and whether it has the image already."""
-    from schoolctl.images.push.rules import LocalBuild
-
     found = run.engine.image(str(image))
     return LocalBuild(
         run.engine.builder(builder),
@@ -127,10 +122,6 @@ def look_locally(run: Run, image: ImageRef, builder: BuilderChoice) -> LocalBuil
 
 def repository_uri(run: Run) -> RepositoryUri:
     """Give where the environment's images go; AWS is asked only where the account is not pinned."""
-    from schoolctl.aws.ecr import authorization
-    from schoolctl.base.partitions import partition_of
-    from schoolctl.model.images import RepositoryUri
-
     config = run.config
     registry = config.registry
     if registry is None and config.account is not None:
@@ -155,9 +146,6 @@ def described(release: Release, image: ImageRef) -> dict[str, object]:
 
 def list_context(run: Run) -> None:
     """Show what a builder would get, the largest first, and then what must not be in it."""
-    from schoolctl.base.text import count, size
-    from schoolctl.docker.context import Kind
-
     found = read_files(run)
     files = sorted(
         (each for each in found.entries if each.kind is not Kind.DIRECTORY),

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from schoolctl.aws.ecr import find_repository, need_repository
+from schoolctl.base.text import iso, local_time
 from schoolctl.core.options import ChangingCommand, Command
 from schoolctl.core.run import Run
+from schoolctl.images.push.rules import plan_repository
 
 if TYPE_CHECKING:
     from schoolctl.model.images import Repository
@@ -20,9 +23,6 @@ app = typer.Typer(
 @app.command("create", cls=ChangingCommand)
 def create(context: typer.Context) -> None:
     """Create the repository: immutable tags, scan on push, encrypted."""
-    from schoolctl.aws.ecr import find_repository, need_repository
-    from schoolctl.images.push.rules import plan_repository
-
     run = Run.of(context)
     there = find_repository(run.clients, run.config)
     plan = plan_repository(run.config.image.repository, there)
@@ -36,9 +36,6 @@ def create(context: typer.Context) -> None:
 @app.command("show", cls=Command)
 def show(context: typer.Context) -> None:
     """Show the repository and its settings."""
-    from schoolctl.aws.ecr import need_repository
-    from schoolctl.base.text import local_time
-
     run = Run.of(context)
     found = need_repository(run.clients, run.config)
     run.check_account()
@@ -63,7 +60,6 @@ def _mutability(repository: Repository) -> str:
 
 
 def _document(repository: Repository) -> dict[str, object]:
-    from schoolctl.base.text import iso
 
     return {
         "repository": repository.name,

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecr import need_repository
+from schoolctl.aws.ecr_images import list_images
 from schoolctl.base.errors import AccessDeniedError, NotFoundError, UsageError
+from schoolctl.base.text import ago, count, iso, local_time, size
 from schoolctl.core.options import Command, LockingCommand
 from schoolctl.core.run import Run
-from schoolctl.images.stored.family import Sort
+from schoolctl.images.push.release import REVISION, short_commit
+from schoolctl.images.stored.family import Selection, Sort, UsesOf, family_of, select
+from schoolctl.images.stored.observe import observe_everywhere, read_details
 from schoolctl.images.stored.prune_cli import prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from schoolctl.images.stored.family import Family, Needs, UsesOf
+    from schoolctl.images.stored.family import Family, Needs
     from schoolctl.images.stored.observe import ImageDetails
     from schoolctl.model.images import Digest, Image, Repository
 
@@ -73,9 +78,6 @@ def list_all(
     ] = False,
 ) -> None:
     """List the images, newest first, and what uses each."""
-    from schoolctl.base.text import count
-    from schoolctl.images.stored.family import Selection, select
-
     run = Run.of(context)
     if unused and no_use:
         raise UsageError("--unused and --no-use contradict each other", hint="leave one out")
@@ -114,9 +116,6 @@ def show(
     ],
 ) -> None:
     """Show one image: its digest, tags, size, commit, and what uses it."""
-    from schoolctl.base.text import local_time, size
-    from schoolctl.images.push.release import REVISION
-
     run = Run.of(context)
     seen = _see(run, use=True)
     image = _find(seen.images, which, seen.repository)
@@ -151,16 +150,11 @@ def _see(run: Run, *, use: bool, must_know: bool = False) -> Seen:
         use: whether to look up what uses the images.
         must_know: whether it is an error, and no warning, where that may not be read.
     """
-    from schoolctl.aws.ecr import need_repository
-    from schoolctl.aws.ecr_images import list_images
-
     clients = run.clients
     # Its pages take longest: what is loaded and asked for after this goes on beside them.
     listing = clients.start(list_images, clients, run.config.image.repository)
     repository = clients.start(need_repository, clients, run.config)
     needs = clients.start(_needs(run, repository)) if use else None
-
-    from schoolctl.images.stored.family import UsesOf, family_of
 
     images = listing.result()
     family = family_of(images)
@@ -177,8 +171,6 @@ def _see(run: Run, *, use: bool, must_know: bool = False) -> Seen:
 
 def _needs(run: Run, repository: Future[Repository]) -> Callable[[], Needs]:
     """Give what finds out what uses the images, once the repository is known."""
-    from schoolctl.images.stored.observe import observe_everywhere
-
     environments = [each.config for each in run.config_file.all().values()]
 
     def observe() -> Needs:
@@ -197,8 +189,6 @@ def _look_inside(
     run: Run, repository: Repository, images: Sequence[Image]
 ) -> Mapping[Digest, ImageDetails]:
     """Give what stands inside images; what cannot be read is a warning, and is left out."""
-    from schoolctl.images.stored.observe import read_details
-
     found = read_details(run.clients, run.config, repository, images)
     if found.failure is not None:
         run.reporter.warn(f"{found.failure.what}: {found.failure.why}")
@@ -227,9 +217,6 @@ def _columns(
     run: Run, seen: Seen, inside: Mapping[Digest, ImageDetails] | None, *, use: bool
 ) -> dict[str, Callable[[Image], str]]:
     """Give the headings of the table, each with what makes its cells."""
-    from schoolctl.base.text import ago, size
-    from schoolctl.images.push.release import REVISION, short_commit
-
     now = run.clock.now()
     columns: dict[str, Callable[[Image], str]] = {
         "DIGEST": lambda image: image.digest.short,
@@ -258,7 +245,6 @@ def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
     found = seen.uses.of(image)
     if not found:
         return "-"
-    from schoolctl.base.text import count
 
     names = dict.fromkeys(use.by for use in found if not use.by.startswith("task "))
     tasks = {use.by for use in found if use.by.startswith("task ")}
@@ -273,8 +259,6 @@ def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
 def _document(
     image: Image, seen: Seen, inside: Mapping[Digest, ImageDetails] | None
 ) -> dict[str, object]:
-    from schoolctl.base.text import iso
-    from schoolctl.images.push.release import REVISION
 
     details = inside.get(image.digest) if inside is not None else None
     used = None if seen.uses is None else seen.uses.of(image)

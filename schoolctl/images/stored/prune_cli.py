@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schoolctl.aws.ecr import need_repository
+from schoolctl.aws.ecr_images import list_images
 from schoolctl.base.errors import SchoolctlError
-from schoolctl.core.locking import locked
+from schoolctl.base.text import count, iso, size
+from schoolctl.core.locking import locked, sharing
+from schoolctl.core.options import parse_age
 from schoolctl.core.run import Run
+from schoolctl.images.stored.observe import observe_everywhere
+from schoolctl.images.stored.rules import Rules, plan_prune, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.core.executor import Outcome
-    from schoolctl.images.stored.rules import PrunePlan, Reason, Rules
+    from schoolctl.images.stored.rules import PrunePlan, Reason
     from schoolctl.model.images import Repository
 
 _FEW = 3
@@ -52,9 +58,6 @@ def prune(
     ] = False,
 ) -> None:
     """Delete the images that nothing needs, and say of each image why it stays or goes."""
-    from schoolctl.core.options import parse_age
-    from schoolctl.images.stored.rules import Rules
-
     run = Run.of(context)
     settings = run.config.images
     rules = Rules(
@@ -67,11 +70,6 @@ def prune(
 
 
 def _prune(run: Run, rules: Rules, *, deregister: bool) -> None:
-    from schoolctl.aws.ecr import need_repository
-    from schoolctl.aws.ecr_images import list_images
-    from schoolctl.core.locking import sharing
-    from schoolctl.images.stored.observe import observe_everywhere
-    from schoolctl.images.stored.rules import plan_prune
 
     clients = run.clients
     repository = need_repository(clients, run.config)
@@ -120,7 +118,6 @@ def _report_verdicts(run: Run, repository: Repository, decided: PrunePlan) -> No
 
 
 def _document(repository: Repository, decided: PrunePlan) -> dict[str, object]:
-    from schoolctl.base.text import iso
 
     return {
         "repository": str(repository.uri),
@@ -141,9 +138,6 @@ def _document(repository: Repository, decided: PrunePlan) -> dict[str, object]:
 
 def _report_summary(run: Run, decided: PrunePlan) -> None:
     """Give a line for each kind of reason; each image counts once, with its main reason."""
-    from schoolctl.base.text import size
-    from schoolctl.images.stored.rules import summary_of
-
     run.reporter.table(
         {},
         ("VERDICT", "IMAGES", "SIZE", "WHY"),
@@ -162,7 +156,6 @@ def _few(reasons: Sequence[Reason]) -> str:
 
 
 def _report_prune(run: Run, decided: PrunePlan, outcome: Outcome, *, deregister: bool) -> None:
-    from schoolctl.base.text import count
 
     going = decided.deleted
     failures = outcome.failures
