@@ -108,7 +108,7 @@ class _Project:
     def __init__(
         self, folder: str, lock: str, paths: Collection[str], read: Read, dockerfile: str
     ) -> None:
-        self.lock, self._folder, self._read = lock, folder, read
+        self.lock, self._folder, self._paths, self._read = lock, folder, paths, read
         content = _parse(read(self.path(lock)))
         self._package = _parse(read(self.path("package.json")))
         version = str(content.get("lockfileVersion"))
@@ -121,7 +121,7 @@ class _Project:
         npmrc = _COMMENT.sub("", read(self.path(".npmrc")) or "")
         self._takes_peers = version != "1" and not _NO_PEERS.search(dockerfile + npmrc)
         self._overrides = _overrides(self._package)
-        self.members = dict(self._find_members(paths)) if version != "1" else {}
+        self.members = dict(self._find_members()) if version != "1" else {}
 
     def path(self, place: str) -> str:
         """Return the path of a place in the context."""
@@ -146,7 +146,8 @@ class _Project:
                 if is_certain and not any(_fits(each, wanted) for each in versions):
                     yield f"{name}: {by} wants {wanted}, {self.lock} has {versions[0]}"
                 target = self._target(found[0])
-                if target not in seen and not target.startswith(".."):
+                is_sent = self.path(f"{target}/package.json") in self._paths
+                if target not in seen and (is_sent or "node_modules" in target.split("/")):
                     seen.add(target)
                     queue.append(target)
 
@@ -183,7 +184,7 @@ class _Project:
         entry = _table(self._entries, place)
         return posixpath.normpath(str(entry.get("resolved"))) if entry.get("link") else place
 
-    def _find_members(self, paths: Collection[str]) -> Iterator[tuple[str, str]]:
+    def _find_members(self) -> Iterator[tuple[str, str]]:
         given = self._package.get("workspaces")
         patterns = given.get("packages") if isinstance(given, dict) else given
         wanted: list[str] = []
@@ -192,7 +193,7 @@ class _Project:
             glob = posixpath.normpath(str(pattern).removeprefix("!"))
             regex = re.escape(glob).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
             (unwanted if str(pattern).startswith("!") else wanted).append(regex)
-        for path in sorted(paths):
+        for path in sorted(self._paths):
             folder, name = posixpath.split(path)
             place = posixpath.relpath(folder or ".", self._folder or ".")
             if name != "package.json" or place.startswith(".") or "node_modules" in place:
