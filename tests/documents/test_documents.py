@@ -1,17 +1,20 @@
-"""The JSON document and the exit code of every command, on accounts that are prepared alike.
+"""The JSON document, the messages and the exit code of commands, on accounts prepared alike.
 
 They pin what the commands do as it is seen from outside: nothing here names a module of the
-product. What differs from one run to the next - times, ids, ports, folders - is replaced by a name.
+product. What differs from one run to the next - ids, ports, folders - is replaced by a name, and
+time stands still.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +55,11 @@ HEALTH = """\
 # What is there before a command
 
 
-def running(world: Guarded) -> None:
+INTO_IMAGES = {"build", "deploy", "diff", "images", "pull", "push", "taskdef"}
+"""The commands that look into images; for all others a name in ECR is enough, and made sooner."""
+
+
+def running(world: Guarded, command: str) -> None:
     """Leave a service that runs 1.0, and 2.0 in the repository."""
     world.more_environ |= {
         "AWS_ACCESS_KEY_ID": world.aws.account,  # of the account itself: it may do everything
@@ -65,7 +72,10 @@ def running(world: Guarded) -> None:
     world.aws.client("logs").create_log_group(logGroupName=f"/ecs/{NAME}")
     world.register("1.0", "2026-11-02T08:01:00Z")
     world.serve(f"{NAME}:1")
-    done(world, "push", "--tag", "2.0")
+    if command in INTO_IMAGES:
+        done(world, "push", "--tag", "2.0")
+    else:
+        world.account.push("2.0")
 
 
 def done(world: Guarded, *words: str) -> None:
@@ -184,11 +194,12 @@ MORE = {
     "infra-outputs": Scene(("infra", "outputs", "-c", "stack.yaml"), laid),
     "infra-down": Scene(("infra", "down", "--yes", "-c", "stack.yaml"), laid),
 }
-ON_EMULATOR = MORE | {
+OF_PERMISSIONS = {
     "-".join((*command.split(), *([str(number)] if number > 1 else ()))): scene
     for command, scenes in SCENES.items()
     for number, scene in enumerate(scenes, 1)
 }
+ON_EMULATOR = OF_PERMISSIONS | MORE
 IN_EMPTY_ACCOUNT = {
     "push-latest": Bare(("push", "--tag", "latest"), code=2),
     "deploy-wrong-account": Bare(("deploy", "-e", "other", "--tag", "2.0"), code=5),
@@ -229,18 +240,27 @@ ON_WRITTEN_ANSWERS = {
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """A local AWS without an engine."""
+    """Return a local AWS without an engine."""
     started = Emulator(tmp_path_factory.mktemp("emulator"))
     yield started
     started.stop()
 
 
+@pytest.fixture(autouse=True)
+def _same_at_any_time_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all that AWS tells of happen when the command begins, and as much disk everywhere."""
+    monkeypatch.setattr(Exchange, "reply", reply_at_once)
+    monkeypatch.setattr(Exchange, "date_time_string", lambda _: format_datetime(_NOW, usegmt=True))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=81 * 10**9))
+
+
 @pytest.fixture
-def world(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]:
-    """An account of its own with a running service."""
-    stop_the_clock(monkeypatch)
+def world(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> Iterator[Guarded]:
+    """Return an account of its own with a running service."""
     made = Guarded(emulator, tmp_path / "world", monkeypatch)
-    running(made)
+    running(made, ON_EMULATOR[name].words[0])
     yield made
     made.forget()
 
@@ -250,11 +270,8 @@ def test_the_document_is_as_reviewed(world: Guarded, name: str) -> None:
     scene = ON_EMULATOR[name]
     scene.prepare(world)
     result = world.as_user("--json", *scene.words, stdin=scene.stdin)
-    names = {
-        str(world.folder): "FOLDER",
-        world.faults.host: "HOST",
-        world.aws.account: "ACCOUNT",
-    }
+    world_has = (str(world.folder), world.faults.host, world.aws.account)
+    names = dict(zip(world_has, ("FOLDER", "HOST", "ACCOUNT"), strict=True))
     check(name, result, names)
     assert result.exit_code == scene.code, result.output
 
@@ -263,7 +280,6 @@ def test_the_document_is_as_reviewed(world: Guarded, name: str) -> None:
 def test_the_document_of_an_empty_account_is_as_reviewed(
     project: Project, faults: Faults, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    stop_the_clock(monkeypatch)
     bare = IN_EMPTY_ACCOUNT[name]
     if bare.prepare is not None:
         bare.prepare(project, monkeypatch)
@@ -323,6 +339,12 @@ def a_rollout_that_was_rolled_back(scripted: ScriptedAws) -> None:
     scripted.answer("DescribeScalableTargets", {"ScalableTargets": []})
 
 
+def test_each_case_has_a_file_of_its_own() -> None:
+    names = [*OF_PERMISSIONS, *MORE, *IN_EMPTY_ACCOUNT, *ON_WRITTEN_ANSWERS]
+    folder = Path(__file__).parents[1] / "snapshots" / "documents"
+    assert sorted(names) == sorted(path.stem for path in folder.iterdir())
+
+
 # What differs from run to run
 
 _NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)  # when a fake clock begins
@@ -330,22 +352,19 @@ _EPOCH = rb'("(?!imagePushedAt|expiresAt)\w*(?:At|Date)": ?)[\d.]+'
 _ISO = rb"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z"
 
 
-def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have all that AWS tells of happen when the command begins: it runs by a fake clock."""
-    reply = Exchange.reply
+_reply = Exchange.reply
 
-    def at_once(
-        exchange: Exchange, status: int, content: bytes, headers: dict[str, str] | None = None
-    ) -> None:
-        if not exchange.path.startswith("/v2/"):  # an image is what its digest says
-            content = re.sub(_EPOCH, rb"\g<1>%d" % _NOW.timestamp(), content)
-            if content.startswith(b"<"):
-                content = re.sub(_ISO, f"{_NOW:%Y-%m-%dT%H:%M:%SZ}".encode(), content)
-        kept = {name: value for name, value in (headers or {}).items() if name.lower() != "date"}
-        reply(exchange, status, content, kept)
 
-    monkeypatch.setattr(Exchange, "reply", at_once)
-    monkeypatch.setattr(Exchange, "date_time_string", lambda _: format_datetime(_NOW, usegmt=True))
+def reply_at_once(
+    exchange: Exchange, status: int, content: bytes, headers: dict[str, str] | None = None
+) -> None:
+    """Answer as the proxy does, every time replaced by that of the fake clock."""
+    if not exchange.path.startswith("/v2/"):  # an image is what its digest says
+        content = re.sub(_EPOCH, rb"\g<1>%d" % _NOW.timestamp(), content)
+        if content.startswith(b"<"):
+            content = re.sub(_ISO, f"{_NOW:%Y-%m-%dT%H:%M:%SZ}".encode(), content)
+    kept = {name: value for name, value in (headers or {}).items() if name.lower() != "date"}
+    _reply(exchange, status, content, kept)
 
 
 _HEX = "[0-9a-f]"
@@ -353,20 +372,19 @@ _IDS = {
     "DIGEST": rf"\b{_HEX}{{64}}\b|(?<=digest ){_HEX}{{12}}\b|(?<=sha256:){_HEX}{{12}}\b",
     "ID": rf"\b{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\b|(?<=task ){_HEX}{{8}}\b",
     "DEPLOYMENT": rf"(?<=/){_HEX}{{20}}\b",
-    "GROUP": rf"\bsg-{_HEX}{{17}}\b",
-    "RULE": rf"\bsgr-{_HEX}{{17}}\b",
+    "GROUP": rf"(?<=\bsg-){_HEX}{{17}}\b",
+    "RULE": rf"(?<=\bsgr-){_HEX}{{17}}\b",
     "SUFFIX": rf"(?<=/db_password-){_HEX}{{6}}\b",
-    "VPC": rf"\bvpc-{_HEX}{{17}}\b",
+    "VPC": rf"(?<=\bvpc-){_HEX}{{17}}\b",
     "BALANCER": r"(?<=/alb/)[0-9a-z]{16}\b|(?<=-dev-alb-)[0-9a-z]{8}\b",
     "TARGETS": r"(?<=-tg/)[0-9a-z]{16}\b|(?<=-3000/)[0-9a-z]{16}\b",
 }
 """Each is numbered in the order in which it comes; a short form has the number of the long one."""
 _VALUES = {
     "TIME": r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? [A-Z]{1,5}|(?<=\"expires_at\": \")[^\"]+",
-    "SIZE": r"\b\d+(\.\d+)? [kMGT]B(?= free)",
     "MASKED": r"(?<=\*{4})\w{4}\b",
 }
-"""What depends on the machine: its time zone, its disk, the number of the account."""
+"""What depends on the machine: its time zone, the time of day, the number of the account."""
 
 
 def check(name: str, result: Result, names: dict[str, str]) -> None:
