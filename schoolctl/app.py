@@ -102,7 +102,7 @@ COMMANDS = (
     ),
     Entry(
         "wait",
-        "ecs_service.rollout.wait_cli",
+        "ecs_service.rollout.cli",
         SHIP,
         "Follow the rollout that is in progress, and give its verdict.",
     ),
@@ -115,13 +115,13 @@ COMMANDS = (
     Entry("diff", "ecs_service.define.diff_cli", LOOK, "Show everything that deploy would change."),
     Entry(
         "exec",
-        "ecs_service.run.exec_cli",
+        "ecs_service.run.cli",
         SHIP,
         "Open a shell in a running task, or run a command there.",
     ),
     Entry(
         "status",
-        "ecs_service.status.status_cli",
+        "ecs_service.status.cli",
         LOOK,
         "Show what runs, since when, from which image, how healthy.",
     ),
@@ -133,19 +133,19 @@ COMMANDS = (
     ),
     Entry(
         "tasks",
-        "ecs_service.status.tasks_cli",
+        "ecs_service.status.cli",
         LOOK,
         "List the service's tasks, and why those that stopped did.",
     ),
     Entry(
         "events",
-        "ecs_service.status.tasks_cli",
+        "ecs_service.status.cli",
         LOOK,
         "Show what ECS says of the service, and what it means.",
     ),
     Entry(
         "history",
-        "ecs_service.status.history_cli",
+        "ecs_service.status.cli",
         LOOK,
         "List the service's deployments, and what became of each.",
     ),
@@ -178,7 +178,7 @@ COMMANDS = (
         "Check what builds, deployments and tasks need, each finding with its cure.",
     ),
     Entry("profile", "init.profile_cli", SETUP, "AWS profiles, and whose credentials are used."),
-    Entry("login", "images.push.auth_cli", SETUP, "Log Docker in to ECR, for pushes by hand."),
+    Entry("login", "images.push.cli", SETUP, "Log Docker in to ECR, for pushes by hand."),
     Entry("repo", "images.push.repo_cli", SETUP, "Create and show the ECR repository."),
     Entry(
         "network", "network.cli", SETUP, "The security groups from the internet to the database."

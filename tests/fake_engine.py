@@ -1,6 +1,6 @@
 """An engine without a daemon: builds, pushes to a real registry, pulls, and fails as Docker does.
 
-It keeps state, and passes the contract tests of the real one (tests/contract/test_engine.py).
+It keeps state, and passes the contract tests of the real one (tests/docker/test_engine.py).
 """
 
 from __future__ import annotations

@@ -370,3 +370,14 @@ class Config(Settings):
         if declared is not None and declared.arn is not None:
             return declared.arn
         return f"{self.app}/{self.environment}/{key}"
+
+
+def managed_secrets(config: Config) -> tuple[str, ...]:
+    """Give the keys of the secrets that the stack's database keeps by itself."""
+    if not (config.infra.stack and config.infra.database):
+        return ()
+    return tuple(
+        key
+        for key, each in config.secrets.items()
+        if each.source == "rds.managed_secret" and each.arn is None
+    )

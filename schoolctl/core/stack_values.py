@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schoolctl.aws.cloudformation import find_stack
 from schoolctl.base.errors import MissingThingsError, NotFoundError
+from schoolctl.config.models import managed_secrets
 from schoolctl.config.tree import Layer
 from schoolctl.model.stacks import Condition, condition_of
 
@@ -119,14 +120,3 @@ def _left(path: str, from_stack: Collection[str]) -> bool:
 
 def _value(key: str, output: str) -> object:
     return output if key == "target_group" else tuple(output.split(","))
-
-
-def managed_secrets(config: Config) -> tuple[str, ...]:
-    """Give the keys of the secrets that the stack's database keeps by itself."""
-    if not (config.infra.stack and config.infra.database):
-        return ()
-    return tuple(
-        key
-        for key, each in config.secrets.items()
-        if each.source == "rds.managed_secret" and each.arn is None
-    )

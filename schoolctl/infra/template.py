@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from schoolctl.config.infra import NewVpcConfig, is_name
-from schoolctl.core.stack_values import managed_secrets
+from schoolctl.config.models import managed_secrets
 from schoolctl.iam.policy import ci_role_name, documents, wrapped
 from schoolctl.iam.roles import CI_COMMANDS, execution_role_policy, task_role_policy, tasks_trust
 from schoolctl.iam.rules import CI, Wanted, make_policy

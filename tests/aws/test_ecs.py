@@ -11,10 +11,10 @@ from schoolctl.aws.ecs import services as ecs
 from schoolctl.aws.ecs.shapes import parse_time
 from schoolctl.base.errors import NotFoundError, SchoolctlError
 from schoolctl.model.services import RolloutState, TaskDefinitionRef
-from tests.aws.answers import DEFINITION, Bench, service_answer, service_json, task_json
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
-from tests.unit.scenes import COMPLETED, NEW, OLD, deployment, old, service, stopped
+from tests.worlds.answers import DEFINITION, Bench, service_answer, service_json, task_json
+from tests.worlds.scenes import COMPLETED, NEW, OLD, deployment, old, service, stopped
 
 if TYPE_CHECKING:
     from schoolctl.aws.session.clients import Clients

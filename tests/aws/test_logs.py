@@ -9,10 +9,10 @@ import pytest
 from schoolctl.aws.logs import ServiceLog, TaskLog, last_lines
 from schoolctl.base.errors import NotFoundError, UnavailableError
 from schoolctl.model.services import LogPlace
-from tests.aws.answers import Bench, log_event
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
-from tests.unit.scenes import at
+from tests.worlds.answers import Bench, log_event
+from tests.worlds.scenes import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

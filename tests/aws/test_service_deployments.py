@@ -17,10 +17,10 @@ from schoolctl.model.deployments import (
     ServiceDeploymentStatus,
 )
 from schoolctl.model.services import RolloutState
-from tests.aws.answers import Bench
 from tests.fakes import FakeClock
 from tests.scripted_aws import Refusal
-from tests.unit.scenes import NEW, at
+from tests.worlds.answers import Bench
+from tests.worlds.scenes import NEW, at
 
 if TYPE_CHECKING:
     from enum import StrEnum

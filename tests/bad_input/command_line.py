@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from schoolctl.base.errors import ExitCode
 from schoolctl.core.lock_rules import Holder, render_holder
 from tests.bad_input.case import Case
-from tests.cli.account import NAME, Account, serving
+from tests.worlds.account import NAME, Account, serving
 
 if TYPE_CHECKING:
     from tests.bad_input.scene import Scene

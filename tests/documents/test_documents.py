@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.aws.answers import DEFINITION, log_event, service_answer, task_json
-from tests.cli.account import NAME, edit
 from tests.faults import Exchange
 from tests.matrix.emulator import Emulator
 from tests.matrix.scenes import WITH_STACK, something_to_build
@@ -28,7 +26,9 @@ from tests.permissions.guarded import Guarded
 from tests.permissions.scenes import SCENES, VALUES, Scene
 from tests.scripted_aws import Refusal
 from tests.snapshots import check_snapshot
-from tests.unit.scenes import (
+from tests.worlds.account import NAME, edit
+from tests.worlds.answers import DEFINITION, log_event, service_answer, task_json
+from tests.worlds.scenes import (
     FAILED,
     container,
     deployment,

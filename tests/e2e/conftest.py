@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-from tests.engine.sandbox.project import free_port
+from tests.sandbox.engine.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

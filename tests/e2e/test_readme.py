@@ -10,7 +10,7 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import Sandbox, make_sandbox, take_down
-from tests.engine.sandbox.project import free_port
+from tests.sandbox.engine.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import make_sandbox
-from tests.engine.sandbox.project import free_port
+from tests.sandbox.engine.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tests.engine.sandbox.project import free_port
+from tests.sandbox.engine.project import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.cli.account import NAME, edit
+from tests.worlds.account import NAME, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schoolctl.base.process_mark import has_ended
 from schoolctl.core.lock_rules import parse_holder
-from tests.cli.account import NAME
+from tests.worlds.account import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

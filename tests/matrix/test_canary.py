@@ -14,7 +14,6 @@ import pytest
 
 from schoolctl.core.run import Services
 from schoolctl.reference import help_pages
-from tests.cli.account import edit
 from tests.conftest import Project
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock
@@ -23,6 +22,7 @@ from tests.matrix.scenes import WITH_STACK, one_deployed, something_to_build
 from tests.matrix.state import dump
 from tests.matrix.world import World
 from tests.wire import Trouble
+from tests.worlds.account import edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ CASES = {
     "network apply": Case("network apply --fix --yes"),
     "repo create": Case("repo create"),
     "repo show": Case("repo show"),
-    # There is no engine here for these: the other side of them is in tests/engine/sandbox.
+    # There is no engine here for these: the other side of them is in tests/sandbox/engine.
     "sandbox up": Case("sandbox up", codes=(1, 2)),
     "sandbox status": Case("sandbox status", codes=(0, 1, 2)),
     "sandbox logs": Case("sandbox logs", codes=(0, 1, 2)),

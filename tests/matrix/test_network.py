@@ -16,7 +16,7 @@ from tests.conftest import REGION
 from tests.matrix.scenes import SCENES
 from tests.matrix.state import dump
 from tests.matrix.world import World
-from tests.unit.deploy_scenes import config
+from tests.worlds.deploy_scenes import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,11 +18,11 @@ from service.db import make_engine, open_connection
 from service.rotate import rotate
 from service.settings import MySqlSettings
 from service.tls import Tls
-from tests.cli.account import NAME, edit
 from tests.conftest import REGION
 from tests.faults import Call, kill_after, kill_before, lose_reply
 from tests.matrix.world import World
 from tests.service.mariadb import DATABASE, USER, MariaDb, run_mariadb
+from tests.worlds.account import NAME, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,9 @@ import boto3
 from botocore.exceptions import ClientError
 
 from schoolctl.docker.connect import connect_docker
-from tests.cli.account import NAME, Account, edit
 from tests.conftest import ACCOUNT, CONFIG, REGION, Aws, lead_to_aws
 from tests.faults import Faults
+from tests.worlds.account import NAME, Account, edit
 
 if TYPE_CHECKING:
     from tests.matrix.emulator import Emulator

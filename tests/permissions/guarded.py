@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from schoolctl.config.file import load_config_file
 from schoolctl.core.run import Services
 from schoolctl.iam.policy import Scope, needed, statements, wrapped
-from tests.cli.account import NAME, edit
 from tests.conftest import REGION, Project, Result
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock
 from tests.matrix.world import World, end_one_off_tasks
 from tests.wire import error_body, service_of
+from tests.worlds.account import NAME, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

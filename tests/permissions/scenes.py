@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.iam.permission import Case
-from tests.cli.account import NAME, edit
 from tests.matrix.scenes import network_half_laid, something_to_build
 from tests.permissions.guarded import CRASHES, FAILS, GOES_ON
+from tests.worlds.account import NAME, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

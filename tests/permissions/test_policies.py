@@ -49,8 +49,9 @@ def before_dashes(words: tuple[str, ...]) -> list[str]:
 
 
 def test_every_command_that_needs_permissions_has_its_scenes() -> None:
-    # What CloudFormation does in the caller's name no emulator authorises: tests/cli/test_infra.py
-    # ties the calls of `infra` to the table, and the lint test its actions to AWS's reference.
+    # What CloudFormation does in the caller's name no emulator authorises:
+    # tests/infra/test_infra_cli.py ties the calls of `infra` to the table, and the lint test
+    # its actions to AWS's reference.
     elsewhere = {each for each in commands() if each.startswith("infra ")}
     assert sorted(SCENES) == sorted({*commands()} - elsewhere)
 
