@@ -49,7 +49,7 @@ bench: setup ## the benchmarks, as ratios
 	@$(BIN)/python -m benchmarks
 
 docs: setup docs/images/form-320.png ## docs/commands.md, from the commands; pictures of the form
-	@$(BIN)/python -m schoolctl.reference > docs/commands.md.new
+	@$(BIN)/python -m scripts.reference > docs/commands.md.new
 	@mv docs/commands.md.new docs/commands.md
 
 docs/images/form-320.png: scripts/screenshots.py $(wildcard service/templates/* service/static/*) | setup

@@ -152,7 +152,6 @@ def _print(
 def _document(
     wanted: Wanted, scope: Scope, made: MadePolicy, policies: Sequence[Document]
 ) -> dict[str, object]:
-
     return {
         "environment": scope.config.environment,
         "account": scope.account,

@@ -118,7 +118,6 @@ def _next_steps(app: str) -> tuple[str, ...]:
 
 
 def _init_from_service(run: Run, path: Path, which: str, app: str | None) -> None:
-
     cluster, slash, service = which.partition("/")
     if not (cluster and slash and service) or "/" in service:
         raise UsageError(

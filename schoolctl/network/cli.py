@@ -11,7 +11,7 @@ from schoolctl.core.locking import locked
 from schoolctl.core.options import Command, LockingCommand
 from schoolctl.core.run import Run
 from schoolctl.network.observe import observe_network
-from schoolctl.network.rules import plan_network
+from schoolctl.network.rules import check_network, notes_of, plan_network
 from schoolctl.network.view import ASCII, UNICODE, report
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def check(context: typer.Context) -> int:
     too. Each difference comes with its cure.
     """
     run = Run.of(context)
-    shown = report(run.config, observe_network(run.clients, run.config))
+    config = run.config
+    state = observe_network(run.clients, config)
+    shown = report(config, state, check_network(config, state), notes_of(config, state))
     run.check_account()
     _show(run, shown)
     return ExitCode.DIFFERENCES if shown.findings else ExitCode.DONE
@@ -70,7 +72,6 @@ def apply(
 
 
 def _show(run: Run, shown: Report) -> None:
-
     for line in shown.state.unverified:
         run.reporter.warn(line)
     for line in shown.notes:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.text import count
 from schoolctl.network.group_rules import Status, judge, rule_text
-from schoolctl.network.rules import check_network, notes_of
 from schoolctl.network.state import APPLY, FIX, Role, parts_of
 
 if TYPE_CHECKING:
@@ -85,17 +84,13 @@ class Report:
         }
 
 
-def report(config: Config, state: NetworkState) -> Report:
-    """Check a network, and give what is to be shown of it."""
+def report(
+    config: Config, state: NetworkState, findings: Sequence[Finding], notes: Sequence[str]
+) -> Report:
+    """Return what is to be shown of a check of the network."""
     parts = parts_of(config, state)
-    return Report(
-        config,
-        state,
-        parts,
-        judge(config, state, parts),
-        check_network(config, state),
-        notes_of(config, state),
-    )
+    judged = judge(config, state, parts)
+    return Report(config, state, parts, judged, tuple(findings), tuple(notes))
 
 
 def _groups(part: Part) -> dict[str, object]:

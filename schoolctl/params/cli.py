@@ -216,7 +216,6 @@ def _gather(
 def _set_from_rds(
     run: Run, entries: Sequence[Entry], database: str, words: Sequence[str], *, as_is: bool
 ) -> None:
-
     name = parse_database_name(database)
     given, chosen = parse_words(words, entries)
     if given:

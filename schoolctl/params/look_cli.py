@@ -224,7 +224,6 @@ def _writers(run: Run, asked: Future[Mapping[str, str]]) -> Mapping[str, str]:
 
 
 def _use(run: Run, asked: Future[Use]) -> Use:
-
     try:
         use = asked.result()
     except SchoolctlError as error:
@@ -237,7 +236,6 @@ def _use(run: Run, asked: Future[Use]) -> Use:
 def _row(
     entry: Entry, stored: Parameter | None, writers: Mapping[str, str], use: Use
 ) -> tuple[str, ...]:
-
     variable = entry.env or "-"
     if stored is None:
         return (entry.key, "missing", "-", "-", "-", variable, "-")
@@ -343,7 +341,6 @@ def show_history(context: typer.Context, key: Key, reveal: Reveal = False) -> No
 
 
 def _version_row(each: ParameterVersion) -> tuple[str, ...]:
-
     return (
         str(each.version),
         local_time(each.modified_at) if each.modified_at else "-",
@@ -369,7 +366,6 @@ def shown(value: SecretValue | None) -> str:
 def _document(
     entry: Entry, found: Parameter | None, writers: Mapping[str, str], use: Use | None
 ) -> dict[str, object]:
-
     value = found.value if found is not None else None
     document: dict[str, object] = {
         "key": entry.key,

@@ -96,14 +96,12 @@ def _rotate(run: Run, key: str, timeout_seconds: float) -> None:
 
 
 def _observe(run: Run, rotation: Rotation) -> SecretInfo:
-
     secret = refuse_unrotatable(rotation, find_secret(run.clients, rotation.entry.name))
     run.check_account()
     return secret
 
 
 def _plan(run: Run, rotation: Rotation, secret: SecretInfo) -> Plan:
-
     if is_managed(secret):
         return plan_managed(rotation, secret)
     if was_seen_through(rotation, secret):

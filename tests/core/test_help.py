@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schoolctl.app import COMMANDS, Entry, load_command
-from schoolctl.reference import WIDTH, help_pages, reference
+from scripts.reference import WIDTH, help_pages, reference
 from tests.snapshots import check_snapshot
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from schoolctl.iam.policy import (
     statements,
     to_simulate,
 )
-from schoolctl.reference import help_pages
+from scripts.reference import help_pages
 from tests.worlds.deploy_scenes import config
 
 A = "arn:aws:ecs:us-east-1:123456789012"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.core.run import Services
-from schoolctl.reference import help_pages
+from scripts.reference import help_pages
 from tests.conftest import Project
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock

@@ -319,7 +319,7 @@ def test_a_load_balancer_in_another_vpc_is_told() -> None:
 
 def test_the_drawing_is_readable_at_forty_columns_and_in_ascii() -> None:
     network = state(rules=(*DOCUMENTED, *OPEN, rule(RDS, 3306, Source(SourceKind.GROUP, "sg-9"))))
-    lines = report(config(), network).lines(ASCII, 40)
+    lines = report(config(), network, check_network(config(), network), ()).lines(ASCII, 40)
     drawing = lines[: lines.index("")]
     assert drawing == [
         "internet",

@@ -1,4 +1,4 @@
-"""The command reference, made from the commands themselves: `python -m schoolctl.reference`."""
+"""The command reference, made from the commands themselves: `python -m scripts.reference`."""
 
 from __future__ import annotations
 
