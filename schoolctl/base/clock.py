@@ -1,4 +1,4 @@
-"""Time as a parameter, so that every wait can be tested without waiting."""
+"""The clock as a parameter: every wait can be tested without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as types: every expected failure says what happened, why and what to do."""
+"""Errors and exit codes: what happened, why, and what to do."""
 
 from __future__ import annotations
 

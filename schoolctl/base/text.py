@@ -1,4 +1,4 @@
-"""How values are written for people and for JSON: sizes, times, counts."""
+"""Sizes, times and counts as text, and batches."""
 
 from __future__ import annotations
 

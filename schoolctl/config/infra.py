@@ -1,4 +1,4 @@
-"""`infra:` of schoolctl.yaml: the CloudFormation stack that schoolctl lays for an environment."""
+"""`infra:` of schoolctl.yaml, and the names of what an environment's stack makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the layers of a configuration become one.
+"""The merge of the layers of a configuration.
 
 Mappings are merged key by key, to any depth. Lists whose items all have a `name` are merged by
 it. Any other list, and every scalar, is replaced. `null` stays where it was written, for it says

@@ -1,4 +1,4 @@
-"""What pydantic complains of, in sentences about the file."""
+"""pydantic's errors as sentences about the file, with suggestions for misspelt keys."""
 
 from __future__ import annotations
 

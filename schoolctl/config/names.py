@@ -1,4 +1,4 @@
-"""The names that AWS allows, as types: each knows its pattern, its limits and how to say them.
+"""The names that AWS allows, as types, and the base class of every mapping of the file.
 
 A name may hold `{app}` and `{environment}`; they are filled in when an environment is resolved.
 

@@ -1,4 +1,4 @@
-"""Bytes of a YAML file -> a tree with the place of every value, or what is wrong with them.
+"""The YAML reader: bytes to a tree with the position of every value, or its problems.
 
 Only PyYAML's parser is used, none of its constructors: no tag is ever obeyed, and what a plain
 scalar means is decided in `scalars`.

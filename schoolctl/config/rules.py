@@ -1,4 +1,4 @@
-"""What no single value can tell: values that contradict each other."""
+"""Values that contradict each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of schoolctl.yaml, for editors."""
+"""schoolctl.yaml for people and editors: template, commented file, JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration file as a tree that knows where each value was written.
+"""A configuration file as a tree with the position of every value, and its problems.
 
 The loader makes the tree, merging joins trees, and every error and every line of `config show`
 finds its place in one.

@@ -1,4 +1,4 @@
-"""Trees -> `Config`, or everything that is wrong with them.
+"""From a tree to a `Config`, or to every problem in it.
 
 Each layer is checked by itself first, so that a misspelt key is found in every environment and
 even where a later layer hides it. What only the merged values can tell (a required key, two

@@ -1,4 +1,4 @@
-"""What AWS denied in a run: each is told, with the command that prints a policy that allows it.
+"""Actions that AWS denied in a run, and the command that prints a policy allowing them.
 
 A read that a command can do without is a warning about what was not verified, wherever the
 command left it out; what it cannot do without is in its error.

@@ -1,4 +1,4 @@
-"""Holds an environment's deploy lock: takes it, keeps it, makes sure of it, frees it.
+"""The deploy lock of an environment: take it, keep it, confirm it, release it.
 
 Every outcome frees it: success, failure, Ctrl-C. A run that is killed cannot; its lock is taken
 over at once on the same host, and elsewhere when it was not renewed for as long as its lease.

@@ -1,4 +1,4 @@
-"""Who may deploy: the holder of an environment's lock, as it is written, and what to do about it.
+"""The deploy lock as it is written: its holder, who may take it over, what to do about it.
 
 Pure. The lock is a parameter in SSM; a run that holds it renews it, so that one that is no longer
 renewed can be told from one that takes long.

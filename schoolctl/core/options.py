@@ -1,4 +1,4 @@
-"""The options that commands share, spelled once, and the command classes that carry them.
+"""The options that commands share, the parsers of their values, and the command classes.
 
 `Command` takes the options of every command (`--env`, `--json`, ...) after the command's name as
 well as before it; `ChangingCommand` adds `--dry-run`, `--yes` and `--confirm`, `LockingCommand`

@@ -1,4 +1,4 @@
-"""What a command works with: its options, the configuration, AWS, the engine, and one way to act.
+"""One run of a command: its options, configuration, AWS clients, engine, and the way to act.
 
 A command observes, makes a plan, and hands it to `Run.carry_out`: there, and nowhere else, it is
 decided whether the plan is only shown, whether the user is asked, and whether the account is right.

@@ -1,4 +1,4 @@
-"""Signing in with whoever sits at the terminal, and how to do it again when it has ended."""
+"""Sign-in with the user at the terminal, and how to renew it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids that an environment takes from its stack: one call, beside the first others."""
+"""Ids that an environment takes from its CloudFormation stack."""
 
 from __future__ import annotations
 

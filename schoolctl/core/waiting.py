@@ -1,4 +1,4 @@
-"""Wait for what was changed a moment ago and is not visible or settled yet."""
+"""Repetition of calls until a change made a moment ago is visible or settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A permission: an IAM action, what it is allowed on, and what is left out without it. Pure."""
+"""The type of a permission, and the permissions of the `infra` commands. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which IAM actions each command needs, on what, and what it does without those it can spare.
+"""The IAM actions that each command needs, on which resources, and which it can do without.
 
 This is the one table: `iam policy` writes policies from it, `doctor` simulates it, an error finds
 in it which policy has the action that is missing. A test ties it to the calls that commands make.

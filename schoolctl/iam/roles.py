@@ -1,4 +1,4 @@
-"""The policies of the roles themselves: what starts the tasks, what runs in them, what deploys.
+"""The policies of the roles: execution role, task role, pipeline.
 
 Source: ECS guide, "Task execution IAM role" and "Task IAM role"; IAM User Guide, "Create a role
 for OpenID Connect federation"; GitHub, "Configuring OpenID Connect in Amazon Web Services".

@@ -1,4 +1,4 @@
-"""Which policy is asked for, by the names of commands and roles, and what it says. Pure."""
+"""The policy that was asked for, by the names of commands and roles. Pure."""
 
 from __future__ import annotations
 

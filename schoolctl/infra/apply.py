@@ -1,4 +1,4 @@
-"""Lays, changes and deletes a stack, and tells of each resource while it happens."""
+"""Handlers of the steps that create, update and delete a stack, with live events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change set in words: what becomes of each resource, and whether data is at risk."""
+"""A change set in words: the effect on each resource, and whether data is at risk. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`infra plan / up / status / outputs / down`: the stack of the documented infrastructure."""
+"""`infra plan`, `up`, `status`, `outputs` and `down`."""
 
 from __future__ import annotations
 

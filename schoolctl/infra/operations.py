@@ -1,4 +1,4 @@
-"""What a stack's status means for the next operation, and why one failed.
+"""A stack's status: what it means for the next operation, why one failed, how it is shown.
 
 Source: CloudFormation guide, "Stack status codes" and "Troubleshooting CloudFormation".
 """

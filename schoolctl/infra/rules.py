@@ -1,4 +1,4 @@
-"""Which steps bring an environment's stack to its configuration, and which take it away."""
+"""The steps that create, update or delete an environment's stack. Pure."""
 
 from __future__ import annotations
 

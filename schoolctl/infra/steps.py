@@ -1,4 +1,4 @@
-"""The steps that lay a stack, change it, and take it away."""
+"""Steps that create, update or delete a stack."""
 
 from __future__ import annotations
 

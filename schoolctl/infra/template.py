@@ -1,4 +1,4 @@
-"""The template as a whole, for one configuration: only what is wanted is in it.
+"""The template of an environment's stack: only what the configuration wants is in it.
 
 Source: CloudFormation guide, "Template anatomy"; template reference, AWS::ECS::Cluster,
 AWS::Logs::LogGroup, AWS::IAM::Role.

@@ -1,4 +1,4 @@
-"""The template's database: RDS MySQL, private, encrypted, reached by TLS alone.
+"""The template's network and database: VPC, groups, load balancer, RDS MySQL.
 
 Source: CloudFormation template reference, AWS::RDS::DBInstance; RDS guide, "Requiring SSL/TLS for
 all connections to a MySQL DB instance" and "Password management with RDS and Secrets Manager".

@@ -1,4 +1,4 @@
-"""A configuration for a service that is there: one that a deploy changes nothing with. Pure."""
+"""The configuration of an existing service: a deployment changes nothing. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The start of a project: a commented schoolctl.yaml."""
+"""`init`: a commented schoolctl.yaml, the GitHub workflow, the stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration: show, check, schema."""
+"""`config show`, `config check` and `config schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads everything that a service is made of, to write a configuration of it."""
+"""Everything that an existing service is made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflow on GitHub that brings an environment's image out."""
+"""The GitHub workflow that deploys an environment. Pure."""
 
 from __future__ import annotations
 

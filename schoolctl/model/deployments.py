@@ -1,4 +1,4 @@
-"""Service deployments: ECS's own record of each attempt to change a service, with its verdict.
+"""ECS service deployments, and what a service's deployment configuration says.
 
 DescribeServices tells of the deployments that still have tasks; these are told of for 90 days, by
 an operation of their own that not every account may call.

@@ -1,4 +1,4 @@
-"""Images: digests, tags, references, repositories, and where an image was built from."""
+"""Images: digests, tags, references, repositories, sources, scans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services: task definitions, deployments, tasks and their log lines."""
+"""Services: revisions, deployments, tasks, log lines, scaling, exec agents."""
 
 from __future__ import annotations
 

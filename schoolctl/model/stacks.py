@@ -1,4 +1,4 @@
-"""CloudFormation stacks, their changes and their events."""
+"""CloudFormation stacks: template, state, changes, events."""
 
 from __future__ import annotations
 

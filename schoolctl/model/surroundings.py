@@ -1,4 +1,4 @@
-"""What stands around a service: its targets, its roles and its network."""
+"""What surrounds a service: targets, roles and their trust, network, identity."""
 
 from __future__ import annotations
 

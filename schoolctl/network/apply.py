@@ -1,4 +1,4 @@
-"""Makes security groups and changes their rules."""
+"""Handlers of the steps that create security groups and change their rules."""
 
 from __future__ import annotations
 

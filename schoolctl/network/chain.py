@@ -1,4 +1,4 @@
-"""The findings of the chain: groups, and rules that are missing or too many."""
+"""Findings of the chain: security groups, rules missing or too many, other users. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan that makes the chain: groups, rules that are missing and, with `fix`, no others."""
+"""The check of the network, and the plan that repairs it. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was seen of the network, and which security groups count for each part of the chain."""
+"""The observed network, its parts, and the type of a finding. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check as it is shown: the chain as a drawing, the findings as text, and all as a document."""
+"""The check for people and for `--json`: a drawing, the findings, a document. Pure."""
 
 from __future__ import annotations
 

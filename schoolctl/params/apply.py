@@ -1,4 +1,4 @@
-"""Writes parameters and secrets. A reply that was lost is neither a failure nor a second write."""
+"""Handlers of the steps that write parameters and secrets. A lost reply is no failure."""
 
 from __future__ import annotations
 

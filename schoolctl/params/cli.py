@@ -1,4 +1,4 @@
-"""`params set`, `params import`: the service's parameters in SSM, written; and the group itself."""
+"""`params set`, `params import`, `params delete`, and the group itself."""
 
 from __future__ import annotations
 

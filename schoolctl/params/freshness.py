@@ -1,4 +1,4 @@
-"""Which parameters and secrets changed after the running tasks had read them. Pure."""
+"""Who reads a value, how it is delivered, and whether it changed after tasks read it. Pure."""
 
 from __future__ import annotations
 

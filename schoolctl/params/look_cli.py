@@ -1,4 +1,4 @@
-"""`params diff`: a file or another environment against this one, without showing a value."""
+"""`params list`, `get`, `history`, `diff` and `export`: stored values, hidden by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AWS holds for the values that schoolctl.yaml declares: parameters and secrets together."""
+"""Stored parameters and secrets, who reads them, and the values that a stack gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parameters and secrets are new, changed or equal, and the steps that write them."""
+"""Declared entries against stored ones: new, changed or equal, and the steps to write. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`secrets set` and `secrets list`: the service's secrets in Secrets Manager."""
+"""`secrets set` and `secrets list`."""
 
 from __future__ import annotations
 

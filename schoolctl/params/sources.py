@@ -1,4 +1,4 @@
-"""Where values to set come from: words, a pipe, a file, questions."""
+"""Where values to set come from: words, a pipe, a file, questions, an RDS instance."""
 
 from __future__ import annotations
 

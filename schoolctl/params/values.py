@@ -1,4 +1,4 @@
-"""Values that a user gives: read from files and words, and checked before AWS is called.
+"""Values from words and files: decoded, checked, and written to private files.
 
 No error here repeats a value, or any part of one: it may be a password.
 """

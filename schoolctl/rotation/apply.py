@@ -1,4 +1,4 @@
-"""Rotates a secret: stages, promotes, and waits where Secrets Manager does it by itself."""
+"""Handlers of the steps that rotate a secret."""
 
 from __future__ import annotations
 

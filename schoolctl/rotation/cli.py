@@ -1,4 +1,4 @@
-"""`secrets rotate`: from the secret as it is to the plan, and what came of it."""
+"""`secrets rotate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a rotation: a new password is staged, given to the database, and made current."""
+"""Steps of a rotation: stage a new password, give it to the database, promote it."""
 
 from __future__ import annotations
 
