@@ -44,22 +44,8 @@ from schoolctl.config.names import (
     Texts,
     VariableName,
 )
+from schoolctl.model.launch import FARGATE
 from schoolctl.model.values import SecretValue
-
-FARGATE_MEMORY_MIB: Final[dict[int, tuple[int, ...]]] = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4096 + 1, 1024)),
-    1024: tuple(range(2048, 8192 + 1, 1024)),
-    2048: tuple(range(4096, 16384 + 1, 1024)),
-    4096: tuple(range(8192, 30720 + 1, 1024)),
-    8192: tuple(range(16384, 61440 + 1, 4096)),
-    16384: tuple(range(32768, 122880 + 1, 8192)),
-}
-"""The memory sizes in MiB that Fargate has for each number of CPU units (1024 are one vCPU).
-
-Source: ECS RegisterTaskDefinition, member `memory`.
-"""
-
 
 SUBNETS_PATH: Final = ("service", "subnets")
 FORMS: Final = (SUBNETS_PATH, VPC_PATH, DATABASE_PATH)
@@ -75,20 +61,22 @@ class ParameterType(StrEnum):
 
 
 def _check_cpu(units: int) -> int:
-    if units not in FARGATE_MEMORY_MIB:
-        sizes = ", ".join(map(str, FARGATE_MEMORY_MIB))
+    if units not in FARGATE.memory_mib:
+        sizes = ", ".join(map(str, FARGATE.memory_mib))
         raise PydanticCustomError(
-            "cpu", "{units} is no Fargate size ({sizes})", {"units": units, "sizes": sizes}
+            "cpu",
+            "{units} is no {name} size ({sizes})",
+            {"units": units, "name": FARGATE.name, "sizes": sizes},
         )
     return units
 
 
 def _check_memory(mebibytes: int) -> int:
-    if not any(mebibytes in sizes for sizes in FARGATE_MEMORY_MIB.values()):
+    if not any(mebibytes in sizes for sizes in FARGATE.memory_mib.values()):
         raise PydanticCustomError(
             "memory",
-            "{mebibytes} is no Fargate size (512, 1024, 2048, ...; it goes by `cpu`)",
-            {"mebibytes": mebibytes},
+            "{mebibytes} is no {name} size (512, 1024, 2048, ...; it goes by `cpu`)",
+            {"mebibytes": mebibytes, "name": FARGATE.name},
         )
     return mebibytes
 

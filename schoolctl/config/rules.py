@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from schoolctl.config.infra import DatabaseConfig, is_name
-from schoolctl.config.models import FARGATE_MEMORY_MIB
 from schoolctl.config.tree import dotted
+from schoolctl.model.launch import FARGATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Contradiction:
 
 def find_contradictions(config: Config) -> Iterator[Contradiction]:
     """Yield every contradiction in an environment's configuration."""
-    yield from _fargate_size(config)
+    yield from _task_size(config)
     yield from _percents(config)
     yield from _rollback(config)
     yield from _variables(config)
@@ -41,13 +41,13 @@ def find_contradictions(config: Config) -> Iterator[Contradiction]:
     yield from _stack(config)
 
 
-def _fargate_size(config: Config) -> Iterator[Contradiction]:
+def _task_size(config: Config) -> Iterator[Contradiction]:
     cpu, memory = config.task.cpu, config.task.memory
-    sizes = FARGATE_MEMORY_MIB[cpu]
+    sizes = FARGATE.memory_mib[cpu]
     if memory not in sizes:
         yield Contradiction(
             (("task", "memory"), ("task", "cpu")),
-            f"Fargate has no task with cpu {cpu} and memory {memory};"
+            f"{FARGATE.name} has no task with cpu {cpu} and memory {memory};"
             f" cpu {cpu} takes memory {_list_sizes(sizes)}",
         )
 

@@ -17,6 +17,7 @@ from schoolctl.base.errors import AccessDeniedError, ConflictError, NotFoundErro
 from schoolctl.ecs_service.define.task_definition import container_image
 from schoolctl.init.adopt import Running, named_values, web_container
 from schoolctl.model.images import ImageRef
+from schoolctl.model.launch import FARGATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,12 +75,13 @@ def _need_service(clients: Clients, cluster: str, name: str) -> ServiceState:
 
 
 def _refuse_other_networks(service: ServiceState, revision: Revision) -> None:
-    if revision.definition.get("networkMode") != "awsvpc":
+    if revision.definition.get("networkMode") != FARGATE.network_mode:
         raise ConflictError(
-            f"the tasks of {service.name} are none of Fargate",
+            f"the tasks of {service.name} are none of {FARGATE.name}",
             why=f"{revision.ref} has the network mode"
-            f" {revision.definition.get('networkMode') or 'bridge'}; Fargate's is awsvpc",
-            hint="schoolctl deploys to Fargate alone",
+            f" {revision.definition.get('networkMode') or 'bridge'};"
+            f" {FARGATE.name}'s is {FARGATE.network_mode}",
+            hint=f"schoolctl deploys to {FARGATE.name} alone",
         )
 
 

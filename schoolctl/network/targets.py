@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schoolctl.model.launch import FARGATE
 from schoolctl.network.state import Finding, Kind, Severity
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def _settings(config: Config, state: NetworkState, found: TargetGroup) -> Iterat
             " service.target_group; `schoolctl deploy`"
         ),
     )
-    if found.target_type != "ip":
+    if found.target_type != FARGATE.target_type:
         yield Finding(
             Kind.WRONG,
-            f"target group {found.name} has targets of type `{found.target_type}`, not `ip`",
+            f"target group {found.name} has targets of type `{found.target_type}`,"
+            f" not `{FARGATE.target_type}`",
             found.arn,
-            "tasks on Fargate are reached by address: ECS cannot register them there",
+            f"tasks on {FARGATE.name} are reached by address: ECS cannot register them there",
             anew,
         )
     if found.port is not None and found.port != port:

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.config.models import FARGATE_MEMORY_MIB
+from schoolctl.model.launch import FARGATE
 from tests.config.samples import SMALL, problems, resolve, small
 
-ALL_MEMORY = sorted({size for sizes in FARGATE_MEMORY_MIB.values() for size in sizes})
+ALL_MEMORY = sorted({size for sizes in FARGATE.memory_mib.values() for size in sizes})
 
 
-@given(st.sampled_from(sorted(FARGATE_MEMORY_MIB)), st.sampled_from(ALL_MEMORY))
+@given(st.sampled_from(sorted(FARGATE.memory_mib)), st.sampled_from(ALL_MEMORY))
 def test_a_task_has_a_size_that_fargate_has(cpu: int, memory: int) -> None:
     text = small(task=f"cpu: {cpu}\n  memory: {memory}")
-    if memory in FARGATE_MEMORY_MIB[cpu]:
+    if memory in FARGATE.memory_mib[cpu]:
         assert resolve(text).config.task.memory == memory
         return
     (found,) = problems(text)

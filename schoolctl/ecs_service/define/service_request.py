@@ -9,6 +9,7 @@ from schoolctl.config.merge import apply_overrides, deep_merge
 from schoolctl.ecs_service.define.canonical import without_empty
 from schoolctl.ecs_service.define.needs import Denied
 from schoolctl.ecs_service.steps.tasks import RunTask
+from schoolctl.model.launch import FARGATE
 
 if TYPE_CHECKING:
     from schoolctl.config.models import Config
@@ -47,7 +48,7 @@ def create_request(config: Config, places: Places) -> dict[str, object]:
         if isinstance(place, Denied):
             raise place.error
     request = {
-        "launchType": "FARGATE",
+        **FARGATE.settings,
         "enableECSManagedTags": True,
         "propagateTags": "SERVICE",
         **_settings(config, places),
@@ -232,4 +233,4 @@ def launch_of(*settings: Mapping[str, object]) -> dict[str, object]:
             return {"capacityProviderStrategy": each["capacityProviderStrategy"]}
         if each.get("launchType"):
             return {"launchType": each["launchType"]}
-    return {"launchType": "FARGATE"}
+    return FARGATE.settings

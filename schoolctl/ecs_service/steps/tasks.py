@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from schoolctl.base.plan import Step
+from schoolctl.model.launch import FARGATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ class RunTask(Step):
     """Whether another exit code than 0 ends the plan."""
     log_is_result: bool = False
     """Whether the container's log is what the command is asked for, and goes to stdout."""
-    launch: Mapping[str, object] = field(default_factory=lambda: {"launchType": "FARGATE"})
+    launch: Mapping[str, object] = field(default_factory=lambda: FARGATE.settings)
     """What it runs on: `launchType` or `capacityProviderStrategy`, as RunTask takes them."""
     alone: bool = False
     """Whether one that an earlier run left is waited for, before this one begins."""
