@@ -5,7 +5,7 @@ CODE := schoolctl service tests benchmarks scripts
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-faults test-soak test-thorough check check-stack bench docs lock clean
+.PHONY: help setup demo test test-fast test-faults test-soak test-thorough check check-stack size bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,14 @@ test-fast: setup ## the tests that need neither a Docker engine nor Chromium
 test-thorough: setup ## the same; properties on many more examples
 	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not engine and not e2e and not browser and not faults and not soak"
 
-check: setup ## lint, format and types
+check: setup ## lint, format, types and import rules
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --no-cache
+
+size: setup ## lines of code for each subject, without blank lines, comments and docstrings
+	@$(BIN)/python -m scripts.size
 
 check-stack: setup ## the stack's template before checkov, in an environment of its own
 	@$(BIN)/python -m scripts.check_stack
