@@ -206,3 +206,7 @@ class NeverRanError(SchoolctlError):
     """The command was never begun."""
 
     default_exit_code = ExitCode.NEVER_RAN
+
+
+class NotVisibleYetError(SchoolctlError):
+    """AWS does not see or take yet what follows a change a moment ago; or it is truly wrong."""

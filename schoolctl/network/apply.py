@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import ec2 as aws
 from schoolctl.base.errors import AccessDeniedError
-from schoolctl.core.waiting import until_visible
+from schoolctl.core.executor import until_visible
 from schoolctl.model.surroundings import ANYWHERE, APP_TAG
 from schoolctl.network.steps import (
     AuthorizeEgress,

@@ -24,6 +24,7 @@ from schoolctl.base.errors import (
     CredentialsError,
     ExitCode,
     NotFoundError,
+    NotVisibleYetError,
     RejectedKeyError,
     SchoolctlError,
     UnavailableError,
@@ -362,10 +363,6 @@ _MAY_BE_EARLY = (
     "InvalidGroup.NotFound",
     "InvalidSecurityGroupID.NotFound",
 )
-
-
-class NotVisibleYetError(SchoolctlError):
-    """AWS does not see or take yet what follows a change a moment ago; or it is truly wrong."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from schoolctl.aws.ecs.services import describe_service
 from schoolctl.aws.ecs.shapes import COMPLETED_AGAIN_AT_TAG, COMPLETED_AT_TAG
 from schoolctl.base.errors import SchoolctlError, UnavailableError
 from schoolctl.base.text import iso
-from schoolctl.core.waiting import until_visible
+from schoolctl.core.executor import until_visible
 from schoolctl.ecs_service.rollout import follow as rollout
 from schoolctl.ecs_service.rollout.view import GOES_ON
 from schoolctl.ecs_service.steps.service import (

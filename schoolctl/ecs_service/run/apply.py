@@ -19,7 +19,7 @@ from schoolctl.base.errors import (
     interrupted,
 )
 from schoolctl.base.text import duration
-from schoolctl.core.waiting import until_visible
+from schoolctl.core.executor import until_visible
 from schoolctl.ecs_service.causes.failure import LOG_LINES, diagnose
 from schoolctl.ecs_service.causes.logs import container_names, log_place, moment
 from schoolctl.ecs_service.run import session

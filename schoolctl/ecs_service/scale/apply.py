@@ -17,7 +17,7 @@ from schoolctl.base.errors import (
     interrupted,
 )
 from schoolctl.base.text import duration
-from schoolctl.core.waiting import until_settled
+from schoolctl.core.executor import until_settled
 from schoolctl.ecs_service.causes.failure import diagnose, tasks_of
 from schoolctl.ecs_service.causes.observe import observe_failure
 from schoolctl.ecs_service.rollout.follow import News
