@@ -13,7 +13,7 @@ from schoolctl.aws.ecs.shapes import COMPLETED_AGAIN_AT_TAG, COMPLETED_AT_TAG
 from schoolctl.base.errors import SchoolctlError, UnavailableError
 from schoolctl.base.text import iso
 from schoolctl.core.waiting import until_visible
-from schoolctl.ecs_service.rollout import follow as rollout
+from schoolctl.ecs_service.rollout.follow import wait_for_rollout
 from schoolctl.ecs_service.rollout.view import GOES_ON
 from schoolctl.ecs_service.steps.service import (
     CreateLogGroup,
@@ -47,7 +47,7 @@ def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
         case MarkCompleted():
             return mark_completed(step, tools, outcome)
         case WaitForRollout():
-            return rollout.wait_for_rollout(step, tools, outcome)
+            return wait_for_rollout(step, tools, outcome)
         case _:
             assert_never(step)
 

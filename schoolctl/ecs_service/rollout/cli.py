@@ -29,9 +29,9 @@ from schoolctl.ecs_service.define.plan import WATCH, DeployOptions, in_progress,
 from schoolctl.ecs_service.define.planning import environment_option, plan_choice
 from schoolctl.ecs_service.define.target import Choice, parse_choice, revision_target
 from schoolctl.ecs_service.define.task_definition import container_image
+from schoolctl.ecs_service.rollout.answers import is_way_back
 from schoolctl.ecs_service.rollout.observe import observe_target
 from schoolctl.ecs_service.rollout.rollback import plan_rollback
-from schoolctl.ecs_service.rollout.verdict import is_way_back
 from schoolctl.ecs_service.rollout.wait import rollout_in_question
 from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
 from schoolctl.model.services import Revision

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import NotFoundError, RolloutError, UsageError
+from schoolctl.ecs_service.rollout.answers import is_way_back
 from schoolctl.ecs_service.rollout.native import match
-from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS, is_way_back
+from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS
 from schoolctl.model.deployments import ServiceDeploymentStatus
 from schoolctl.model.services import Deployment, RolloutState
 
