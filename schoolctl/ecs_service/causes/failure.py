@@ -35,6 +35,9 @@ _TASKS = 10
 # The clocks of a task and of its deployment are ECS's own, but not one and the same.
 _SLACK = timedelta(seconds=2)
 _UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
+_KILLED = 137
+_SIGNALS = 128
+"""A shell reports the end by signal N as exit code 128 + N."""
 
 
 @dataclass(frozen=True)
@@ -226,11 +229,6 @@ def _outcome(task: Task, container: str) -> str:
 
 def _of_target(target: TargetHealth) -> Diagnosis:
     return diagnose_target(target.reason, target.description)
-
-
-_KILLED = 137
-_SIGNALS = 128
-"""A shell reports the end by signal N as exit code 128 + N."""
 
 
 def diagnose(task: Task, *, container: str = "", log: Sequence[str] = ()) -> Diagnosis:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from schoolctl.model.services import Revision, ServiceState
     from schoolctl.model.surroundings import Role
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
 
 class ServiceObservation:
     """The service and everything around it; the calls begin when this is made.
@@ -119,10 +122,6 @@ def _pulled(clients: Clients, config: Config, running: Revision | None) -> froze
         for each in task.containers
         if each.name == config.task.container and each.image_digest is not None
     )
-
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Answer(Protocol[T_co]):

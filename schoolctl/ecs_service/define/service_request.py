@@ -35,6 +35,7 @@ _USUAL: Mapping[str, tuple[object, ...]] = {
     "strategy": ("ROLLING",),
 }
 """What a service on Fargate has where nobody chose anything."""
+RELEASE = "release command"
 
 
 def create_request(config: Config, places: Places) -> dict[str, object]:
@@ -180,9 +181,6 @@ def _covers_items(wanted: Sequence[object], actual: object) -> bool:
             return False
         rest.remove(match)
     return True
-
-
-RELEASE = "release command"
 
 
 def release_steps(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SAME_IMAGE = "{image}"
 """As the image of a container in `task.overrides`: the one that the service's container has."""
 _ARCHITECTURES = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
+KEEP = "{keep}"
+_REVISION = re.compile(r"(?:([A-Za-z0-9_-]{1,255}):)?([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,6 @@ def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
-KEEP = "{keep}"
-
-
 def kept_places(definition: Mapping[str, object]) -> tuple[str, ...]:
     """Name each place of a task definition that still says `{keep}`."""
     return tuple(_places(definition, ""))
@@ -220,9 +219,6 @@ def _places(value: object, where: str) -> Iterator[str]:
                 yield from _places(each, f"{where}[{_name(each) or number}]")
         case _:
             pass
-
-
-_REVISION = re.compile(r"(?:([A-Za-z0-9_-]{1,255}):)?([1-9][0-9]{0,8})")
 
 
 def parse_revision(text: str, family: str) -> TaskDefinitionRef:

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.steps.service import AnyServiceStep
     from schoolctl.model.services import ServiceState, TaskDefinitionRef
 
+_ANSWERS_WITHIN_SECONDS = 60.0
+_STOPS_WITHIN_SECONDS = 30.0
+_PAUSE_SECONDS = 3.0
+_LOOKS = 2
+"""How often to look for what a lost call may have begun: ECS may show it some moments later."""
+
 
 def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
     """Apply a step; gives what to say beside its description, or nothing."""
@@ -50,13 +56,6 @@ def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
             return wait_for_rollout(step, tools, outcome)
         case _:
             assert_never(step)
-
-
-_ANSWERS_WITHIN_SECONDS = 60.0
-_STOPS_WITHIN_SECONDS = 30.0
-_PAUSE_SECONDS = 3.0
-_LOOKS = 2
-"""How often to look for what a lost call may have begun: ECS may show it some moments later."""
 
 
 def create_log_group(step: CreateLogGroup, tools: Tools) -> str:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from schoolctl.model.services import ServiceState
 
 
+_RECORDS = 20
+
 app = typer.Typer(rich_markup_mode=None)
 
 FailFast = Annotated[
@@ -254,9 +256,6 @@ def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
         run.reporter.result({"verdict": "started"}, [f"{name} is on its way to {runs}"])
         return
     run.reporter.result({}, [f"{name} runs {runs}: {outcome.rollout}"])
-
-
-_RECORDS = 20
 
 
 @app.command("wait", cls=Command)

@@ -61,6 +61,8 @@ _LATE_SECONDS = 1.0
 """How long a look waits for what stands beside the service."""
 _RECORDS = 20
 """How many of the newest service deployments may be ours: a call takes so many revisions."""
+# Each revision is a call; what completed last is among the newest but for odd histories.
+_AT_ONCE = 30
 
 
 class RolloutObserver:
@@ -225,10 +227,6 @@ class _Beside(Generic[T]):
         except SchoolctlError as error:
             self._note(f"{error.what}: {error.why}")
         self.under_way = None
-
-
-# Each revision is a call; what completed last is among the newest but for odd histories.
-_AT_ONCE = 30
 
 
 def observe_target(

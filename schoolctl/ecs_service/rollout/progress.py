@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LASTS_SECONDS = 10.0
 """How long a target has to be unhealthy before its reason is shown."""
 _ORDER = ("healthy", "initial", "unhealthy", "draining")
+PHASES = ("place", "pull", "start", "health", "drain")
+_HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,6 @@ def _target_lines(targets: tuple[TargetHealth, ...], unhealthy: Mapping[str, flo
 
 def _rank(state: str) -> int:
     return _ORDER.index(state) if state in _ORDER else len(_ORDER)
-
-
-PHASES = ("place", "pull", "start", "health", "drain")
-_HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)

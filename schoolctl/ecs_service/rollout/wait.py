@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FAILED = re.compile(r"deployment failed|roll(ed|ing)?[ -]?back", re.IGNORECASE)
 _ID = re.compile(r"ecs-svc/\w+")
+_PREFIX = "ecs-svc/"
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,6 @@ def _refuse_failed(service: ServiceState, running: Deployment) -> None:
                 why=event.message,
                 hint="`schoolctl why` and `schoolctl tasks --all` tell more",
             )
-
-
-_PREFIX = "ecs-svc/"
 
 
 def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:

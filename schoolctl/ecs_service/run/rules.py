@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHELL = ("/bin/sh",)
 ENABLE = "service.overrides: {enableExecuteCommand: true}"
 _RUNNING = "RUNNING"
+PURPOSE = "command"
 
 
 def choose_task(service: ServiceState, tasks: Sequence[Task], prefix: str) -> Task:
@@ -169,9 +170,6 @@ def _is_read_only(definition: Mapping[str, object], container: str) -> bool:
         for each in listed
         if isinstance(each, dict) and each.get("name") == container
     )
-
-
-PURPOSE = "command"
 
 
 def revision_of_image(

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from schoolctl.model.services import ServiceEvent, ServiceState, Task
 
 
+_POLL_SECONDS = 2.0
+_EVENTS = 20
+_REMEMBERED = 300
+"""How many events are known by their id; ECS tells of the newest hundred."""
+_LIMIT = 20
+
 app = typer.Typer(rich_markup_mode=None)
 
 
@@ -72,12 +78,6 @@ def status(context: typer.Context) -> None:
     run.check_account()
     lines = found.lines(run.clock.now())
     run.reporter.result(found.document(), map(run.for_environment, lines))
-
-
-_POLL_SECONDS = 2.0
-_EVENTS = 20
-_REMEMBERED = 300
-"""How many events are known by their id; ECS tells of the newest hundred."""
 
 
 @app.command("tasks", cls=Command)
@@ -211,9 +211,6 @@ def _record(run: Run, event: ServiceEvent) -> None:
     style = "yellow" if diagnose_event(event.message) else ""
     lines = map(run.for_environment, event_lines(event))
     run.reporter.record(event_document(event), "\n".join(lines), style=style)
-
-
-_LIMIT = 20
 
 
 @app.command("history", cls=Command)

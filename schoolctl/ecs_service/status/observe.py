@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     )
     from schoolctl.model.surroundings import TargetHealth
 
+T = TypeVar("T")
+
 
 def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> Why:
     """Give what is wrong with a service's newest deployment, or with the one that is asked for.
@@ -120,9 +122,6 @@ def observe_task(clients: Clients, config: Config, wanted: str) -> Why:
         unread=tuple(unread),
     )
     return Why(service, None, task, report)
-
-
-T = TypeVar("T")
 
 
 def observe_status(

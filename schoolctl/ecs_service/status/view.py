@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 
 _EVENTS = 5
+COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
+STOPPED_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
 
 
 @dataclass(frozen=True)
@@ -270,10 +272,6 @@ def _target_document(target: TargetHealth) -> Mapping[str, object]:
         "reason": target.reason,
         "description": target.description,
     }
-
-
-COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
-STOPPED_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
