@@ -181,6 +181,9 @@ class ServiceDeployment:
     rollback_revision_arn: str = ""
 
 
+# The deployment configuration of a service
+
+
 def breaker(service: ServiceState) -> Mapping[str, object]:
     """Give the service's circuit breaker settings, in AWS's shape; empty where it has none."""
     return _part(_configuration(service), "deploymentCircuitBreaker")

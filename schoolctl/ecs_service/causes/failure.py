@@ -1,4 +1,4 @@
-"""What a user has to know when a rollout did not succeed: one report, for people and for JSON."""
+"""The diagnosis of stopped tasks, events and targets, and the report on a failed rollout. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from schoolctl.model.services import ContainerState, Deployment, LogLine, ServiceEvent, Task
     from schoolctl.model.surroundings import TargetHealth
-
 
 LOG_LINES = 10
 """How many of a task's last lines are shown."""
@@ -229,6 +228,9 @@ def _outcome(task: Task, container: str) -> str:
 
 def _of_target(target: TargetHealth) -> Diagnosis:
     return diagnose_target(target.reason, target.description)
+
+
+# The diagnosis
 
 
 def diagnose(task: Task, *, container: str = "", log: Sequence[str] = ()) -> Diagnosis:

@@ -1,4 +1,4 @@
-"""What a service should be like: CreateService's request, and what of it UpdateService changes."""
+"""CreateService and UpdateService requests, and the release command before them. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from schoolctl.config.models import Config
     from schoolctl.ecs_service.define.needs import Places
     from schoolctl.ecs_service.define.target import Target
-
 
 NOTHING_RUNS = "the desired count is 0, so nothing runs; `schoolctl scale N` raises it"
 CREATE_ONLY = frozenset(
@@ -181,6 +180,9 @@ def _covers_items(wanted: Sequence[object], actual: object) -> bool:
             return False
         rest.remove(match)
     return True
+
+
+# The release command
 
 
 def release_steps(

@@ -1,4 +1,4 @@
-"""The task definition that a configuration and an image make."""
+"""Task definitions: rendered from a configuration, kept values filled in, revisions named. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from schoolctl.config.models import Config
     from schoolctl.model.images import ImageRef
     from schoolctl.model.services import Revision
-
 
 SAME_IMAGE = "{image}"
 """As the image of a container in `task.overrides`: the one that the service's container has."""
@@ -162,6 +161,9 @@ def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
+# Values that are kept
+
+
 def kept_places(definition: Mapping[str, object]) -> tuple[str, ...]:
     """Name each place of a task definition that still says `{keep}`."""
     return tuple(_places(definition, ""))
@@ -219,6 +221,9 @@ def _places(value: object, where: str) -> Iterator[str]:
                 yield from _places(each, f"{where}[{_name(each) or number}]")
         case _:
             pass
+
+
+# Revisions
 
 
 def parse_revision(text: str, family: str) -> TaskDefinitionRef:

@@ -1,4 +1,4 @@
-"""`deploy` and `rollback`: the service on its way to a revision, and back."""
+"""The commands `deploy`, `rollback` and `wait`."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from schoolctl.model.deployments import ServiceDeploymentBrief
     from schoolctl.model.services import ServiceState
 
-
 _RECORDS = 20
+"""How many of the newest service deployments `wait` looks at."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -128,7 +128,6 @@ def _choose_running(run: Run) -> Choice:
 
 
 def _need_choice(run: Run, choice: Choice) -> None:
-
     if run.config.protected and not choice.is_made:
         option = environment_option(run)
         raise UsageError(
@@ -136,6 +135,9 @@ def _need_choice(run: Run, choice: Choice) -> None:
             why="the newest image is deployed without a choice only where nothing is protected",
             hint=f"`schoolctl images list{option}`, then `schoolctl deploy{option} --tag TAG`",
         )
+
+
+# `rollback`
 
 
 @app.command("rollback", cls=LockingCommand)
@@ -173,7 +175,6 @@ def rollback(
 
 
 def _running(run: Run) -> tuple[ServiceState, Revision]:
-
     config = run.config
     _, present = observe_present(run.clients, config)
     service = usable(present.service, config)
@@ -220,6 +221,9 @@ def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Targe
     return revision_target(revision, run.config, running, image_exists=image_exists), proven
 
 
+# `deploy` and `rollback`
+
+
 def _carry_out(
     run: Run, plan: Plan, target: Target, before: ServiceState | None, *, wait: bool
 ) -> None:
@@ -245,7 +249,6 @@ def _carry_out(
 
 
 def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
-
     name = run.config.service.name
     if outcome.deployment is None:
         run.reporter.result({"verdict": "nothing to do"})
@@ -256,6 +259,9 @@ def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
         run.reporter.result({"verdict": "started"}, [f"{name} is on its way to {runs}"])
         return
     run.reporter.result({}, [f"{name} runs {runs}: {outcome.rollout}"])
+
+
+# `wait`
 
 
 @app.command("wait", cls=Command)
@@ -314,7 +320,6 @@ def _records(run: Run) -> list[ServiceDeploymentBrief]:
 
 
 def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
-
     where, ref = run.config.service, found.deployment.task_definition
     steps: tuple[Step, ...] = (
         WaitForRollout(

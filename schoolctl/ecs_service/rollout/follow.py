@@ -1,4 +1,4 @@
-"""Follows the deployment that was started until it is decided, and says what became of it."""
+"""The watch on a rollout, from the deployment that was started to its verdict."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.steps.service import WaitForRollout
     from schoolctl.model.services import Deployment, ServiceState, TaskDefinitionRef
     from schoolctl.output.reporter import View
-
 
 _POLL_SECONDS = 1.5
 _HEARTBEAT_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""Looks at a rollout again and again: the service each time, and what else may be read beside it.
+"""Observations of a rollout under way, and of the revision that a rollback goes to.
 
 The service decides, and is waited for. The rest (tasks, targets, ECS's own record) is asked for
 beside it: what is late is taken from the next look, what may not be read is left out.
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from schoolctl.model.images import Repository
     from schoolctl.model.services import Deployment, Revision, Task, TaskDefinitionRef
     from schoolctl.model.surroundings import TargetHealth
-
 
 T = TypeVar("T")
 
@@ -227,6 +226,9 @@ class _Beside(Generic[T]):
         except SchoolctlError as error:
             self._note(f"{error.what}: {error.why}")
         self.under_way = None
+
+
+# Where a rollback goes
 
 
 def observe_target(

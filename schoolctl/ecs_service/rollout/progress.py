@@ -1,4 +1,4 @@
-"""What is seen of a rollout under way, and the lines that show it. Pure."""
+"""The progress of a rollout: its lines, and where the time went. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.rollout.native import Told
     from schoolctl.model.services import Deployment, ServiceState, Task
     from schoolctl.model.surroundings import TargetHealth
-
 
 LASTS_SECONDS = 10.0
 """How long a target has to be unhealthy before its reason is shown."""
@@ -122,6 +121,9 @@ def _target_lines(targets: tuple[TargetHealth, ...], unhealthy: Mapping[str, flo
 
 def _rank(state: str) -> int:
     return _ORDER.index(state) if state in _ORDER else len(_ORDER)
+
+
+# Where the time went
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What became of a rollout, as text, as the error that ends the command, and for JSON."""
+"""The result of a rollout as text, as an error and as a JSON document. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wait`: which rollout is in question, where this run has started none. Pure."""
+"""The deployment that `wait` follows, and the one that `why` explains. Pure."""
 
 from __future__ import annotations
 
@@ -120,6 +120,9 @@ def _refuse_failed(service: ServiceState, running: Deployment) -> None:
                 why=event.message,
                 hint="`schoolctl why` and `schoolctl tasks --all` tell more",
             )
+
+
+# For `why`
 
 
 def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:

@@ -1,4 +1,4 @@
-"""Which task and container a session goes to, and why one cannot be opened. Pure."""
+"""The plans for a session in a container and for a one-off command. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from schoolctl.model.images import Digest
     from schoolctl.model.services import Revision, ServiceState, Task, TaskDefinitionRef
-
 
 SHELL = ("/bin/sh",)
 ENABLE = "service.overrides: {enableExecuteCommand: true}"
@@ -170,6 +169,9 @@ def _is_read_only(definition: Mapping[str, object], container: str) -> bool:
         for each in listed
         if isinstance(each, dict) and each.get("name") == container
     )
+
+
+# A one-off command
 
 
 def revision_of_image(

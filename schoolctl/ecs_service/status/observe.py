@@ -1,4 +1,4 @@
-"""Reads what `why` needs: the service, then all that explains a deployment or a task of it."""
+"""Observations for `why`, `status`, `logs` and `history`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from schoolctl.model.surroundings import TargetHealth
 
 T = TypeVar("T")
+
+
+# For `why`
 
 
 def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> Why:
@@ -124,6 +127,9 @@ def observe_task(clients: Clients, config: Config, wanted: str) -> Why:
     return Why(service, None, task, report)
 
 
+# For `status`
+
+
 def observe_status(
     clients: Clients, config: Config, clock: Clock, warn: Callable[[str], None]
 ) -> Status:
@@ -183,6 +189,17 @@ def _lock(answer: Future[Found | None]) -> Found | None:
         return None
 
 
+def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:
+    try:
+        return answer.result()
+    except (AccessDeniedError, NotFoundError) as error:
+        warn(f"{what} not known: {error.why}")
+        return otherwise
+
+
+# For `logs`
+
+
 def observe_log_places(
     clients: Clients, config: Config, containers: Sequence[str] | None
 ) -> tuple[LogPlace, ...]:
@@ -231,12 +248,7 @@ def _definitions(clients: Clients, config: Config) -> list[Mapping[str, object]]
     return [each.definition for each in found]
 
 
-def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:
-    try:
-        return answer.result()
-    except (AccessDeniedError, NotFoundError) as error:
-        warn(f"{what} not known: {error.why}")
-        return otherwise
+# For `history`
 
 
 def observe_history(
