@@ -65,5 +65,4 @@ def release(
 
 
 def _read(run: Run, name: str) -> Found | None:
-
     return read_lock(run.clients, name, run.clock)

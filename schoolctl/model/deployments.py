@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from schoolctl.model.services import ServiceState, TaskDefinitionRef
 
+_FEWEST_FAILURES, _MOST_FAILURES = 3, 200
+_HALF, _WHOLE = 50, 100
+
 
 class _Open(StrEnum):
     """A closed set that AWS may open one day: a value that is not known yet is UNKNOWN."""
@@ -178,8 +181,7 @@ class ServiceDeployment:
     rollback_revision_arn: str = ""
 
 
-_FEWEST_FAILURES, _MOST_FAILURES = 3, 200
-_HALF, _WHOLE = 50, 100
+# The deployment configuration of a service
 
 
 def breaker(service: ServiceState) -> Mapping[str, object]:

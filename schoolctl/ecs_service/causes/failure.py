@@ -1,4 +1,4 @@
-"""What a user has to know when a rollout did not succeed: one report, for people and for JSON."""
+"""The diagnosis of stopped tasks, events and targets, and the report on a failed rollout. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from schoolctl.model.services import ContainerState, Deployment, LogLine, ServiceEvent, Task
     from schoolctl.model.surroundings import TargetHealth
 
-
 LOG_LINES = 10
 """How many of a task's last lines are shown."""
 _EVENTS = 5
@@ -35,6 +34,9 @@ _TASKS = 10
 # The clocks of a task and of its deployment are ECS's own, but not one and the same.
 _SLACK = timedelta(seconds=2)
 _UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
+_KILLED = 137
+_SIGNALS = 128
+"""A shell reports the end by signal N as exit code 128 + N."""
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,7 @@ def _of_target(target: TargetHealth) -> Diagnosis:
     return diagnose_target(target.reason, target.description)
 
 
-_KILLED = 137
-_SIGNALS = 128
-"""A shell reports the end by signal N as exit code 128 + N."""
+# The diagnosis
 
 
 def diagnose(task: Task, *, container: str = "", log: Sequence[str] = ()) -> Diagnosis:

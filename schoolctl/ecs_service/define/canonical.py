@@ -1,4 +1,4 @@
-"""One form for everything that means the same to AWS, to compare what is wanted with what is.
+"""The canonical form of AWS settings, and the overrides between two forms of a definition. Pure.
 
 ECS answers a request with its defaults filled in, empty lists added and lists in another order.
 In the canonical form defaults and empty values are left out, and lists whose order means nothing
@@ -199,6 +199,9 @@ def _by_key(items: Sequence[Canonical]) -> dict[str, Canonical] | None:
 
 def _sortable(value: Canonical) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+# The overrides between two forms
 
 
 def definition_overrides(

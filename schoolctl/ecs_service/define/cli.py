@@ -108,7 +108,6 @@ def diff(
 
 
 def _revision(run: Run, number: int) -> Revision:
-
     family = run.config.task.family
     found = describe_revision(run.clients, TaskDefinitionRef(family, number))
     if found is None:
@@ -201,7 +200,6 @@ def list_all(
 
 
 def _row(revision: Revision, config: Config) -> list[str]:
-
     digits = image_label(container_image(revision.definition, config.task.container))
     tag = revision.tags.get(TAG_TAG)
     return [
@@ -215,7 +213,6 @@ def _row(revision: Revision, config: Config) -> list[str]:
 
 
 def _document(revision: Revision, config: Config) -> dict[str, object]:
-
     return {
         "revision": str(revision.ref),
         "arn": revision.ref.arn,

@@ -1,4 +1,4 @@
-"""What is missing, and what could not be seen: collected, so that the user reads it all at once."""
+"""What a service needs around it, and what of that is missing or could not be verified. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service stands in, read side by side: the service itself, parameters, network, logs."""
+"""Observations of a service, its surroundings, and the image or revision that is chosen for it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from schoolctl.model.images import Digest, Repository
     from schoolctl.model.services import Revision, ServiceState
     from schoolctl.model.surroundings import Role
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ServiceObservation:
@@ -121,8 +124,22 @@ def _pulled(clients: Clients, config: Config, running: Revision | None) -> froze
     )
 
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+def need_service(clients: Clients, config: Config) -> ServiceState:
+    """Give the service, or raise a `NotFoundError` that says how to make it."""
+    where = config.service
+    service = describe_service(clients, where.cluster, where.name)
+    if service is not None and service.status != "INACTIVE":
+        return service
+    raise NotFoundError(
+        f"there is no service {where.name} in cluster {where.cluster}",
+        why=f"environment {config.environment} names it, and ECS in {clients.region} has none"
+        if service is None
+        else "it was deleted",
+        hint="`schoolctl deploy` creates it",
+    )
+
+
+# What is to run
 
 
 class Answer(Protocol[T_co]):
@@ -318,18 +335,3 @@ def _commit(
     except SchoolctlError:
         return None  # it is noted for people only: a deploy needs no right to read inside images
     return labels.get(REVISION)
-
-
-def need_service(clients: Clients, config: Config) -> ServiceState:
-    """Give the service, or raise a `NotFoundError` that says how to make it."""
-    where = config.service
-    service = describe_service(clients, where.cluster, where.name)
-    if service is not None and service.status != "INACTIVE":
-        return service
-    raise NotFoundError(
-        f"there is no service {where.name} in cluster {where.cluster}",
-        why=f"environment {config.environment} names it, and ECS in {clients.region} has none"
-        if service is None
-        else "it was deleted",
-        hint="`schoolctl deploy` creates it",
-    )

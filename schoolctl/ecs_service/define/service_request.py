@@ -1,4 +1,4 @@
-"""What a service should be like: CreateService's request, and what of it UpdateService changes."""
+"""CreateService and UpdateService requests, and the release command before them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from schoolctl.config.models import Config
     from schoolctl.ecs_service.define.needs import Places
     from schoolctl.ecs_service.define.target import Target
-
 
 NOTHING_RUNS = "the desired count is 0, so nothing runs; `schoolctl scale N` raises it"
 CREATE_ONLY = frozenset(
@@ -36,6 +35,7 @@ _USUAL: Mapping[str, tuple[object, ...]] = {
     "strategy": ("ROLLING",),
 }
 """What a service on Fargate has where nobody chose anything."""
+RELEASE = "release command"
 
 
 def create_request(config: Config, places: Places) -> dict[str, object]:
@@ -183,7 +183,7 @@ def _covers_items(wanted: Sequence[object], actual: object) -> bool:
     return True
 
 
-RELEASE = "release command"
+# The release command
 
 
 def release_steps(

@@ -1,4 +1,4 @@
-"""The task definition that a configuration and an image make."""
+"""Task definitions: rendered from a configuration, kept values filled in, revisions named. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from schoolctl.model.images import ImageRef
     from schoolctl.model.services import Revision
 
-
 SAME_IMAGE = "{image}"
 """As the image of a container in `task.overrides`: the one that the service's container has."""
 _ARCHITECTURES = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
+KEEP = "{keep}"
+_REVISION = re.compile(r"(?:([A-Za-z0-9_-]{1,255}):)?([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _containers(definition: Mapping[str, object]) -> list[Mapping[str, object]]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
-KEEP = "{keep}"
+# Values that are kept
 
 
 def kept_places(definition: Mapping[str, object]) -> tuple[str, ...]:
@@ -223,7 +224,7 @@ def _places(value: object, where: str) -> Iterator[str]:
             pass
 
 
-_REVISION = re.compile(r"(?:([A-Za-z0-9_-]{1,255}):)?([1-9][0-9]{0,8})")
+# Revisions
 
 
 def parse_revision(text: str, family: str) -> TaskDefinitionRef:

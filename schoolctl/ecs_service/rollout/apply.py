@@ -1,19 +1,19 @@
-"""Applies the steps that bring a service to a revision, and watch it get there."""
+"""The handlers of the steps that bring a service to a revision."""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, assert_never
 
-from schoolctl.aws import logs as log_groups
-from schoolctl.aws.ecs import changes as ecs
+from schoolctl.aws import logs
+from schoolctl.aws.ecs import changes
 from schoolctl.aws.ecs.deployments import still_stopping, stop_deployments
 from schoolctl.aws.ecs.services import describe_service
 from schoolctl.aws.ecs.shapes import COMPLETED_AGAIN_AT_TAG, COMPLETED_AT_TAG
 from schoolctl.base.errors import SchoolctlError, UnavailableError
 from schoolctl.base.text import iso
 from schoolctl.core.executor import until_visible
-from schoolctl.ecs_service.rollout import follow as rollout
+from schoolctl.ecs_service.rollout.follow import wait_for_rollout
 from schoolctl.ecs_service.rollout.view import GOES_ON
 from schoolctl.ecs_service.steps.service import (
     CreateLogGroup,
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from schoolctl.core.executor import Outcome, Tools
     from schoolctl.ecs_service.steps.service import AnyServiceStep
     from schoolctl.model.services import ServiceState, TaskDefinitionRef
+
+_ANSWERS_WITHIN_SECONDS = 60.0
+_STOPS_WITHIN_SECONDS = 30.0
+_PAUSE_SECONDS = 3.0
+_LOOKS = 2
+"""How often to look for what a lost call may have begun: ECS may show it some moments later."""
 
 
 def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
@@ -47,21 +53,14 @@ def apply(step: AnyServiceStep, tools: Tools, outcome: Outcome) -> str:
         case MarkCompleted():
             return mark_completed(step, tools, outcome)
         case WaitForRollout():
-            return rollout.wait_for_rollout(step, tools, outcome)
+            return wait_for_rollout(step, tools, outcome)
         case _:
             assert_never(step)
 
 
-_ANSWERS_WITHIN_SECONDS = 60.0
-_STOPS_WITHIN_SECONDS = 30.0
-_PAUSE_SECONDS = 3.0
-_LOOKS = 2
-"""How often to look for what a lost call may have begun: ECS may show it some moments later."""
-
-
 def create_log_group(step: CreateLogGroup, tools: Tools) -> str:
     """Create a log group."""
-    return "" if log_groups.create_log_group(tools.clients, step.name) else "it was there already"
+    return "" if logs.create_log_group(tools.clients, step.name) else "it was there already"
 
 
 # Revisions
@@ -85,12 +84,12 @@ def _register_once(step: RegisterTaskDefinition, tools: Tools, deploy_id: str) -
     give_up_at = tools.clock.monotonic() + _ANSWERS_WITHIN_SECONDS
     while True:
         try:
-            return ecs.register_revision(
+            return changes.register_revision(
                 tools.clients, step.definition, step.tags, deploy_id=deploy_id
             )
         except UnavailableError:
             tools.clock.sleep(_PAUSE_SECONDS)
-            found = ecs.find_registered(tools.clients, step.family, deploy_id)
+            found = changes.find_registered(tools.clients, step.family, deploy_id)
             if found is not None:
                 return found
             if tools.clock.monotonic() >= give_up_at:
@@ -107,7 +106,7 @@ def mark_completed(step: MarkCompleted, tools: Tools, outcome: Outcome) -> str:
     name = COMPLETED_AGAIN_AT_TAG if step.again else COMPLETED_AT_TAG
     at = iso(tools.clock.now()) or ""
     try:
-        ecs.tag_revision(tools.clients, outcome.revision(step.task_definition), {name: at})
+        changes.tag_revision(tools.clients, outcome.revision(step.task_definition), {name: at})
     except SchoolctlError as error:
         tools.reporter.warn(f"{error.what}, so `rollback` does not know it completed: {error.why}")
         return "left out"
@@ -126,7 +125,7 @@ def create_service(step: CreateService, tools: Tools, outcome: Outcome) -> str:
         "desiredCount": step.desired_count,
     }
     made = until_visible(
-        tools, lambda: ecs.create_service(tools.clients, step.cluster, step.name, request)
+        tools, lambda: changes.create_service(tools.clients, step.cluster, step.name, request)
     )
     outcome.desired = step.desired_count
     _started(made, revision, tools, outcome)
@@ -145,7 +144,7 @@ def update_service(step: UpdateService, tools: Tools, outcome: Outcome) -> str:
         updated = until_visible(tools, lambda: _force_once(step, revision, tools, request))
     else:
         updated = until_visible(
-            tools, lambda: ecs.update_service(tools.clients, step.cluster, step.name, request)
+            tools, lambda: changes.update_service(tools.clients, step.cluster, step.name, request)
         )
     outcome.desired = step.desired_count
     _started(updated, revision, tools, outcome)
@@ -164,7 +163,7 @@ def _force_once(
     give_up_at = tools.clock.monotonic() + _ANSWERS_WITHIN_SECONDS
     while True:
         try:
-            return ecs.update_service(tools.clients, step.cluster, step.name, request)
+            return changes.update_service(tools.clients, step.cluster, step.name, request)
         except UnavailableError:
             for _ in range(_LOOKS):
                 tools.clock.sleep(_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""`deploy` and `rollback`: the service on its way to a revision, and back."""
+"""The commands `deploy`, `rollback` and `wait`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from schoolctl.ecs_service.define.plan import WATCH, DeployOptions, in_progress,
 from schoolctl.ecs_service.define.planning import environment_option, plan_choice
 from schoolctl.ecs_service.define.target import Choice, parse_choice, revision_target
 from schoolctl.ecs_service.define.task_definition import container_image
+from schoolctl.ecs_service.rollout.answers import is_way_back
 from schoolctl.ecs_service.rollout.observe import observe_target
 from schoolctl.ecs_service.rollout.rollback import plan_rollback
-from schoolctl.ecs_service.rollout.verdict import is_way_back
 from schoolctl.ecs_service.rollout.wait import rollout_in_question
 from schoolctl.ecs_service.steps.service import MarkCompleted, WaitForRollout
 from schoolctl.model.services import Revision
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from schoolctl.model.deployments import ServiceDeploymentBrief
     from schoolctl.model.services import ServiceState
 
+_RECORDS = 20
+"""How many of the newest service deployments `wait` looks at."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -126,7 +128,6 @@ def _choose_running(run: Run) -> Choice:
 
 
 def _need_choice(run: Run, choice: Choice) -> None:
-
     if run.config.protected and not choice.is_made:
         option = environment_option(run)
         raise UsageError(
@@ -134,6 +135,9 @@ def _need_choice(run: Run, choice: Choice) -> None:
             why="the newest image is deployed without a choice only where nothing is protected",
             hint=f"`schoolctl images list{option}`, then `schoolctl deploy{option} --tag TAG`",
         )
+
+
+# `rollback`
 
 
 @app.command("rollback", cls=LockingCommand)
@@ -171,7 +175,6 @@ def rollback(
 
 
 def _running(run: Run) -> tuple[ServiceState, Revision]:
-
     config = run.config
     _, present = observe_present(run.clients, config)
     service = usable(present.service, config)
@@ -218,6 +221,9 @@ def _rollback_target(run: Run, running: Revision, to: int | None) -> tuple[Targe
     return revision_target(revision, run.config, running, image_exists=image_exists), proven
 
 
+# `deploy` and `rollback`
+
+
 def _carry_out(
     run: Run, plan: Plan, target: Target, before: ServiceState | None, *, wait: bool
 ) -> None:
@@ -243,7 +249,6 @@ def _carry_out(
 
 
 def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
-
     name = run.config.service.name
     if outcome.deployment is None:
         run.reporter.result({"verdict": "nothing to do"})
@@ -256,7 +261,7 @@ def _report(run: Run, target: Target, outcome: Outcome, *, wait: bool) -> None:
     run.reporter.result({}, [f"{name} runs {runs}: {outcome.rollout}"])
 
 
-_RECORDS = 20
+# `wait`
 
 
 @app.command("wait", cls=Command)
@@ -315,7 +320,6 @@ def _records(run: Run) -> list[ServiceDeploymentBrief]:
 
 
 def _plan(run: Run, found: InQuestion, seconds: float) -> Plan:
-
     where, ref = run.config.service, found.deployment.task_definition
     steps: tuple[Step, ...] = (
         WaitForRollout(

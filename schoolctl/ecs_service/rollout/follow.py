@@ -1,4 +1,4 @@
-"""Follows the deployment that was started until it is decided, and says what became of it."""
+"""The watch on a rollout, from the deployment that was started to its verdict."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from schoolctl.aws.ecs.deployments import stop_service_deployment
 from schoolctl.base.errors import SchoolctlError, UnavailableError, interrupted
 from schoolctl.base.text import count, duration
 from schoolctl.ecs_service.causes.observe import observe_failure
-from schoolctl.ecs_service.rollout import native as service_rollout
+from schoolctl.ecs_service.rollout import native
+from schoolctl.ecs_service.rollout.answers import History
 from schoolctl.ecs_service.rollout.observe import RolloutObserver
 from schoolctl.ecs_service.rollout.progress import Look, Trace, heartbeat, progress
 from schoolctl.ecs_service.rollout.verdict import (
     VISIBLE_WITHIN_SECONDS,
     Completed,
     Failed,
-    History,
     InProgress,
     RolledBack,
     ScaledToZero,
     Stopped,
     Verdict,
+    at_the_limit,
+    count_not_visible,
+    ended_in_vain,
+    ended_without_target,
     judge,
+    not_answered,
+    weigh,
+    with_unhealthy,
 )
 from schoolctl.ecs_service.rollout.view import GOES_ON, document, failure, success
 
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.steps.service import WaitForRollout
     from schoolctl.model.services import Deployment, ServiceState, TaskDefinitionRef
     from schoolctl.output.reporter import View
-
 
 _POLL_SECONDS = 1.5
 _HEARTBEAT_SECONDS = 30.0
@@ -125,15 +131,9 @@ class _Watch:
                 return verdict
             left = limit - self._elapsed
             if left <= 0:
-                return self._at_the_limit(verdict)
+                return at_the_limit(verdict, self._history)
             spent = self._elapsed - begun
             self._tools.clock.sleep(min(max(_POLL_SECONDS - spent, 0.1), left))
-
-    def _at_the_limit(self, verdict: Verdict) -> Verdict:
-        ended = self._history.ended
-        if ended and isinstance(verdict, InProgress):
-            return RolledBack(ended, self._history.before, finished=False)
-        return verdict
 
     @property
     def _failed_at(self) -> float:
@@ -149,8 +149,7 @@ class _Watch:
         except UnavailableError as error:
             # Being throttled, or a network that is away for a while, says nothing of the rollout.
             self._tools.reporter.detail(f"{error.what}: {error.why}")
-            why = error.why.removeprefix("AWS answered ")
-            verdict: Verdict = InProgress(f"AWS does not answer: {why}", answered=False)
+            verdict = not_answered(error.why.removeprefix("AWS answered "))
             self._show(view, verdict)
             return verdict
         self._newest = look
@@ -161,16 +160,17 @@ class _Watch:
     def _judge(self, look: Look) -> Verdict:
         elapsed, started = self._elapsed, self._started
         if self._is_from_before(look):
-            return InProgress("the new desired count is not visible yet")
+            return count_not_visible()
         history = self._history.after(look.service, started, elapsed)
         stops = look.troubled(started, self._tools.config.task.container)
         self._history = history = history.with_stops(stops, elapsed)
         self._trace = self._trace.after(look, started, elapsed)
         verdict = judge(look.service, started, history, elapsed)
-        verdict = service_rollout.weigh(verdict, look.told, look.service, started, history, elapsed)
-        if self._step.healthy and isinstance(verdict, Completed):
-            return self._need_healthy(verdict, look)
-        return verdict
+        verdict = weigh(verdict, look.told, look.service, started, history, elapsed)
+        if not self._step.healthy:
+            return verdict
+        targets = look.our_targets(started)
+        return with_unhealthy(verdict, sum(each.state == "unhealthy" for each in targets))
 
     def _is_from_before(self, look: Look) -> bool:
         """Say whether an answer lacks the count that this run has set: ECS may tell it late."""
@@ -178,12 +178,6 @@ class _Watch:
             return False
         self._count_seen = look.service.desired == self._outcome.desired
         return not self._count_seen
-
-    def _need_healthy(self, verdict: Completed, look: Look) -> Verdict:
-        ill = [each for each in look.our_targets(self._started) if each.state == "unhealthy"]
-        if not ill:
-            return verdict
-        return InProgress(f"{count(len(ill), 'target')} of the load balancer not healthy")
 
     def _show(self, view: View, verdict: Verdict) -> None:
         elapsed = self._elapsed
@@ -215,7 +209,7 @@ class _Watch:
         stops, before = count(self._history.stops, "task"), self._history.before
         reason = f"--fail-fast ended it: {stops} of it stopped with trouble"
         if before is None:
-            return Failed(reason, (), first=True)
+            return ended_without_target(reason)
         self._history = replace(self._history, ended=reason)
         try:
             done = go_back(
@@ -226,7 +220,7 @@ class _Watch:
                 before=before,
             )
         except SchoolctlError as error:
-            return Failed(f"{reason}; {error.what}: {error.why}", (before,))
+            return ended_in_vain(reason, before, error)
         view.event(f"  {reason}; {done}")
         return verdict
 
@@ -268,7 +262,7 @@ class _Watch:
             self._trace = self._trace.after(look, self._started, self._elapsed)
             more["time"] = self._trace.document()
         if self._newest.told is not None:
-            more["service_deployment"] = service_rollout.document(self._newest.told)
+            more["service_deployment"] = native.document(self._newest.told)
         return more
 
     def _report(self, verdict: Verdict) -> FailureReport | None:

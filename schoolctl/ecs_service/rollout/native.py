@@ -1,4 +1,4 @@
-"""What a service deployment adds to the verdict: ECS's own, where it may be read.
+"""ECS's own record of a rollout (a service deployment), and what it says. Pure.
 
 It tells what DescribeServices leaves out: that a rolled back deployment was rolled back, why, and
 by which alarm; the stage of a blue/green deployment; that one was stopped.
@@ -9,40 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from schoolctl.base.text import local_time
-from schoolctl.ecs_service.rollout.verdict import (
-    ROLLBACK_WITHIN_SECONDS,
-    Completed,
-    Failed,
-    Gone,
-    InProgress,
-    RolledBack,
-    ScaledToZero,
-    Stopped,
-    Superseded,
-    find,
-    still_running,
-)
 from schoolctl.model.deployments import (
-    DeploymentStrategy,
     HookStatus,
     LifecycleStage,
     MonitorStatus,
     ServiceDeploymentStatus,
-    enough_running,
-    is_watched_on,
 )
-from schoolctl.model.services import RolloutState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from schoolctl.ecs_service.rollout.verdict import History, Verdict
     from schoolctl.model.deployments import LifecycleHook, ServiceDeployment, ServiceDeploymentBrief
-    from schoolctl.model.services import Deployment, ServiceState, TaskDefinitionRef
+    from schoolctl.model.services import Deployment, TaskDefinitionRef
 
 Status, Stage = ServiceDeploymentStatus, LifecycleStage
 
@@ -97,7 +79,7 @@ class Told:
 def match(
     started: Deployment, listed: Sequence[ServiceDeploymentBrief]
 ) -> ServiceDeploymentBrief | None:
-    """Give the service deployment that is the record of `started`, or None.
+    """Return the service deployment that is the record of `started`, or None.
 
     The two have no id in common: the revision and the time of creation decide.
 
@@ -115,140 +97,30 @@ def match(
     return min(near, key=lambda each: abs(each.created_at - started.created_at), default=None)
 
 
-def weigh(
-    verdict: Verdict,
-    told: Told | None,
-    service: ServiceState | None,
-    started: Deployment,
-    history: History,
-    elapsed_seconds: float,
-) -> Verdict:
-    """Give the verdict on `started` once ECS's own record of it is heard, too.
+def is_stopped_by_trouble(told: ServiceDeployment) -> bool:
+    """Return whether ECS, and not a person, stopped a deployment: breaker, alarms, or its words."""
+    by_breaker = told.breaker is not None and told.breaker.status is MonitorStatus.TRIGGERED
+    by_alarm = told.alarms is MonitorStatus.TRIGGERED or bool(told.triggered_alarms)
+    return by_breaker or by_alarm or _TROUBLE.search(told.reason) is not None
+
+
+def failure_reason(told: ServiceDeployment, *, ended: str, otherwise: str) -> str:
+    """Return why a deployment failed, in ECS's words where it has some.
 
     Args:
-        verdict: what DescribeServices alone tells.
-        told: the record; None where it cannot be read.
-        service: the newest DescribeServices answer.
-        started: our deployment.
-        history: what the answers up to and including this one told.
-        elapsed_seconds: the time since the deployment was started.
+        told: the deployment.
+        ended: why this run itself ended it, which takes precedence; empty where it did not.
+        otherwise: the reason that other answers gave.
     """
-    if told is None or service is None or isinstance(verdict, Gone):
-        return verdict
-    return _Weighing(verdict, told, service, started, history, elapsed_seconds).result()
-
-
-@dataclass(frozen=True)
-class _Weighing:
-    verdict: Verdict
-    told: Told
-    service: ServiceState
-    started: Deployment
-    history: History
-    elapsed_seconds: float
-
-    def result(self) -> Verdict:
-        status = self.told.deployment.status
-        match status:
-            case Status.PENDING | Status.IN_PROGRESS | Status.UNKNOWN:
-                return self._going_on()
-            case Status.STOP_REQUESTED:
-                return InProgress(STATUSES[status])
-            case Status.SUCCESSFUL:
-                return self._successful()
-            case Status.ROLLBACK_REQUESTED | Status.ROLLBACK_IN_PROGRESS:
-                return RolledBack(self._reason(), self._to(), finished=False)
-            case Status.ROLLBACK_SUCCESSFUL:
-                return RolledBack(self._reason(), self._to(), finished=True)
-            case Status.ROLLBACK_FAILED:
-                return Failed(self._reason(), self._others(), rollback_failed=True)
-            case Status.STOPPED:
-                return self._stopped()
-            case _:
-                assert_never(status)
-
-    def _going_on(self) -> Verdict:
-        rolling = self.told.deployment.strategy is DeploymentStrategy.ROLLING
-        if isinstance(self.verdict, Superseded) and self._is_fresh():
-            return InProgress("another deployment was started: another rollout, or the way back")
-        if rolling and not isinstance(self.verdict, InProgress | Completed):
-            return self.verdict
-        if isinstance(self.verdict, ScaledToZero):
-            return self.verdict
-        state = self._state()
-        if rolling and isinstance(self.verdict, Completed) and state is RolloutState.COMPLETED:
-            # The record may be a moment late; but where ECS goes on to watch, it decides.
-            if not is_watched_on(self.service):
-                return self.verdict
-            return InProgress("all tasks run; ECS watches the deployment on before it decides")
-        said = self.verdict.reason if isinstance(self.verdict, InProgress) else ""
-        return InProgress(stage(self.told.deployment) or said)
-
-    def _is_fresh(self) -> bool:
-        """Say whether the newer deployment is so new that the record may not tell of it yet."""
-        since = self.history.replaced_after_seconds
-        return since is not None and self.elapsed_seconds - since < ROLLBACK_WITHIN_SECONDS
-
-    def _state(self) -> RolloutState | None:
-        ours = find(self.service, self.started)
-        return ours.rollout_state if ours is not None else None
-
-    def _successful(self) -> Verdict:
-        primary = self.service.primary
-        ours = find(self.service, self.started)
-        if isinstance(self.verdict, RolledBack) and primary is not None:
-            # Somebody deployed the revision before it once more, after ours had completed.
-            return Superseded(
-                "another deployment was started after this one had completed", primary
-            )
-        undecided = isinstance(self.verdict, InProgress) and ours is not None
-        if not undecided or ours is None or ours.rollout_state is RolloutState.COMPLETED:
-            return self.verdict
-        if ours.status != "PRIMARY" or ours.running < enough_running(self.service):
-            return self.verdict
-        return Completed(ours.running, self.service.desired, self.told.deployment.reason)
-
-    def _stopped(self) -> Verdict:
-        if isinstance(self.verdict, Superseded | RolledBack):
-            return self.verdict
-        told, primary = self.told.deployment, self.service.primary
-        if self._is_tripped() or isinstance(self.verdict, Failed) or _TROUBLE.search(told.reason):
-            return Failed(self._reason(), self._others(), first=not self.history.others)
-        if primary is not None and primary.id != self.started.id:
-            return Superseded(told.reason or "another deployment was started", primary)
-        return Stopped(told.reason or "somebody stopped it", self._others())
-
-    def _is_tripped(self) -> bool:
-        told = self.told.deployment
-        by_breaker = told.breaker is not None and told.breaker.status is MonitorStatus.TRIGGERED
-        return by_breaker or told.alarms is MonitorStatus.TRIGGERED or bool(told.triggered_alarms)
-
-    def _reason(self) -> str:
-        """Say why it failed, in ECS's words where it has some."""
-        told = self.told.deployment
-        alarms = ", ".join(told.triggered_alarms)
-        said = self.history.ended or told.rollback_reason or told.reason
-        parts = dict.fromkeys(
-            (
-                said or self.history.failed_reason or self.verdict.reason,
-                f"alarm {alarms} went off" if alarms and alarms not in said else "",
-            )
-        )
-        return "; ".join(each.rstrip(".") for each in parts if each) or STATUSES[told.status]
-
-    def _to(self) -> TaskDefinitionRef | None:
-        if self.told.rollback_to is not None:
-            return self.told.rollback_to
-        if isinstance(self.verdict, RolledBack):
-            return self.verdict.to
-        return self.history.before
-
-    def _others(self) -> tuple[TaskDefinitionRef, ...]:
-        return still_running(self.service, self.started.id)
+    alarms = ", ".join(told.triggered_alarms)
+    said = ended or told.rollback_reason or told.reason
+    alarm = f"alarm {alarms} went off" if alarms and alarms not in said else ""
+    parts = dict.fromkeys((said or otherwise, alarm))
+    return "; ".join(each.rstrip(".") for each in parts if each) or STATUSES[told.status]
 
 
 def stage(told: ServiceDeployment) -> str:
-    """Say what a deployment is at, and what it waits for; empty for a rolling one in progress."""
+    """Return the stage of a deployment and what it waits for; empty for a rolling one."""
     if told.status is not Status.IN_PROGRESS:
         return STATUSES[told.status]
     weight = told.target.production_weight
@@ -281,7 +153,7 @@ def _expiry(at: datetime | None, action: str) -> str:
 
 
 def document(told: Told) -> dict[str, object]:
-    """Give ECS's own record for JSON."""
+    """Return ECS's own record for JSON."""
     found = told.deployment
     return {
         "arn": found.arn,

@@ -1,4 +1,4 @@
-"""Looks at a rollout again and again: the service each time, and what else may be read beside it.
+"""Observations of a rollout under way, and of the revision that a rollback goes to.
 
 The service decides, and is waited for. The rest (tasks, targets, ECS's own record) is asked for
 beside it: what is late is taken from the next look, what may not be read is left out.
@@ -54,13 +54,14 @@ if TYPE_CHECKING:
     from schoolctl.model.services import Deployment, Revision, Task, TaskDefinitionRef
     from schoolctl.model.surroundings import TargetHealth
 
-
 T = TypeVar("T")
 
 _LATE_SECONDS = 1.0
 """How long a look waits for what stands beside the service."""
 _RECORDS = 20
 """How many of the newest service deployments may be ours: a call takes so many revisions."""
+# Each revision is a call; what completed last is among the newest but for odd histories.
+_AT_ONCE = 30
 
 
 class RolloutObserver:
@@ -227,8 +228,7 @@ class _Beside(Generic[T]):
         self.under_way = None
 
 
-# Each revision is a call; what completed last is among the newest but for odd histories.
-_AT_ONCE = 30
+# Where a rollback goes
 
 
 def observe_target(

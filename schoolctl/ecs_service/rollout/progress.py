@@ -1,4 +1,4 @@
-"""What is seen of a rollout under way, and the lines that show it. Pure."""
+"""The progress of a rollout: its lines, and where the time went. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from schoolctl.model.services import Deployment, ServiceState, Task
     from schoolctl.model.surroundings import TargetHealth
 
-
 LASTS_SECONDS = 10.0
 """How long a target has to be unhealthy before its reason is shown."""
 _ORDER = ("healthy", "initial", "unhealthy", "draining")
+PHASES = ("place", "pull", "start", "health", "drain")
+_HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ def _rank(state: str) -> int:
     return _ORDER.index(state) if state in _ORDER else len(_ORDER)
 
 
-PHASES = ("place", "pull", "start", "health", "drain")
-_HEALTHY = "healthy"
+# Where the time went
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,29 @@
-"""What became of the deployment that we started, decided from DescribeServices answers.
+"""Verdicts on a rollout, and the only place where one is constructed. Pure.
 
-Only our own deployment id counts. "The service is stable" proves nothing: a service whose new
-revision was rolled back by the circuit breaker is stable, too.
+`judge` decides from DescribeServices answers, where only our own deployment id counts. "The service
+is stable" proves nothing: a service whose new revision was rolled back by the circuit breaker is
+stable, too. `weigh` adds ECS's own record of the deployment, where it may be read. The functions at
+the end return the verdicts on what this run itself saw or did.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
 
+from schoolctl.base.text import count
+from schoolctl.ecs_service.rollout.answers import evidence_of_rollback, find, still_running
+from schoolctl.ecs_service.rollout.native import (
+    STATUSES,
+    failure_reason,
+    is_stopped_by_trouble,
+    stage,
+)
 from schoolctl.model.deployments import (
     DeploymentStrategy,
+    ServiceDeploymentStatus,
     enough_running,
+    is_watched_on,
     rolls_back,
     strategy,
     too_many_stops,
@@ -20,8 +31,9 @@ from schoolctl.model.deployments import (
 from schoolctl.model.services import RolloutState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from schoolctl.base.errors import SchoolctlError
+    from schoolctl.ecs_service.rollout.answers import History
+    from schoolctl.ecs_service.rollout.native import Told
     from schoolctl.model.services import Deployment, ServiceState, TaskDefinitionRef
 
 VISIBLE_WITHIN_SECONDS = 30.0
@@ -31,7 +43,6 @@ ROLLBACK_WITHIN_SECONDS = 15.0
 STEADY_SECONDS = 5.0
 """How long all tasks must have stayed up where COMPLETED was said before they were."""
 _GONE_STATUSES = {"INACTIVE", "DRAINING"}
-_WAY_BACK = re.compile(r"roll(ed|ing)?[ -]?back", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -114,80 +125,13 @@ class Gone:
 Verdict = InProgress | Completed | RolledBack | Failed | Superseded | Stopped | ScaledToZero | Gone
 
 
-@dataclass(frozen=True)
-class History:
-    """What earlier answers told that the next one may leave out. Begin with `History()`."""
-
-    seen: bool = False
-    """Whether our deployment has been in an answer."""
-    first_desired: int | None = None
-    """The service's desired count in the first answer that had our deployment."""
-    failed_after_seconds: float | None = None
-    """When our deployment was first seen FAILED."""
-    failed_reason: str = ""
-    others: Mapping[str, TaskDefinitionRef] = field(default_factory=dict)
-    """Every other deployment id seen, with its revision."""
-    unsteady_after_seconds: float | None = None
-    """When our deployment was last seen COMPLETED without all its tasks up."""
-    stops: int = 0
-    """How many tasks of our deployment have stopped with trouble, as far as was looked."""
-    before: TaskDefinitionRef | None = None
-    """The revision that ran when our deployment began, as far as was seen."""
-    replaced_after_seconds: float | None = None
-    """When a newer deployment was first seen in the place of ours."""
-    ended: str = ""
-    """Why this run itself ended the rollout; empty where it did not."""
-
-    @property
-    def failed(self) -> bool:
-        """Whether our deployment is known to have failed."""
-        return self.failed_after_seconds is not None or bool(self.ended)
-
-    def with_stops(self, stops: int, elapsed_seconds: float) -> History:
-        """Give the history with the number of tasks that have stopped so far."""
-        if stops <= self.stops:
-            return self
-        return replace(self, stops=stops, unsteady_after_seconds=elapsed_seconds)
-
-    def after(
-        self, service: ServiceState | None, started: Deployment, elapsed_seconds: float
-    ) -> History:
-        """Give the history with one more answer in it."""
-        if service is None:
-            return self
-        others = {
-            each.id: each.task_definition for each in service.deployments if each.id != started.id
-        }
-        before = self.before or _ran_before(service, started)
-        history = replace(self, others={**self.others, **others}, before=before)
-        primary = service.primary
-        newer = primary is not None and primary.created_at > started.created_at
-        if newer and self.replaced_after_seconds is None:
-            history = replace(history, replaced_after_seconds=elapsed_seconds)
-        ours = find(service, started)
-        if ours is None:
-            return history
-        first = service.desired if self.first_desired is None else self.first_desired
-        history = replace(history, seen=True, first_desired=first)
-        said, enough = RolloutState.COMPLETED, enough_running(service)
-        if ours.rollout_state is said and ours.running < enough:
-            history = replace(history, unsteady_after_seconds=elapsed_seconds)
-        elif not self.seen and started.rollout_state is said and started.running < enough:
-            history = replace(history, unsteady_after_seconds=0.0)
-        if ours.rollout_state is not RolloutState.FAILED:
-            return history
-        at = elapsed_seconds if self.failed_after_seconds is None else self.failed_after_seconds
-        reason = ours.rollout_reason or self.failed_reason
-        return replace(history, failed_after_seconds=at, failed_reason=reason)
-
-
 def judge(
     service: ServiceState | None,
     started: Deployment,
     history: History,
     elapsed_seconds: float,
 ) -> Verdict:
-    """Say what has become of the deployment `started`.
+    """Return the verdict on the deployment `started`, from DescribeServices answers.
 
     COMPLETED counts when it is said of tasks that run. Where it is said before they do (the
     emulator says it of a service's first deployment), or where tasks stop after it, they have to
@@ -224,33 +168,13 @@ def _may_be_stale(
     history: History,
     elapsed_seconds: float,
 ) -> bool:
-    """Say whether an answer may be from before our deployment, even if one before it was not."""
+    """Return whether an answer may be from before our deployment, even if one before it was not."""
     return (
         ours is None
         and not history.failed
         and primary.created_at <= started.created_at
         and elapsed_seconds < VISIBLE_WITHIN_SECONDS
     )
-
-
-def _ran_before(service: ServiceState, started: Deployment) -> TaskDefinitionRef | None:
-    """Give the revision of the newest deployment before ours that has run."""
-    return next(
-        (
-            each.task_definition
-            for each in service.deployments
-            if each.id != started.id
-            and each.created_at <= started.created_at
-            and each.rollout_state is not RolloutState.FAILED
-            and (each.running or each.rollout_state is RolloutState.COMPLETED)
-        ),
-        None,
-    )
-
-
-def find(service: ServiceState, started: Deployment) -> Deployment | None:
-    """Give our deployment as an answer has it; None where it is not listed."""
-    return next((each for each in service.deployments if each.id == started.id), None)
 
 
 def _without_service(service: ServiceState | None, elapsed_seconds: float) -> Verdict:
@@ -323,7 +247,7 @@ def _while_failed(
 def _after_primary(
     service: ServiceState, started: Deployment, primary: Deployment, history: History
 ) -> Verdict:
-    evidence = _evidence_of_rollback(service, started, primary)
+    evidence = evidence_of_rollback(service, started, primary)
     known = {ref for id_, ref in history.others.items() if id_ != primary.id}
     goes_back = history.ended or (history.failed and rolls_back(service))
     went_back = goes_back and primary.task_definition in known
@@ -346,32 +270,169 @@ def _after_primary(
     return Superseded(f"another deployment ({primary.id}) was started {when}", primary)
 
 
-def _evidence_of_rollback(
-    service: ServiceState, started: Deployment, primary: Deployment
-) -> str | None:
-    """Give the words that tell of a rollback, or None where there are none."""
-    if primary.created_at < started.created_at:
-        return primary.rollout_reason or "ECS went back to the deployment before it"
-    if is_way_back(primary):
-        return primary.rollout_reason
-    return next(
-        (
-            each.message
-            for each in service.events
-            if started.id in each.message
-            and ("failed" in each.message or _WAY_BACK.search(each.message))
-        ),
-        None,
-    )
+# With ECS's own record
 
 
-def is_way_back(deployment: Deployment) -> bool:
-    """Say whether ECS tells that it goes back by this deployment after another one failed."""
-    return _WAY_BACK.search(deployment.rollout_reason) is not None
+def weigh(
+    verdict: Verdict,
+    told: Told | None,
+    service: ServiceState | None,
+    started: Deployment,
+    history: History,
+    elapsed_seconds: float,
+) -> Verdict:
+    """Return the verdict on `started` with ECS's own record of it taken into account.
+
+    Args:
+        verdict: what DescribeServices alone tells.
+        told: the record; None where it cannot be read.
+        service: the newest DescribeServices answer.
+        started: our deployment.
+        history: what the answers up to and including this one told.
+        elapsed_seconds: the time since the deployment was started.
+    """
+    if told is None or service is None or isinstance(verdict, Gone):
+        return verdict
+    return _Weighing(verdict, told, service, started, history, elapsed_seconds).result()
 
 
-def still_running(service: ServiceState, our_id: str) -> tuple[TaskDefinitionRef, ...]:
-    """Give the revisions of other deployments that have running tasks, the newest first."""
-    return tuple(
-        each.task_definition for each in service.deployments if each.id != our_id and each.running
-    )
+@dataclass(frozen=True)
+class _Weighing:
+    verdict: Verdict
+    told: Told
+    service: ServiceState
+    started: Deployment
+    history: History
+    elapsed_seconds: float
+
+    def result(self) -> Verdict:
+        status = self.told.deployment.status
+        match status:
+            case (
+                ServiceDeploymentStatus.PENDING
+                | ServiceDeploymentStatus.IN_PROGRESS
+                | ServiceDeploymentStatus.UNKNOWN
+            ):
+                return self._going_on()
+            case ServiceDeploymentStatus.STOP_REQUESTED:
+                return InProgress(STATUSES[status])
+            case ServiceDeploymentStatus.SUCCESSFUL:
+                return self._successful()
+            case (
+                ServiceDeploymentStatus.ROLLBACK_REQUESTED
+                | ServiceDeploymentStatus.ROLLBACK_IN_PROGRESS
+            ):
+                return RolledBack(self._reason(), self._to(), finished=False)
+            case ServiceDeploymentStatus.ROLLBACK_SUCCESSFUL:
+                return RolledBack(self._reason(), self._to(), finished=True)
+            case ServiceDeploymentStatus.ROLLBACK_FAILED:
+                return Failed(self._reason(), self._others(), rollback_failed=True)
+            case ServiceDeploymentStatus.STOPPED:
+                return self._stopped()
+            case _:
+                assert_never(status)
+
+    def _going_on(self) -> Verdict:
+        rolling = self.told.deployment.strategy is DeploymentStrategy.ROLLING
+        if isinstance(self.verdict, Superseded) and self._is_fresh():
+            return InProgress("another deployment was started: another rollout, or the way back")
+        if rolling and not isinstance(self.verdict, InProgress | Completed):
+            return self.verdict
+        if isinstance(self.verdict, ScaledToZero):
+            return self.verdict
+        state = self._state()
+        if rolling and isinstance(self.verdict, Completed) and state is RolloutState.COMPLETED:
+            # The record may be a moment late; but where ECS goes on to watch, it decides.
+            if not is_watched_on(self.service):
+                return self.verdict
+            return InProgress("all tasks run; ECS watches the deployment on before it decides")
+        said = self.verdict.reason if isinstance(self.verdict, InProgress) else ""
+        return InProgress(stage(self.told.deployment) or said)
+
+    def _is_fresh(self) -> bool:
+        """Return whether the newer deployment is so new that the record may not have it yet."""
+        since = self.history.replaced_after_seconds
+        return since is not None and self.elapsed_seconds - since < ROLLBACK_WITHIN_SECONDS
+
+    def _state(self) -> RolloutState | None:
+        ours = find(self.service, self.started)
+        return ours.rollout_state if ours is not None else None
+
+    def _successful(self) -> Verdict:
+        primary = self.service.primary
+        ours = find(self.service, self.started)
+        if isinstance(self.verdict, RolledBack) and primary is not None:
+            # Somebody deployed the revision before it once more, after ours had completed.
+            return Superseded(
+                "another deployment was started after this one had completed", primary
+            )
+        undecided = isinstance(self.verdict, InProgress) and ours is not None
+        if not undecided or ours is None or ours.rollout_state is RolloutState.COMPLETED:
+            return self.verdict
+        if ours.status != "PRIMARY" or ours.running < enough_running(self.service):
+            return self.verdict
+        return Completed(ours.running, self.service.desired, self.told.deployment.reason)
+
+    def _stopped(self) -> Verdict:
+        if isinstance(self.verdict, Superseded | RolledBack):
+            return self.verdict
+        told, primary = self.told.deployment, self.service.primary
+        if is_stopped_by_trouble(told) or isinstance(self.verdict, Failed):
+            return Failed(self._reason(), self._others(), first=not self.history.others)
+        if primary is not None and primary.id != self.started.id:
+            return Superseded(told.reason or "another deployment was started", primary)
+        return Stopped(told.reason or "somebody stopped it", self._others())
+
+    def _reason(self) -> str:
+        return failure_reason(
+            self.told.deployment,
+            ended=self.history.ended,
+            otherwise=self.history.failed_reason or self.verdict.reason,
+        )
+
+    def _to(self) -> TaskDefinitionRef | None:
+        if self.told.rollback_to is not None:
+            return self.told.rollback_to
+        if isinstance(self.verdict, RolledBack):
+            return self.verdict.to
+        return self.history.before
+
+    def _others(self) -> tuple[TaskDefinitionRef, ...]:
+        return still_running(self.service, self.started.id)
+
+
+# What this run itself saw or did
+
+
+def not_answered(why: str) -> Verdict:
+    """Return the verdict while AWS does not answer, for the reason `why`."""
+    return InProgress(f"AWS does not answer: {why}", answered=False)
+
+
+def count_not_visible() -> Verdict:
+    """Return the verdict while answers still lack the desired count that this run has set."""
+    return InProgress("the new desired count is not visible yet")
+
+
+def with_unhealthy(verdict: Verdict, targets: int) -> Verdict:
+    """Return `verdict`, undecided for as long as `targets` of a completed rollout are unhealthy."""
+    if not targets or not isinstance(verdict, Completed):
+        return verdict
+    return InProgress(f"{count(targets, 'target')} of the load balancer not healthy")
+
+
+def at_the_limit(verdict: Verdict, history: History) -> Verdict:
+    """Return the verdict once the time is up: a rollout that this run ended is not undecided."""
+    if history.ended and isinstance(verdict, InProgress):
+        return RolledBack(history.ended, history.before, finished=False)
+    return verdict
+
+
+def ended_without_target(reason: str) -> Verdict:
+    """Return the verdict on a rollout ended for `reason`, with no revision to roll back to."""
+    return Failed(reason, (), first=True)
+
+
+def ended_in_vain(reason: str, before: TaskDefinitionRef, error: SchoolctlError) -> Verdict:
+    """Return the verdict on a rollout ended for `reason`, where the rollback to `before` failed."""
+    return Failed(f"{reason}; {error.what}: {error.why}", (before,))

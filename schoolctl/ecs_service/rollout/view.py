@@ -1,4 +1,4 @@
-"""What became of a rollout, as text, as the error that ends the command, and for JSON."""
+"""The result of a rollout as text, as an error and as a JSON document. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.base.errors import RolloutError, SchoolctlError, TimedOutError
 from schoolctl.base.text import duration
-from schoolctl.ecs_service.rollout import verdict as rollout
+from schoolctl.ecs_service.rollout.verdict import (
+    Completed,
+    Failed,
+    Gone,
+    InProgress,
+    RolledBack,
+    ScaledToZero,
+    Stopped,
+    Superseded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +34,7 @@ _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def success(verdict: Verdict, seconds: float) -> str:
     """Say that it went well: `completed in 42 s, 2 of 2 running`."""
-    if isinstance(verdict, rollout.Completed):
+    if isinstance(verdict, Completed):
         return f"completed in {duration(seconds)}, {verdict.running} of {verdict.desired} running"
     return verdict.reason
 
@@ -50,7 +59,7 @@ def failure(
     of_ours = f"the rollout of {started.task_definition} on {service}"
     fix = _fix(report)
     match verdict:
-        case rollout.RolledBack(reason=reason, to=to, finished=finished):
+        case RolledBack(reason=reason, to=to, finished=finished):
             way = "was" if finished else "is being"
             again = _ANEW if to == started.task_definition else AGAIN
             error: SchoolctlError = RolloutError(
@@ -58,39 +67,39 @@ def failure(
                 why=reason,
                 hint=_lines(fix, again),
             )
-        case rollout.Failed():
+        case Failed():
             error = _failed(verdict, of_ours, fix)
-        case rollout.Superseded(reason=reason, by=by):
+        case Superseded(reason=reason, by=by):
             error = RolloutError(
                 f"{of_ours} was superseded by {_name(by.task_definition, started)}",
                 why=reason,
                 hint="`schoolctl status` shows what runs now",
             )
-        case rollout.ScaledToZero(reason=reason):
+        case ScaledToZero(reason=reason):
             error = RolloutError(
                 f"{of_ours} proved nothing: no task runs",
                 why=reason,
                 hint="`schoolctl scale 1` starts a task again",
             )
-        case rollout.Stopped(reason=reason, still_running=still):
+        case Stopped(reason=reason, still_running=still):
             error = RolloutError(
                 f"{of_ours} was stopped; {_runs(still)}",
                 why=reason,
                 hint=_lines(fix, "`schoolctl deploy` tries again, `schoolctl rollback` goes back"),
             )
-        case rollout.Gone(reason=reason):
+        case Gone(reason=reason):
             error = RolloutError(
                 f"{of_ours} ended with the service",
                 why=reason,
                 hint="`schoolctl deploy` creates the service anew",
             )
-        case rollout.InProgress(reason=reason, answered=False):
+        case InProgress(reason=reason, answered=False):
             error = TimedOutError(
                 f"{of_ours} was not seen to be decided within {duration(seconds)}",
                 why=reason,
                 hint=GOES_ON,
             )
-        case rollout.InProgress(reason=reason) | rollout.Completed(reason=reason):
+        case InProgress(reason=reason) | Completed(reason=reason):
             error = TimedOutError(
                 f"{of_ours} was not decided within {duration(seconds)}",
                 why=_sentences("ECS is still at work", reason),
@@ -102,7 +111,7 @@ def failure(
     return error
 
 
-def _failed(verdict: rollout.Failed, of_ours: str, fix: str) -> RolloutError:
+def _failed(verdict: Failed, of_ours: str, fix: str) -> RolloutError:
     if verdict.replaced_by is not None:
         return RolloutError(
             f"{of_ours} failed; {verdict.replaced_by} was deployed since",
@@ -138,7 +147,7 @@ def document(
     more: Mapping[str, object],
 ) -> dict[str, object]:
     """Give the verdict for JSON, with the report's fields and `more` beside it."""
-    name = "timed_out" if isinstance(verdict, rollout.InProgress) else _snake(verdict)
+    name = "timed_out" if isinstance(verdict, InProgress) else _snake(verdict)
     found: dict[str, object] = {
         "verdict": name,
         "deployment_id": started.id,
@@ -147,18 +156,18 @@ def document(
         "seconds": round(seconds, 1),
     }
     match verdict:
-        case rollout.Completed():
+        case Completed():
             found |= {"running": verdict.running, "desired": verdict.desired}
-        case rollout.RolledBack():
+        case RolledBack():
             found["rolled_back_to"] = str(verdict.to) if verdict.to else None
             found["rollback_finished"] = verdict.finished
-        case rollout.Failed():
+        case Failed():
             found["still_running"] = [str(each) for each in verdict.still_running]
             found["replaced_by"] = str(verdict.replaced_by) if verdict.replaced_by else None
             found["rollback_failed"] = verdict.rollback_failed
-        case rollout.Stopped():
+        case Stopped():
             found["still_running"] = [str(each) for each in verdict.still_running]
-        case rollout.Superseded():
+        case Superseded():
             found["superseded_by"] = str(verdict.by.task_definition)
         case _:
             pass

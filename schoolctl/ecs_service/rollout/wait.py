@@ -1,4 +1,4 @@
-"""`wait`: which rollout is in question, where this run has started none. Pure."""
+"""The deployment that `wait` follows, and the one that `why` explains. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import NotFoundError, RolloutError, UsageError
+from schoolctl.ecs_service.rollout.answers import is_way_back
 from schoolctl.ecs_service.rollout.native import match
-from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS, is_way_back
+from schoolctl.ecs_service.rollout.verdict import ROLLBACK_WITHIN_SECONDS
 from schoolctl.model.deployments import ServiceDeploymentStatus
 from schoolctl.model.services import Deployment, RolloutState
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _FAILED = re.compile(r"deployment failed|roll(ed|ing)?[ -]?back", re.IGNORECASE)
 _ID = re.compile(r"ecs-svc/\w+")
+_PREFIX = "ecs-svc/"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _refuse_failed(service: ServiceState, running: Deployment) -> None:
             )
 
 
-_PREFIX = "ecs-svc/"
+# For `why`
 
 
 def deployment_in_question(service: ServiceState, wanted: str | None = None) -> Deployment:

@@ -1,4 +1,4 @@
-"""Runs a one-off task: shows its log while it runs, and takes its exit code."""
+"""The handlers that run a one-off task and open a session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schoolctl.base.text import duration
 from schoolctl.core.executor import until_visible
 from schoolctl.ecs_service.causes.failure import LOG_LINES, diagnose
 from schoolctl.ecs_service.causes.logs import container_names, log_place, moment
-from schoolctl.ecs_service.run import session
+from schoolctl.ecs_service.run.session import run_session
 from schoolctl.ecs_service.steps.tasks import OpenSession, RunTask
 from schoolctl.model.services import short_id
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.causes.reasons import Diagnosis
     from schoolctl.ecs_service.steps.tasks import AnyTaskStep
     from schoolctl.model.services import LogLine, LogPlace, Revision, Task, TaskDefinitionRef
-
 
 _POLL_SECONDS = 1.0
 # Lines are written before the task is told of as STOPPED, but CloudWatch may show them later.
@@ -350,6 +349,6 @@ def apply(step: AnyTaskStep, tools: Tools, outcome: Outcome) -> str:
         case RunTask():
             return run_task(step, tools, outcome)
         case OpenSession():
-            return session.run_session(step, tools, outcome)
+            return run_session(step, tools, outcome)
         case _:
             assert_never(step)

@@ -1,4 +1,4 @@
-"""`schoolctl run`: a command as a one-off task."""
+"""The commands `run` and `exec`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from schoolctl.base.plan import Plan
     from schoolctl.config.models import Config
     from schoolctl.model.services import ServiceState
-
 
 _REVISIONS = 30
 _HOUR = 3600.0
@@ -111,7 +110,6 @@ def leave(run: Run, exit_code: int, what: str) -> None:
 def _plan(
     run: Run, command: list[str], tag: str | None, revision: int | None, timeout_seconds: float
 ) -> Plan:
-
     config = run.config
     service = _service(run.clients, config)
     return plan_run(
@@ -124,7 +122,6 @@ def _plan(
 
 
 def _service(clients: Clients, config: Config) -> ServiceState:
-
     found = describe_service(clients, config.service.cluster, config.service.name)
     if found is None or found.status != "ACTIVE":
         raise NotFoundError(
@@ -142,7 +139,6 @@ def _revision(
     tag: str | None,
     revision: int | None,
 ) -> TaskDefinitionRef:
-
     if revision is not None:
         return TaskDefinitionRef(config.task.family, revision)
     if tag is None:
@@ -152,6 +148,9 @@ def _revision(
     refs = list_revisions(clients, config.task.family, limit=_REVISIONS)
     known = describe_revisions(clients, refs)
     return revision_of_image(known, tag, image.digest if image else None)
+
+
+# `exec`
 
 
 @app.command(
@@ -187,7 +186,6 @@ def exec_(
 
 
 def _plan_session(run: Run, command: list[str], task: str | None, container: str | None) -> Plan:
-
     find_plugin(run.services.environ)
     prefix = task_prefix(task)
     clients, where = run.clients, run.config.service

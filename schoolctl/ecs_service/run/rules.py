@@ -1,4 +1,4 @@
-"""Which task and container a session goes to, and why one cannot be opened. Pure."""
+"""The plans for a session in a container and for a one-off command. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from schoolctl.model.images import Digest
     from schoolctl.model.services import Revision, ServiceState, Task, TaskDefinitionRef
 
-
 SHELL = ("/bin/sh",)
 ENABLE = "service.overrides: {enableExecuteCommand: true}"
 _RUNNING = "RUNNING"
+PURPOSE = "command"
 
 
 def choose_task(service: ServiceState, tasks: Sequence[Task], prefix: str) -> Task:
@@ -171,7 +171,7 @@ def _is_read_only(definition: Mapping[str, object], container: str) -> bool:
     )
 
 
-PURPOSE = "command"
+# A one-off command
 
 
 def revision_of_image(

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.steps.tasks import OpenSession
     from schoolctl.model.values import SecretValue
 
+PLUGIN = "session-manager-plugin"
+_RESPONSE = "AWS_SSM_START_SESSION_RESPONSE"
+_FIRST_WITH_ENVIRONMENT = (1, 2, 497, 0)
+"""The first version that takes the session from its environment. Source: the AWS CLI."""
+_ASK_SECONDS = 10.0
+_SIGNALLED = 128
+_DOCUMENTATION = (
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "session-manager-working-with-install-plugin.html"
+)
+
 
 def run_session(step: OpenSession, tools: Tools, outcome: Outcome) -> str:
     """Run the step's command in its container; `outcome.exit_code` is what the plugin ended with.
@@ -49,18 +60,6 @@ def run_session(step: OpenSession, tools: Tools, outcome: Outcome) -> str:
     )
     outcome.exit_code = code
     return f"exit code {code}"
-
-
-PLUGIN = "session-manager-plugin"
-_RESPONSE = "AWS_SSM_START_SESSION_RESPONSE"
-_FIRST_WITH_ENVIRONMENT = (1, 2, 497, 0)
-"""The first version that takes the session from its environment. Source: the AWS CLI."""
-_ASK_SECONDS = 10.0
-_SIGNALLED = 128
-_DOCUMENTATION = (
-    "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
-    "session-manager-working-with-install-plugin.html"
-)
 
 
 def find_plugin(environ: Mapping[str, str]) -> str:

@@ -1,11 +1,11 @@
-"""Waits until a service runs as many tasks as it is to, and says what came of it."""
+"""The handlers of the scaling steps, and the wait for a task count."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, assert_never
 
-from schoolctl.aws import autoscaling as aws
+from schoolctl.aws import autoscaling
 from schoolctl.aws.ecs.services import describe_service, list_tasks
 from schoolctl.aws.elbv2 import target_health
 from schoolctl.aws.session.clients import answer_within
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from schoolctl.model.services import ServiceState
     from schoolctl.model.surroundings import TargetHealth
     from schoolctl.output.reporter import View
-
 
 _POLL_SECONDS = 1.5
 
@@ -215,16 +214,20 @@ def apply(step: AnyScalingStep, tools: Tools, outcome: Outcome) -> str:
     match step:
         case RegisterScalableTarget():
             limits = step.limits
-            until_settled(tools, lambda: aws.register_scalable_target(clients, *names, limits))
+            until_settled(
+                tools, lambda: autoscaling.register_scalable_target(clients, *names, limits)
+            )
             _started(tools, limits=asdict(limits))
             return ""
         case PutScalingPolicy():
             policy = step.policy
-            until_settled(tools, lambda: aws.put_scaling_policy(clients, *names, policy))
+            until_settled(tools, lambda: autoscaling.put_scaling_policy(clients, *names, policy))
             _started(tools, policies=dict(step.targets))
             return ""
         case DeregisterScalableTarget():
-            there = until_settled(tools, lambda: aws.deregister_scalable_target(clients, *names))
+            there = until_settled(
+                tools, lambda: autoscaling.deregister_scalable_target(clients, *names)
+            )
             _started(tools, limits=None, policies={})
             return "" if there else "it was ended already"
         case WaitForCount():

@@ -1,4 +1,4 @@
-"""The limits and goals of auto scaling, with or without another count. Pure.
+"""The plan for the limits and goals of auto scaling, with or without another count. Pure.
 
 Source: Application Auto Scaling User Guide, "Target tracking scaling policies"; ECS guide,
 "Target tracking for service auto scaling".

@@ -1,4 +1,4 @@
-"""`schoolctl scale` and `schoolctl restart`: another number of tasks, its limits, new for old."""
+"""The commands `scale` and `restart`."""
 
 from __future__ import annotations
 
@@ -177,13 +177,11 @@ def _plan_all(run: Run, wanted: Wanted, options: DeployOptions) -> _Planned:
 
 
 def _only_group(run: Run, service: ServiceState) -> TargetGroup | None:
-
     arns = service.target_group_arns
     return find_target_group(run.clients, arns[0]) if len(arns) == 1 else None
 
 
 def _service(run: Run) -> ServiceState:
-
     service = usable(need_service(run.clients, run.config), run.config)
     if service is None:
         raise AssertionError("a service that was deleted is not there")

@@ -1,4 +1,4 @@
-"""How many tasks a service is to run, whether it runs them, and new tasks for old ones. Pure."""
+"""The plans for another task count and for a restart, and whether a count is reached. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`schoolctl why`: one screen for a rollout or a task that fails."""
+"""The commands `why`, `status`, `tasks`, `events` and `history`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from schoolctl.ecs_service.causes.failure import diagnose_event
 from schoolctl.ecs_service.causes.logs import parse_since
 from schoolctl.ecs_service.define.observe import need_service
 from schoolctl.ecs_service.define.service_request import NOTHING_RUNS
-from schoolctl.ecs_service.status import view as task_list
 from schoolctl.ecs_service.status.history import COLUMNS
 from schoolctl.ecs_service.status.observe import (
     observe_deployment,
@@ -23,13 +22,28 @@ from schoolctl.ecs_service.status.observe import (
     observe_status,
     observe_task,
 )
-from schoolctl.ecs_service.status.view import event_document, event_lines, in_order
+from schoolctl.ecs_service.status.view import (
+    STOPPED_TASK_COLUMNS,
+    TASK_COLUMNS,
+    event_document,
+    event_lines,
+    in_order,
+    task_document,
+    task_row,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from schoolctl.model.services import ServiceEvent, ServiceState, Task
 
+_POLL_SECONDS = 2.0
+_EVENTS = 20
+"""How many events are shown where neither --since nor --limit is given."""
+_REMEMBERED = 300
+"""How many events are known by their id; ECS tells of the newest hundred."""
+_DEPLOYMENTS = 20
+"""How many deployments `history` shows where no --limit is given."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -74,10 +88,7 @@ def status(context: typer.Context) -> None:
     run.reporter.result(found.document(), map(run.for_environment, lines))
 
 
-_POLL_SECONDS = 2.0
-_EVENTS = 20
-_REMEMBERED = 300
-"""How many events are known by their id; ECS tells of the newest hundred."""
+# `tasks`
 
 
 @app.command("tasks", cls=Command)
@@ -102,7 +113,7 @@ def tasks(
         "service": service.name,
         "cluster": service.cluster,
         "desired": service.desired,
-        "tasks": [task_list.task_document(each, container) for each in found],
+        "tasks": [task_document(each, container) for each in found],
     }
     if not found:
         run.reporter.result(document)
@@ -110,13 +121,12 @@ def tasks(
         return
     run.reporter.table(
         document,
-        task_list.STOPPED_COLUMNS if told else task_list.COLUMNS,
-        [task_list.task_row(each, container, now, stopped=told) for each in found],
+        STOPPED_TASK_COLUMNS if told else TASK_COLUMNS,
+        [task_row(each, container, now, stopped=told) for each in found],
     )
 
 
 def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, list[Task]]:
-
     where, clients = run.config.service, run.clients
     kinds = [kind for kind, wanted in ((True, stopped), (False, running)) if wanted]
     calls = [
@@ -129,13 +139,15 @@ def _observe(run: Run, *, running: bool, stopped: bool) -> tuple[ServiceState, l
 
 
 def _none(service: ServiceState, *, stopped: bool, told: bool) -> str:
-
     if stopped:
         return f"no task of {service.name} stopped in the last hour"
     if service.desired == 0:
         return f"{service.name} has no tasks: {NOTHING_RUNS}"
     more = "" if told else "; `schoolctl tasks --stopped` tells of those that stopped"
     return f"no task of {service.name} runs, and {service.desired} should{more}"
+
+
+# `events`
 
 
 @app.command("events", cls=Command)
@@ -207,13 +219,12 @@ def _follow(run: Run, service: ServiceState, shown: list[ServiceEvent]) -> None:
 
 
 def _record(run: Run, event: ServiceEvent) -> None:
-
     style = "yellow" if diagnose_event(event.message) else ""
     lines = map(run.for_environment, event_lines(event))
     run.reporter.record(event_document(event), "\n".join(lines), style=style)
 
 
-_LIMIT = 20
+# `history`
 
 
 @app.command("history", cls=Command)
@@ -222,7 +233,7 @@ def history(
     limit: Annotated[
         int,
         typer.Option("--limit", "-n", metavar="N", min=1, help="Show this many at most."),
-    ] = _LIMIT,
+    ] = _DEPLOYMENTS,
 ) -> None:
     """List the service's deployments, and what became of each.
 

@@ -147,7 +147,6 @@ class _Reading:
         return log, lines
 
     def _open(self, begin: datetime) -> ServiceLog:
-
         return ServiceLog(self.run.clients, self.places, begin, task_prefix=self.prefix)
 
     def _wanted(self, log: ServiceLog) -> Iterable[LogLine]:
@@ -168,7 +167,6 @@ class _Reading:
         return shown
 
     def _say_none(self) -> None:
-
         back = _LOOK_BACK[-1] if self.number is not None else _RECENT
         begin = self.begin or self.run.clock.now() - back
         where = ", ".join(f"{each.group} ({each.stream(self.prefix)}*)" for each in self.places)
@@ -180,7 +178,6 @@ class _Reading:
 
 
 def _document(line: LogLine) -> dict[str, object]:
-
     return {
         "at": moment(line.at),
         "task": line.task_id,

@@ -1,4 +1,4 @@
-"""Reads what `why` needs: the service, then all that explains a deployment or a task of it."""
+"""Observations for `why`, `status`, `logs` and `history`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ if TYPE_CHECKING:
         TaskDefinitionRef,
     )
     from schoolctl.model.surroundings import TargetHealth
+
+T = TypeVar("T")
+
+
+# For `why`
 
 
 def observe_deployment(clients: Clients, config: Config, wanted: str | None) -> Why:
@@ -122,7 +127,7 @@ def observe_task(clients: Clients, config: Config, wanted: str) -> Why:
     return Why(service, None, task, report)
 
 
-T = TypeVar("T")
+# For `status`
 
 
 def observe_status(
@@ -184,6 +189,17 @@ def _lock(answer: Future[Found | None]) -> Found | None:
         return None
 
 
+def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:
+    try:
+        return answer.result()
+    except (AccessDeniedError, NotFoundError) as error:
+        warn(f"{what} not known: {error.why}")
+        return otherwise
+
+
+# For `logs`
+
+
 def observe_log_places(
     clients: Clients, config: Config, containers: Sequence[str] | None
 ) -> tuple[LogPlace, ...]:
@@ -232,12 +248,7 @@ def _definitions(clients: Clients, config: Config) -> list[Mapping[str, object]]
     return [each.definition for each in found]
 
 
-def _allowed(answer: Future[T], otherwise: T, what: str, warn: Callable[[str], None]) -> T:
-    try:
-        return answer.result()
-    except (AccessDeniedError, NotFoundError) as error:
-        warn(f"{what} not known: {error.why}")
-        return otherwise
+# For `history`
 
 
 def observe_history(

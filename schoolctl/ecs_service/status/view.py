@@ -1,4 +1,4 @@
-"""What `status` tells of a service, for people and for JSON."""
+"""A service, its tasks and its events, as text and as JSON documents. Pure."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from schoolctl.model.surroundings import TargetHealth
     from schoolctl.params.freshness import Freshness
 
-
 _EVENTS = 5
+TASK_COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
+STOPPED_TASK_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Status:
         return [
             *(f"{name:<9} {text}" for name, text in head),
             *_section("deployments", self._deployment_lines(now)),
-            *_section("tasks", aligned([COLUMNS, *rows]) if rows else []),
+            *_section("tasks", aligned([TASK_COLUMNS, *rows]) if rows else []),
             *_section("targets", aligned([_target_row(each) for each in self.targets])),
             *_section("events", [line for each in recent for line in event_lines(each)]),
         ]
@@ -272,8 +273,7 @@ def _target_document(target: TargetHealth) -> Mapping[str, object]:
     }
 
 
-COLUMNS = ("TASK", "REVISION", "STATUS", "HEALTH", "ZONE", "ADDRESS", "STARTED")
-STOPPED_COLUMNS = ("TASK", "REVISION", "STATUS", "STARTED", "STOPPED", "WHY")
+# Tasks
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
@@ -282,7 +282,7 @@ def in_order(tasks: Sequence[Task]) -> list[Task]:
 
 
 def task_row(task: Task, container: str, now: datetime, *, stopped: bool) -> list[str]:
-    """Give the cells of a task under `COLUMNS`, or with `stopped` under `STOPPED_COLUMNS`."""
+    """Return the cells of a task, under the columns of stopped tasks where `stopped`."""
     name = [short_id(task.id), str(task.task_definition), task_state(task)]
     started = ago(task.started_at, now) if task.started_at else "-"
     if not stopped:
@@ -349,6 +349,9 @@ def task_document(task: Task, container: str) -> dict[str, object]:
         "cause": cause.cause if cause else None,
         "fix": (cause.fix or None) if cause else None,
     }
+
+
+# Events
 
 
 def event_lines(event: ServiceEvent) -> list[str]:

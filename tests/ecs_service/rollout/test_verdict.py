@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schoolctl.ecs_service.rollout.answers import History
 from schoolctl.ecs_service.rollout.verdict import (
     ROLLBACK_WITHIN_SECONDS,
     STEADY_SECONDS,
@@ -13,7 +14,6 @@ from schoolctl.ecs_service.rollout.verdict import (
     Completed,
     Failed,
     Gone,
-    History,
     RolledBack,
     ScaledToZero,
     Superseded,
