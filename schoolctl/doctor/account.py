@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from schoolctl.base.errors import CredentialsError
-from schoolctl.base.text import duration, is_loopback, without_user_info
+from schoolctl.base.text import count, duration, is_loopback, without_user_info
 from schoolctl.doctor.verdict import Verdict, fail, ok, skip, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schoolctl.aws.session.connection import Connection
-    from schoolctl.base.errors import SchoolctlError
     from schoolctl.config.models import Config
-    from schoolctl.model.surroundings import Identity
+    from schoolctl.doctor.observe import Caller, Denial
 
-_SKEW_SECONDS = 300
-"""AWS takes no signature that is older or younger."""
 _NOTED_SKEW_SECONDS = 60
 _SOON_SECONDS = 1800
+_SHOWN = 3
 _SET_CLOCK = "set this machine's clock: `timedatectl set-ntp true`"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """What AWS said when it was asked who we are.
-
-    Attributes:
-        identity: who we are; None where it did not tell.
-        error: why not.
-        skew_seconds: how far this machine's clock is ahead of AWS's; None where no answer came.
-        expires_seconds: how long the credentials last; None where they do not expire, or are
-            renewed without a person.
-        renewal: what a person does to renew them.
-    """
-
-    identity: Identity | None
-    error: SchoolctlError | None
-    skew_seconds: float | None
-    expires_seconds: float | None = None
-    renewal: str = ""
-
-    @property
-    def is_skewed(self) -> bool:
-        """Whether AWS takes no signature of this machine's."""
-        return self.skew_seconds is not None and abs(self.skew_seconds) >= _SKEW_SECONDS
 
 
 def judge_profile(connection: Connection) -> Verdict:
@@ -140,3 +112,68 @@ def judge_account(config: Config, caller: Caller) -> Verdict:
             f" use NAME`; or correct `account` of environment {config.environment}",
         )
     return ok(f"{account}, as the environment pins it")
+
+
+def judge_caller(
+    principal: str | None, command: str, refused: Sequence[Denial], spared: Sequence[Denial]
+) -> Verdict:
+    """Judge whether the caller may do what a command needs.
+
+    Args:
+        principal: the ARN of the user or role; None for the root user, who may do everything.
+        command: the command.
+        refused: what it needs, and is denied.
+        spared: what it can do without, and is denied.
+    """
+    if principal is None:
+        return ok("the account's root user may do everything")
+    cure = _let(principal, f"schoolctl-{command}", command)
+    if refused:
+        return fail(f"{_shown(principal)} may not: {_listed(refused)}", cure)
+    if spared:
+        return warn(f"goes on without: {_listed(spared)}", cure)
+    return ok(f"{_shown(principal)} may, as far as IAM can tell")
+
+
+def judge_role_may(
+    role: str | None, refused: Sequence[Denial], kind: str, *, cure: str = ""
+) -> Verdict:
+    """Judge whether a role of the tasks may do what it is for.
+
+    Args:
+        role: its ARN; None where the tasks have none.
+        refused: what it is denied.
+        kind: `execution-role` or `task-role`.
+        cure: a better one than a policy of its own.
+    """
+    if role is None:
+        return ok("there is no such role")
+    if refused:
+        return fail(
+            f"{_shown(role)} may not: {_listed(refused)}", cure or _let(role, "schoolctl", kind)
+        )
+    return ok(f"{_shown(role)} may, as far as IAM can tell")
+
+
+def _listed(refused: Sequence[Denial]) -> str:
+    shown = ", ".join(map(str, refused[:_SHOWN]))
+    more = len(refused) - _SHOWN
+    return f"{shown}, and {count(more, 'other')}" if more > 0 else shown
+
+
+def _shown(principal: str) -> str:
+    kind, _, name = principal.rpartition(":")[2].partition("/")
+    return f"{kind} {name.rpartition('/')[2]}"
+
+
+def _let(principal: str, policy: str, wanted: str) -> str:
+    """Give the command that allows a user or role what a policy of ours says."""
+    kind, _, path = principal.rpartition(":")[2].partition("/")
+    printed = f"schoolctl iam policy --for {wanted}"
+    if kind not in {"user", "role"} or path.startswith("aws-reserved/"):
+        return f"let a policy allow it: `{printed}`"
+    name = path.rpartition("/")[2]
+    return (
+        f"`aws iam put-{kind}-policy --{kind}-name {name} --policy-name {policy}"
+        f' --policy-document "$({printed})"`'
+    )

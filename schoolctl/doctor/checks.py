@@ -11,7 +11,7 @@ from schoolctl.base.errors import (
     SchoolctlError,
     WrongTargetError,
 )
-from schoolctl.doctor import account, machine, network, permissions, service
+from schoolctl.doctor import account, machine, network, service
 from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import (
     Finding,
@@ -381,7 +381,7 @@ CHECKS = (
         _MAY,
         ("execution role", "secrets"),
         lambda look: look.execution_may,
-        lambda look, seen: permissions.judge_role_may(
+        lambda look, seen: account.judge_role_may(
             *seen, "execution-role", cure=_execution_cure(look)
         ),
     ),
@@ -390,21 +390,21 @@ CHECKS = (
         _MAY,
         ("task role", "secrets"),
         lambda look: look.task_may,
-        lambda _, seen: permissions.judge_role_may(*seen, "task-role"),
+        lambda _, seen: account.judge_role_may(*seen, "task-role"),
     ),
     _check(
         "you may push",
         _MAY,
         ("account",),
         lambda look: look.may_push,
-        lambda _, seen: permissions.judge_caller(seen[0], "push", *seen[1:]),
+        lambda _, seen: account.judge_caller(seen[0], "push", *seen[1:]),
     ),
     _check(
         "you may deploy",
         _MAY,
         ("account",),
         lambda look: look.may_deploy,
-        lambda _, seen: permissions.judge_caller(seen[0], "deploy", *seen[1:]),
+        lambda _, seen: account.judge_caller(seen[0], "deploy", *seen[1:]),
     ),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import SchoolctlError
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from schoolctl.config.models import Config
     from schoolctl.docker.guard import Finding
+    from schoolctl.doctor.observe import Disk
     from schoolctl.images.push.npm_lock import StaleLock
     from schoolctl.model.build import Builder
     from schoolctl.model.images import NoSource, Source
@@ -58,14 +58,6 @@ def judge_builder(builder: Builder, dockerfile: str) -> Verdict:
             "install the docker CLI with its buildx plugin (`docker-buildx-plugin`)",
         )
     return ok(f"{builder}; the Dockerfile needs no more")
-
-
-@dataclass(frozen=True)
-class Disk:
-    """The disk that the engine keeps its images on; `free_bytes` is None where it is elsewhere."""
-
-    path: str
-    free_bytes: int | None
 
 
 def judge_disk(disk: Disk) -> Verdict:
