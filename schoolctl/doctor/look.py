@@ -97,6 +97,13 @@ class Look:
         """The AWS clients."""
         return self.run.clients
 
+    @cached_property
+    def settings(self) -> Future[None]:
+        """A finished observation of nothing, for a check that judges settings alone."""
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
     # This machine
 
     @cached_property
@@ -200,6 +207,19 @@ class Look:
         )
 
     @cached_property
+    def with_stack(self) -> Future[Config]:
+        """The configuration with the values of its stack; as it is where it wants no stack.
+
+        A `NotFoundError` where the stack is missing, a `MissingThingsError` where it is too old.
+        """
+        stack, left = self.stack, self.from_stack
+        return self.ask(
+            lambda _, config: (
+                settled(config, stack.result(), left) if config.infra.stack else config
+            )
+        )
+
+    @cached_property
     def repository(self) -> Future[Repository | None]:
         """The repository."""
         return self.ask(find_repository)
@@ -222,12 +242,12 @@ class Look:
     @cached_property
     def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
         """The declared secrets by key; their values are not read."""
-        stack, left = self.stack, self.from_stack
+        with_stack = self.with_stack
 
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
             # The secret of the stack's database has a name that RDS gave it.
             if config.infra.stack and config.infra.database:
-                config = settled(config, stack.result(), left)
+                config = with_stack.result()
             calls = {
                 key: clients.start(find_secret, clients, config.secret_name(key))
                 for key in config.secrets
