@@ -79,7 +79,7 @@ class Disk:
 
 
 def observe_disk(engine: EngineInfo) -> Disk:
-    """Give the free space where the engine keeps its images, if that is on this machine."""
+    """Return the free space where the engine keeps its images, if it is on this machine."""
     folder = Path(engine.folder)
     if not engine.host.startswith(("unix://", "http+unix://", "http+docker://")):
         return Disk(engine.folder, None)
@@ -91,7 +91,7 @@ def observe_disk(engine: EngineInfo) -> Disk:
 
 
 def observe_caller(clients: Clients, clock: Clock) -> Caller:
-    """Ask AWS who we are; a refusal tells its time, too.
+    """Return who AWS says the caller is; the clock skew even if AWS refuses.
 
     Source: STS GetCallerIdentity, and the answer's `Date` header.
     """
@@ -122,7 +122,7 @@ def _skew(date: str | None, now: datetime) -> float | None:
 
 
 def _ends(clients: Clients) -> tuple[datetime | None, str]:
-    """Give when a person has to renew the credentials, and how."""
+    """Return when a person has to renew the credentials, and how."""
     found = clients.credentials()
     profile = clients.connection.profile
     if found is None:
@@ -137,7 +137,7 @@ def _ends(clients: Clients) -> tuple[datetime | None, str]:
 
 
 def observe_newest(clients: Clients, repository: Repository | None) -> ChosenImage | None:
-    """Give the image that a deploy without a choice takes; None without one."""
+    """Return the image that `deploy` picks by default; None if there is none."""
     if repository is None:
         return None
     return choose_newest(list_images(clients, repository.name), repository)
@@ -146,7 +146,7 @@ def observe_newest(clients: Clients, repository: Repository | None) -> ChosenIma
 def observe_listening(
     clients: Clients, group: TargetGroup | None
 ) -> tuple[TargetGroup | None, str]:
-    """Give the target group with those load balancers that forward to it, and who could.
+    """Return the target group with the load balancers that forward to it, or the one that could.
 
     Returns:
         The second is the ARN of the one load balancer of the VPC, where none forwards; `ARN`
@@ -165,7 +165,7 @@ def observe_listening(
 
 
 def principal_of(clients: Clients, identity: Identity) -> str | None:
-    """Give the ARN of the user or role behind the credentials; None for the root user.
+    """Return the ARN of the user or role behind the credentials; None for the root user.
 
     An assumed role's ARN lacks the role's path: IAM is asked for it.
     """
@@ -184,7 +184,7 @@ def principal_of(clients: Clients, identity: Identity) -> str | None:
 def observe_denials(
     clients: Clients, principal: str, questions: Sequence[Question]
 ) -> list[Denial]:
-    """Ask IAM all questions about a user or role side by side; gives what is denied."""
+    """Return what IAM denies a user or role; all questions are asked in parallel."""
     calls = [
         [
             clients.start(
@@ -219,7 +219,7 @@ class Question:
 
 
 def questions_of_command(command: str, scope: Scope, *, optional: bool) -> list[Question]:
-    """Give what to ask about a caller who runs a command.
+    """Return what to ask about a caller who runs a command.
 
     Args:
         command: as `schoolctl --help` spells it.
@@ -260,7 +260,7 @@ def _grouped(
 def questions_of_statements(
     statements: Sequence[Document], known: Sequence[str] = ()
 ) -> list[Question]:
-    """Give what to ask about a role that should have a policy of these statements.
+    """Return what to ask about a role that should have a policy of these statements.
 
     Args:
         statements: each with `Action` and `Resource`, as a list or alone.
@@ -279,7 +279,7 @@ def _many(value: str | list[str]) -> list[str]:
 
 
 def _example(pattern: str) -> str:
-    """Give an ARN that a pattern matches: IAM is asked about things, not about patterns."""
+    """Return an ARN that a pattern matches: IAM simulates calls on ARNs, not on patterns."""
     if pattern == "*":
         return pattern
     name = "log-stream:1" if ":log-group:" in pattern else "1"
@@ -298,7 +298,7 @@ class Denial:
 
 
 def denials(question: Question, answers: Sequence[frozenset[str]]) -> list[Denial]:
-    """Give what is denied.
+    """Return the denials in IAM's answers.
 
     Args:
         question: what was asked.
@@ -315,7 +315,7 @@ def denials(question: Question, answers: Sequence[frozenset[str]]) -> list[Denia
 
 
 def named_principal(arn: str) -> tuple[str, str]:
-    """Give what kind of caller an ARN of STS is, and its name.
+    """Return the kind and the name of the caller that an STS ARN names.
 
     Returns:
         `root`, `user`, `assumed-role` (whose name is the role's) or another, with the name.
@@ -325,6 +325,6 @@ def named_principal(arn: str) -> tuple[str, str]:
 
 
 def role_arn_of(arn: str) -> str:
-    """Give the ARN that a role has which was assumed, if it stands in no path."""
+    """Return the ARN of an assumed role, for a role without a path."""
     partition, account = arn.split(":")[1], arn.split(":")[4]
     return f"arn:{partition}:iam::{account}:role/{named_principal(arn)[1]}"

@@ -31,7 +31,7 @@ USER = "arn:aws:iam::123456789012:user/teams/ann"
 
 
 def is_cured(verdict: Verdict, level: Level, cure: str) -> bool:
-    """Say whether a verdict is of a level and its cure has some words in it."""
+    """Return whether a verdict has a level, and some words in its cure."""
     return verdict.level is level and cure in verdict.cure
 
 
@@ -140,7 +140,7 @@ def test_a_repository_of_another_region_than_the_registry_fails() -> None:
 
 
 def parameters(**types: str) -> dict[str, Parameter]:
-    """Give parameters by name; those of the configuration, unless another type is said."""
+    """Return the configured parameters by name, with other types for some."""
     chosen = {"db_host": "SecureString", "db_name": "SecureString", "db_user": "SecureString"}
     names = {key: f"/schoolapp/dev/{key}" for key in chosen}
     return {
