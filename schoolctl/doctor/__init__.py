@@ -1,1 +1,1 @@
-"""What `doctor` makes of what was observed: one judgement for each check. Pure."""
+"""The checks of `schoolctl doctor`, a module for each subject."""

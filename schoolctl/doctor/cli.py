@@ -1,7 +1,8 @@
-"""`schoolctl doctor`: is everything there that a build, a deployment and a task need?"""
+"""The command `schoolctl doctor`, and the table of its checks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,9 +10,18 @@ import typer
 from schoolctl.base.errors import ExitCode
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
-from schoolctl.doctor.checks import carry_out
+from schoolctl.doctor import account, machine, network, service
 from schoolctl.doctor.look import Look
-from schoolctl.doctor.verdict import Group, Level, counts, lines
+from schoolctl.doctor.verdict import Group, Level, carry_out, counts, lines
+
+CHECKS = (
+    *machine.CHECKS,
+    *account.CHECKS,
+    *service.CHECKS,
+    *network.CHECKS,
+    *account.PERMISSION_CHECKS,
+)
+"""The table of `doctor`, in its order: each check after those that it needs."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -32,12 +42,10 @@ def doctor(
     SKIP what cannot be told while another check fails, or without a read that is denied. With a
     FAIL, the exit code is 1.
     """
-    from dataclasses import replace
-
     run = Run.of(context)
     found = [
         replace(each, verdict=replace(each.verdict, cure=run.for_environment(each.verdict.cure)))
-        for each in carry_out(Look(run), only)
+        for each in carry_out(CHECKS, Look(run), only)
     ]
     number = counts(found)
     run.reporter.warned += [each.verdict.what for each in found]

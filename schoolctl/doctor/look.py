@@ -1,7 +1,10 @@
-"""What the checks of `doctor` look at, AWS included; as `schoolctl/doctor/look_here.py` says."""
+"""Settings and observations that the checks of `doctor` judge."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,38 +18,47 @@ from schoolctl.aws.secrets import find_secret
 from schoolctl.aws.ssm import get_parameters
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.base.process_mark import has_ended
+from schoolctl.config.tree import OVERLAY_DIRECTORY
 from schoolctl.core.lock import read_lock
 from schoolctl.core.lock_rules import lock_name
 from schoolctl.core.stack_values import left_to_stack, settled
-from schoolctl.doctor.look_here import MachineLook, in_background
 from schoolctl.doctor.observe import (
     observe_caller,
     observe_denials,
+    observe_disk,
     observe_listening,
     observe_newest,
     principal_of,
+    questions_of_command,
+    questions_of_statements,
 )
-from schoolctl.doctor.permissions import questions_of_command, questions_of_statements
 from schoolctl.ecs_service.define.observe import observe_present, revision_image_exists
 from schoolctl.ecs_service.define.target import TAG_TAG
 from schoolctl.ecs_service.define.task_definition import container_image
 from schoolctl.iam.policy import Scope
 from schoolctl.iam.roles import execution_role_policy, task_role_policy
+from schoolctl.images.push.git import is_ignored, read_source
+from schoolctl.images.push.project import look_at_locks, read_files
+from schoolctl.model.build import BuilderChoice
 from schoolctl.network.observe import observe_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
 
     from schoolctl.aws.session.clients import Clients
+    from schoolctl.aws.session.connection import Connection
     from schoolctl.config.models import Config
     from schoolctl.core.lock_rules import Found
-    from schoolctl.doctor.account import Caller
-    from schoolctl.doctor.permissions import Denial
+    from schoolctl.core.run import Run
+    from schoolctl.docker.context import BuildContext
+    from schoolctl.docker.engine import Engine, EngineInfo
+    from schoolctl.doctor.observe import Caller, Denial, Disk
     from schoolctl.ecs_service.define.plan import Present
     from schoolctl.ecs_service.define.target import ChosenImage
     from schoolctl.iam.policy import Document
-    from schoolctl.model.images import Repository
+    from schoolctl.images.push.npm_lock import StaleLock
+    from schoolctl.model.build import Builder
+    from schoolctl.model.images import Ignored, NoSource, Repository, Source
     from schoolctl.model.stacks import StackState
     from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
     from schoolctl.model.values import Parameter, SecretInfo
@@ -55,8 +67,108 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Look(MachineLook):
-    """The observations of one run; each is a call that was started."""
+class Look:
+    """Settings and observations of one run; an observation is a call that was started once.
+
+    The properties are for one thread: what waits for another observation gets hold of it before
+    its own thread begins.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        # What is cached is made once only where one thread makes it.
+        with suppress(SchoolctlError):  # the check that is about it finds it again
+            _ = run.clients
+
+    # Settings: decided at once, or an error that is a finding
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; a `ConfigError` where there is none that can be used."""
+        return self.run.config
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Profile, region and endpoint."""
+        return self.run.connection
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The AWS clients."""
+        return self.run.clients
+
+    @cached_property
+    def settings(self) -> Future[None]:
+        """A finished observation of nothing, for a check that judges settings alone."""
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    # This machine
+
+    @cached_property
+    def engine(self) -> Future[Engine]:
+        """The Docker engine."""
+        return in_background(lambda: self.run.engine)
+
+    @cached_property
+    def engine_info(self) -> Future[EngineInfo]:
+        """What the engine tells of itself."""
+        engine = self.engine
+        return in_background(lambda: engine.result().info())
+
+    @cached_property
+    def builder(self) -> Future[tuple[Builder, str]]:
+        """What builds, and the text of the Dockerfile."""
+        engine = self.engine
+
+        def look() -> tuple[Builder, str]:
+
+            file = self.run.resolved.dockerfile_path
+            text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+            return engine.result().builder(BuilderChoice.AUTO), text
+
+        return in_background(look)
+
+    @cached_property
+    def disk(self) -> Future[Disk]:
+        """The disk that the engine builds on."""
+        info = self.engine_info
+        return in_background(lambda: observe_disk(info.result()))
+
+    @cached_property
+    def context(self) -> Future[BuildContext]:
+        """The build context."""
+        return in_background(lambda: read_files(self.run))
+
+    @cached_property
+    def stale_locks(self) -> Future[list[StaleLock]]:
+        """The lock files that the build's `npm ci` would refuse."""
+        context = self.context
+        return in_background(lambda: look_at_locks(context.result()))
+
+    @cached_property
+    def source(self) -> Future[Source | NoSource]:
+        """What git tells of the work tree."""
+
+        def look() -> Source | NoSource:
+
+            resolved = self.run.resolved
+            root = resolved.context_path
+            return read_source(root, [root, resolved.dockerfile_path], self.run.services.environ)
+
+        return in_background(look)
+
+    @cached_property
+    def overlay(self) -> Future[Ignored]:
+        """What git does with this machine's own settings."""
+
+        def look() -> Ignored:
+
+            folder = self.run.config_file.directory
+            return is_ignored(folder, OVERLAY_DIRECTORY, self.run.services.environ)
+
+        return in_background(look)
 
     # AWS
 
@@ -95,6 +207,19 @@ class Look(MachineLook):
         )
 
     @cached_property
+    def with_stack(self) -> Future[Config]:
+        """The configuration with the values of its stack; as it is where it wants no stack.
+
+        A `NotFoundError` where the stack is missing, a `MissingThingsError` where it is too old.
+        """
+        stack, left = self.stack, self.from_stack
+        return self.ask(
+            lambda _, config: (
+                settled(config, stack.result(), left) if config.infra.stack else config
+            )
+        )
+
+    @cached_property
     def repository(self) -> Future[Repository | None]:
         """The repository."""
         return self.ask(find_repository)
@@ -117,12 +242,12 @@ class Look(MachineLook):
     @cached_property
     def secrets(self) -> Future[Mapping[str, SecretInfo | None]]:
         """The declared secrets by key; their values are not read."""
-        stack, left = self.stack, self.from_stack
+        with_stack = self.with_stack
 
         def look(clients: Clients, config: Config) -> Mapping[str, SecretInfo | None]:
             # The secret of the stack's database has a name that RDS gave it.
             if config.infra.stack and config.infra.database:
-                config = settled(config, stack.result(), left)
+                config = with_stack.result()
             calls = {
                 key: clients.start(find_secret, clients, config.secret_name(key))
                 for key in config.secrets
@@ -308,3 +433,21 @@ class Look(MachineLook):
             return found.arn, observe_denials(self.clients, found.arn, questions)
 
         return in_background(look)
+
+
+def in_background(call: Callable[[], T]) -> Future[T]:
+    """Start something in a thread of its own; it may wait for others that were started so.
+
+    `Clients.start` lets only so many be under way, which those that wait must not use up. The
+    thread is a daemon, for the same reason as there.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # belongs to whoever asks
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="check", daemon=True).start()
+    return future

@@ -1,4 +1,4 @@
-"""Judgements on the network: what `network check` finds, a line for each part of it. Pure.
+"""Checks of the network: what `network check` finds, a line for each part of it. Pure.
 
 What other checks of `doctor` look at (target group, listener, whether the groups of the service
 exist) is not told again.
@@ -6,11 +6,11 @@ exist) is not told again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schoolctl.base.text import count
 from schoolctl.doctor.service import NO_BALANCER
-from schoolctl.doctor.verdict import Verdict, fail, not_seen, ok, skip, warn
+from schoolctl.doctor.verdict import Check, Group, Verdict, fail, not_seen, ok, skip, warn
 from schoolctl.network.chain import egress_findings, group_findings, rule_findings
 from schoolctl.network.group_rules import judge
 from schoolctl.network.routes import entry_findings, route_findings
@@ -40,6 +40,16 @@ def judge_balancer(config: Config, state: NetworkState) -> Verdict:
     return _judged(state, (Reading.BALANCING,), balancer_findings(state), well)
 
 
+LOAD_BALANCER = Check(
+    "load balancer",
+    Group.NETWORK,
+    needs=("subnets", "listener"),
+    look=lambda look: look.network,
+    judge=lambda look, seen: judge_balancer(look.config, seen),
+    skip_if_denied=True,
+)
+
+
 def judge_rules(config: Config, state: NetworkState, role: Role) -> Verdict:
     """Judge the security groups of a part: what its upstream needs is let in, and nothing else."""
     if role is Role.ALB and config.service.target_group is None:
@@ -61,13 +71,39 @@ def judge_rules(config: Config, state: NetworkState, role: Role) -> Verdict:
     return _judged(state, read, findings, f"{has}: {lets_in}{_doubt(role, state)}")
 
 
+BALANCER_RULES = Check(
+    "balancer rules",
+    Group.NETWORK,
+    needs=("subnets", "listener"),
+    look=lambda look: look.network,
+    judge=lambda look, seen: judge_rules(look.config, seen, Role.ALB),
+    skip_if_denied=True,
+)
+SERVICE_RULES = Check(
+    "service rules",
+    Group.NETWORK,
+    needs=("subnets", "security groups", "listener"),
+    look=lambda look: look.network,
+    judge=lambda look, seen: judge_rules(look.config, seen, Role.SERVICE),
+    skip_if_denied=True,
+)
+DATABASE_RULES = Check(
+    "database rules",
+    Group.NETWORK,
+    needs=("subnets", "security groups"),
+    look=lambda look: look.network,
+    judge=lambda look, seen: judge_rules(look.config, seen, Role.DATABASE),
+    skip_if_denied=True,
+)
+
+
 def _is_elsewhere(part: Part) -> bool:
-    """Say whether nothing of a database is seen: it may be none of RDS, or not be made yet."""
+    """Return whether no database group was found: RDS may have none, or none yet."""
     return not part.groups and not part.wanted.startswith("sg-")
 
 
 def _doubt(role: Role, state: NetworkState) -> str:
-    """Say that a database's group is known by its name alone."""
+    """Return a remark where the database's group is known by its name alone."""
     if role is not Role.DATABASE or state.database is not None:
         return ""
     why = f", for doctor does not decrypt {state.unread}" if state.unread else ""
@@ -86,6 +122,16 @@ def judge_routes(config: Config, state: NetworkState) -> Verdict:
     )
 
 
+ROUTES = Check(
+    "routes",
+    Group.NETWORK,
+    needs=("subnets",),
+    look=lambda look: look.network,
+    judge=lambda look, seen: judge_routes(look.config, seen),
+    skip_if_denied=True,
+)
+
+
 def judge_zones(state: NetworkState) -> Verdict:
     """Judge whether the service outlives a zone, and the load balancer has all zones of tasks."""
     zones = {each.zone for each in state.subnets if each.id in state.service_subnets}
@@ -97,10 +143,20 @@ def judge_zones(state: NetworkState) -> Verdict:
     )
 
 
+ZONES = Check(
+    "zones",
+    Group.NETWORK,
+    needs=("subnets",),
+    look=lambda look: look.network,
+    judge=lambda _, seen: judge_zones(seen),
+    skip_if_denied=True,
+)
+
+
 def _judged(
     state: NetworkState, read: Sequence[Reading], findings: Iterable[Finding], well: str
 ) -> Verdict:
-    """Give the verdict of one line.
+    """Return the verdict of one check.
 
     Args:
         state: what was observed.
@@ -125,7 +181,7 @@ def _denied(state: NetworkState, read: Sequence[Reading]) -> str:
 
 
 def _cure(found: Sequence[Finding]) -> str:
-    """Give one cure for findings: our own command, what one of them names, or where to read on."""
+    """Return one cure for findings: our command, AWS's, or the command that lists them all."""
     ours = {each.fixed_by for each in found}
     if "" not in ours:
         return f"`schoolctl {FIX if FIX in ours else APPLY}`"
@@ -136,3 +192,13 @@ def _cure(found: Sequence[Finding]) -> str:
     cure = f"`{cure}`" if cure.startswith("aws ") else cure
     others = any(len(each.cure) > 1 for each in found)
     return f"{cure}; `schoolctl network check` tells what else would do" if others else cure
+
+
+CHECKS: tuple[Check[Any], ...] = (
+    LOAD_BALANCER,
+    BALANCER_RULES,
+    SERVICE_RULES,
+    DATABASE_RULES,
+    ROUTES,
+    ZONES,
+)

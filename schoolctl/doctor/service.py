@@ -1,15 +1,14 @@
-"""Judgements on parameters and secrets, and on what a service stands in. Pure."""
+"""Checks of the images, of parameters and secrets, and of the service and its parts. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from schoolctl.base.errors import WrongTargetError
+from schoolctl.base.errors import SchoolctlError, WrongTargetError
 from schoolctl.base.text import count
 from schoolctl.core.lock_rules import Standing, about, judge
-from schoolctl.core.stack_values import settled
-from schoolctl.doctor.verdict import Verdict, fail, of_error, of_gaps, ok, warn
+from schoolctl.doctor.verdict import Check, Group, Level, Verdict, fail, of_error, of_gaps, ok, warn
 from schoolctl.ecs_service.define.needs import (
     check_cluster,
     check_listener,
@@ -26,33 +25,21 @@ from schoolctl.model.services import RolloutState
 from schoolctl.network.targets import speaks_otherwise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from schoolctl.config.models import Config
     from schoolctl.core.lock_rules import Found
+    from schoolctl.doctor.look import Look
     from schoolctl.ecs_service.define.target import ChosenImage
     from schoolctl.model.images import Repository
     from schoolctl.model.services import ServiceState
-    from schoolctl.model.stacks import StackState
     from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
     from schoolctl.model.values import Parameter, SecretInfo
 
-
 NO_BALANCER = "none: the service has no load balancer"
-
-
-def judge_stack(config: Config, found: StackState | None, from_stack: Collection[str]) -> Verdict:
-    """Judge whether the stack is there, and has what the environment takes from it, as `deploy`.
-
-    Raises:
-        NotFoundError: it is not there.
-        MissingThingsError: it is older than what the configuration wants of it.
-    """
-    if not config.infra.stack:
-        return ok("none: the environment names what others have made")
-
-    settled(config, found, from_stack)
-    return ok(f"{config.stack_name} is there")
+_AWS = ("configuration", "account")
+_LAID = (*_AWS, "stack")
+"""What the stack creates is neither missed one by one nor made by hand before the stack exists."""
 
 
 def judge_parameters(config: Config, found: Mapping[str, Parameter]) -> Verdict:
@@ -75,6 +62,15 @@ def judge_parameters(config: Config, found: Mapping[str, Parameter]) -> Verdict:
     )
 
 
+PARAMETERS = Check(
+    "parameters",
+    Group.PARAMETERS,
+    needs=_AWS,
+    look=lambda look: look.parameters,
+    judge=lambda look, seen: judge_parameters(look.config, seen),
+)
+
+
 def judge_secrets(config: Config, found: Mapping[str, SecretInfo | None]) -> Verdict:
     """Judge whether every declared secret exists, has a value, and is not about to be deleted."""
     return of_gaps(
@@ -83,12 +79,41 @@ def judge_secrets(config: Config, found: Mapping[str, SecretInfo | None]) -> Ver
     )
 
 
+SECRETS = Check(
+    "secrets",
+    Group.PARAMETERS,
+    needs=_LAID,
+    look=lambda look: look.secrets,
+    judge=lambda look, seen: judge_secrets(look.config, seen),
+)
+
+
 def judge_role(config: Config, name: str | None, found: Role | None, region: str) -> Verdict:
     """Judge whether a role exists and ECS's tasks may take it; None stands for no role."""
     if name is None:
         return ok("none: the tasks have no permissions of their own")
     arn = found.arn if found is not None else ""
     return of_gaps(lambda gaps: check_role(config, name, found, gaps, region=region), arn)
+
+
+EXECUTION_ROLE = Check(
+    "execution role",
+    Group.SERVICE,
+    needs=_LAID,
+    look=lambda look: look.execution_role,
+    judge=lambda look, seen: judge_role(
+        look.config, look.config.task.execution_role, seen, look.clients.region
+    ),
+)
+TASK_ROLE = Check(
+    "task role",
+    Group.SERVICE,
+    needs=_LAID,
+    look=lambda look: look.task_role,
+    judge=lambda look, seen: judge_role(
+        look.config, look.config.task.task_role, seen, look.clients.region
+    ),
+)
 
 
 def judge_log_group(config: Config, *, exists: bool, used: bool) -> Verdict:
@@ -110,9 +135,29 @@ def judge_log_group(config: Config, *, exists: bool, used: bool) -> Verdict:
     )
 
 
+LOG_GROUP = Check(
+    "log group",
+    Group.SERVICE,
+    needs=_LAID,
+    look=lambda look: look.log_group,
+    judge=lambda look, seen: judge_log_group(
+        look.config, exists=seen, used=look.present.result()[1].service is not None
+    ),
+)
+
+
 def judge_cluster(config: Config, *, exists: bool) -> Verdict:
     """Judge whether the cluster exists."""
     return of_gaps(lambda gaps: check_cluster(config, gaps, exists=exists), config.service.cluster)
+
+
+CLUSTER = Check(
+    "cluster",
+    Group.SERVICE,
+    needs=_LAID,
+    look=lambda look: look.present,
+    judge=lambda look, seen: judge_cluster(look.config, exists=seen[0]),
+)
 
 
 def judge_subnets(config: Config, found: tuple[Subnet, ...]) -> Verdict:
@@ -123,6 +168,15 @@ def judge_subnets(config: Config, found: tuple[Subnet, ...]) -> Verdict:
     )
 
 
+SUBNETS = Check(
+    "subnets",
+    Group.SERVICE,
+    needs=_LAID,
+    look=lambda look: look.subnets,
+    judge=lambda look, seen: judge_subnets(look.config, seen),
+)
+
+
 def judge_security_groups(
     config: Config, found: tuple[SecurityGroup, ...], subnets: tuple[Subnet, ...]
 ) -> Verdict:
@@ -131,6 +185,15 @@ def judge_security_groups(
         lambda gaps: group_ids(config, found, subnets, gaps),
         ", ".join(config.service.security_groups) or "none named: the VPC's default",
     )
+
+
+SECURITY_GROUPS = Check(
+    "security groups",
+    Group.SERVICE,
+    needs=("subnets",),
+    look=lambda look: look.groups,
+    judge=lambda look, seen: judge_security_groups(look.config, seen, look.subnets.result()),
+)
 
 
 def judge_target_group(
@@ -174,6 +237,26 @@ def judge_target_group(
     return verdict
 
 
+def _target_group(look: Look, seen: TargetGroup | None) -> Verdict:
+    try:
+        subnets = look.subnets.result()
+    except SchoolctlError:
+        verdict = judge_target_group(look.config, seen, ())
+        if verdict.level is Level.FAIL:
+            return verdict  # whatever the VPC of the subnets is
+        raise
+    return judge_target_group(look.config, seen, subnets)
+
+
+TARGET_GROUP = Check(
+    "target group",
+    Group.SERVICE,
+    needs=("subnets",),
+    look=lambda look: look.target_group,
+    judge=_target_group,
+)
+
+
 def judge_listener(config: Config, found: TargetGroup | None, load_balancer: str) -> Verdict:
     """Judge whether a load balancer forwards to the target group.
 
@@ -190,6 +273,15 @@ def judge_listener(config: Config, found: TargetGroup | None, load_balancer: str
     )
 
 
+LISTENER = Check(
+    "listener",
+    Group.SERVICE,
+    needs=("target group",),
+    look=lambda look: look.listening,
+    judge=lambda look, seen: judge_listener(look.config, *seen),
+)
+
+
 def judge_service(config: Config, found: ServiceState | None) -> Verdict:
     """Judge whether the service is there and runs what it should."""
     name = config.service.name
@@ -204,6 +296,15 @@ def judge_service(config: Config, found: ServiceState | None) -> Verdict:
     if found.running < found.desired:
         return warn(runs, "`schoolctl why` tells the reason, `schoolctl wait` follows a rollout")
     return ok(f"{runs}, {found.task_definition}")
+
+
+SERVICE = Check(
+    "service",
+    Group.SERVICE,
+    needs=("cluster",),
+    look=lambda look: look.present,
+    judge=lambda look, seen: judge_service(look.config, seen[1].service),
+)
 
 
 def judge_lock(found: Found | None, *, ended: bool) -> Verdict:
@@ -227,6 +328,15 @@ def judge_lock(found: Found | None, *, ended: bool) -> Verdict:
     )
 
 
+DEPLOY_LOCK = Check(
+    "deploy lock",
+    Group.SERVICE,
+    needs=_AWS,
+    look=lambda look: look.lock,
+    judge=lambda _, seen: judge_lock(seen[0], ended=seen[1]),
+)
+
+
 def judge_repository(config: Config, found: Repository | None) -> Verdict:
     """Judge whether the repository exists, where the images are pushed to."""
     if found is None:
@@ -239,12 +349,30 @@ def judge_repository(config: Config, found: Repository | None) -> Verdict:
     return ok(f"{found.uri}, encrypted ({found.encryption})")
 
 
+REPOSITORY = Check(
+    "repository",
+    Group.IMAGE,
+    needs=_AWS,
+    look=lambda look: look.repository,
+    judge=lambda look, seen: judge_repository(look.config, seen),
+)
+
+
 def judge_tag_rule(found: Repository | None) -> Verdict:
     """Judge whether a tag can be moved to another image."""
     if found is None:
         raise AssertionError("a repository that is not there is not judged")
     differs = tag_rule_differs(found)
     return warn(*differs) if differs else ok("immutable: no tag can be moved to another image")
+
+
+TAG_RULE = Check(
+    "tag rule",
+    Group.IMAGE,
+    needs=("repository",),
+    look=lambda look: look.repository,
+    judge=lambda _, seen: judge_tag_rule(seen),
+)
 
 
 def judge_scanning(found: Repository | None) -> Verdict:
@@ -255,11 +383,29 @@ def judge_scanning(found: Repository | None) -> Verdict:
     return warn(*differs) if differs else ok("on push")
 
 
+SCANNING = Check(
+    "scanning",
+    Group.IMAGE,
+    needs=("repository",),
+    look=lambda look: look.repository,
+    judge=lambda _, seen: judge_scanning(seen),
+)
+
+
 def judge_newest(newest: ChosenImage | None) -> Verdict:
     """Judge whether there is anything to deploy."""
     if newest is None:
         return warn("none has a tag of a release yet", "`schoolctl push --tag 1.0`")
     return ok(f"the newest is {newest.label}")
+
+
+IMAGES = Check(
+    "images",
+    Group.IMAGE,
+    needs=("repository",),
+    look=lambda look: look.newest,
+    judge=lambda _, seen: judge_newest(seen),
+)
 
 
 def judge_running_image(reference: str, tag: str | None, *, exists: bool | None) -> Verdict:
@@ -281,3 +427,33 @@ def judge_running_image(reference: str, tag: str | None, *, exists: bool | None)
             " deploy one that is there: `schoolctl deploy`",
         )
     return ok(f"{tag or reference} is there")
+
+
+RUNNING_IMAGE = Check(
+    "running image",
+    Group.SERVICE,
+    needs=("repository", "service"),
+    look=lambda look: look.running_image,
+    judge=lambda _, seen: judge_running_image(seen[0], seen[1], exists=seen[2]),
+)
+
+
+CHECKS: tuple[Check[Any], ...] = (
+    REPOSITORY,
+    TAG_RULE,
+    SCANNING,
+    IMAGES,
+    PARAMETERS,
+    SECRETS,
+    EXECUTION_ROLE,
+    TASK_ROLE,
+    CLUSTER,
+    SERVICE,
+    LOG_GROUP,
+    SUBNETS,
+    SECURITY_GROUPS,
+    TARGET_GROUP,
+    LISTENER,
+    RUNNING_IMAGE,
+    DEPLOY_LOCK,
+)

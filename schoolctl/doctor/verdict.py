@@ -1,19 +1,27 @@
-"""What a check of `doctor` finds, and how findings depend on each other and are told. Pure."""
+"""Checks of `doctor`, their verdicts and findings, and the table of findings. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from schoolctl.base.errors import AccessDeniedError, UnavailableError, UnknownOperationError
+from schoolctl.base.errors import (
+    AccessDeniedError,
+    SchoolctlError,
+    UnavailableError,
+    UnknownOperationError,
+)
 from schoolctl.ecs_service.define.needs import Denied, Gaps
 from schoolctl.output.columns import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
-    from schoolctl.base.errors import SchoolctlError
+    from schoolctl.doctor.look import Look
+
+T = TypeVar("T")
 
 
 class Level(StrEnum):
@@ -62,27 +70,27 @@ class Verdict:
 
 
 def ok(what: str) -> Verdict:
-    """Give the verdict of a check that found all well."""
+    """Return the verdict of a check that found nothing wrong."""
     return Verdict(Level.OK, what)
 
 
 def warn(what: str, cure: str) -> Verdict:
-    """Give the verdict for what works, and may not be meant."""
+    """Return the verdict for what works but may not be intended."""
     return Verdict(Level.WARN, what, cure)
 
 
 def fail(what: str, cure: str, *, blocks: bool = True) -> Verdict:
-    """Give the verdict for what makes a build, push, deployment or task fail."""
+    """Return the verdict for what makes a build, push, deployment or task fail."""
     return Verdict(Level.FAIL, what, cure, blocks=blocks)
 
 
 def skip(what: str) -> Verdict:
-    """Give the verdict of a check that could not tell anything."""
+    """Return the verdict of a check that has no result."""
     return Verdict(Level.SKIP, what)
 
 
 def of_gaps(look: Callable[[Gaps], object], well: str) -> Verdict:
-    """Give the verdict of what `deploy` checks, too: what is missing is a failure.
+    """Return the verdict of what `deploy` checks as well: what is missing is a failure.
 
     Args:
         look: notes in the gaps what is missing.
@@ -104,18 +112,18 @@ MAY_READ = "let a policy of yours allow it: `schoolctl iam policy --for doctor`"
 
 
 def not_verified(action: str | None) -> Verdict:
-    """Give the verdict of a check whose read AWS refused."""
+    """Return the verdict of a check whose read AWS denied."""
     named = action or "the read"
     return Verdict(Level.WARN, f"not verified: {named} is denied", MAY_READ, named)
 
 
 def not_seen(action: str | None) -> Verdict:
-    """Give the verdict of a check that several reads make, one of which AWS refused."""
+    """Return the verdict of a check that joins several reads, one of which AWS denied."""
     return replace(not_verified(action), level=Level.SKIP)
 
 
 def of_error(error: SchoolctlError) -> Verdict:
-    """Give the verdict of a check that ended in an error: of a denial, only that it was one."""
+    """Return the verdict of a check that ended in an error."""
     match error:
         case AccessDeniedError():
             return not_verified(error.action)
@@ -131,6 +139,42 @@ def _told(error: SchoolctlError) -> str:
 
 
 @dataclass(frozen=True)
+class Check(Generic[T]):
+    """One check: its row in the table, the observation that it looks at, and its judgement.
+
+    Attributes:
+        name: one or two words, unique.
+        group: what it is about.
+        needs: names of the checks without which it cannot tell anything; they come before it.
+        look: starts the observation, or returns the one that is under way. An error of the
+            observation is a finding, as one of `judge` is.
+        judge: judges what was observed; called by the thread that started the observations.
+        skip_if_denied: whether a denied read is SKIP, not WARN: for an observation that joins many.
+    """
+
+    name: str
+    group: Group
+    needs: tuple[str, ...]
+    look: Callable[[Look], Future[T]]
+    judge: Callable[[Look, T], Verdict]
+    skip_if_denied: bool = False
+
+    def verdict(self, look: Look) -> Verdict:
+        """Return the verdict, once the observation is there.
+
+        Raises:
+            SchoolctlError: what kept the check from looking or judging.
+        """
+        try:
+            seen = self.look(look).result()
+        except AccessDeniedError as error:
+            if self.skip_if_denied:
+                return not_seen(error.action)
+            raise
+        return self.judge(look, seen)
+
+
+@dataclass(frozen=True)
 class Finding:
     """The verdict of one check; `cause` is the check that kept it from telling anything."""
 
@@ -140,7 +184,7 @@ class Finding:
     cause: str = ""
 
     def document(self) -> dict[str, object]:
-        """Give the finding for `--json`."""
+        """Return the finding for `--json`."""
         return {
             "name": self.name,
             "group": self.group.value,
@@ -151,7 +195,7 @@ class Finding:
 
 
 def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
-    """Give the first check that failed on the way to another; None where nothing is in its way.
+    """Return the first failed check that blocks another; None if nothing blocks it.
 
     What was skipped because something could not be seen is not in the way: the other check may
     not need to see that. Where it does, it finds the same refusal.
@@ -168,18 +212,72 @@ def blocked(needs: Sequence[str], found: Sequence[Finding]) -> str | None:
 
 
 def skipped(cause: str, found: Sequence[Finding]) -> Verdict:
-    """Give the verdict of a check that another one kept from telling anything."""
+    """Return the verdict of a check that another one blocks."""
     verdict = next(each.verdict for each in found if each.name == cause)
     return skip(f"{cause} {'could not be verified' if verdict.unseen else 'failed'}")
 
 
+def carry_out(checks: Sequence[Check[Any]], look: Look, only: Group | None = None) -> list[Finding]:
+    """Return the findings of checks: all observations start at once, the judging is in order.
+
+    Args:
+        checks: each after those that it needs.
+        look: what they look at.
+        only: a group; what its checks need is checked as well, and left out of the findings.
+    """
+    wanted = _wanted(checks, only)
+    _begin(look, wanted)
+    found: list[Finding] = []
+    told: dict[str, str] = {}
+    for check in wanted:
+        cause = blocked(check.needs, found)
+        if cause is None:
+            verdict, reason = _verdict(look, check)
+            cause = told.get(reason)
+            if reason and only in {None, check.group}:
+                told.setdefault(reason, check.name)
+            if cause is None:
+                found.append(Finding(check.name, check.group, verdict))
+                continue
+        found.append(Finding(check.name, check.group, skipped(cause, found), cause))
+    return [each for each in found if only in {None, each.group}]
+
+
+def _begin(look: Look, wanted: Sequence[Check[Any]]) -> None:
+    for check in wanted:
+        try:
+            check.look(look)
+        except SchoolctlError:
+            continue  # the check meets the same error when it is judged
+
+
+def _wanted(checks: Sequence[Check[Any]], only: Group | None) -> Sequence[Check[Any]]:
+    if only is None:
+        return checks
+    names = {check.name for check in checks if check.group is only}
+    for check in reversed(checks):  # what a check needs stands before it
+        if check.name in names:
+            names |= set(check.needs)
+    return [check for check in checks if check.name in names]
+
+
+def _verdict(look: Look, check: Check[Any]) -> tuple[Verdict, str]:
+    """Return what a check finds, and why it could not look; empty if it could."""
+    try:
+        verdict = check.verdict(look)
+    except SchoolctlError as error:
+        verdict = of_error(look.run.first_cause(error))
+        return verdict, verdict.denied or verdict.what
+    return verdict, verdict.denied
+
+
 def counts(found: Sequence[Finding]) -> dict[Level, int]:
-    """Give how many checks ended in which way."""
+    """Return the number of checks at each level."""
     return {level: sum(each.verdict.level is level for each in found) for level in Level}
 
 
 def lines(found: Sequence[Finding], width: int | None = None) -> list[str]:
-    """Give the findings as lines: by group, each cure below what it cures, the counts at the end.
+    """Return the findings as lines: by group, each with its cure, then the counts.
 
     A cure is not folded, so that a command can be copied.
 

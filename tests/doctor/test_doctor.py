@@ -9,7 +9,7 @@ import pytest
 
 from schoolctl.base.errors import AccessDeniedError, UnavailableError
 from schoolctl.core.lock_rules import Found, Holder
-from schoolctl.doctor import account, machine, permissions, service
+from schoolctl.doctor import account, machine, observe, service
 from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
 from schoolctl.iam.policy import Scope, statement
@@ -31,7 +31,7 @@ USER = "arn:aws:iam::123456789012:user/teams/ann"
 
 
 def is_cured(verdict: Verdict, level: Level, cure: str) -> bool:
-    """Say whether a verdict is of a level and its cure has some words in it."""
+    """Return whether a verdict has a level, and some words in its cure."""
     return verdict.level is level and cure in verdict.cure
 
 
@@ -65,7 +65,7 @@ def test_any_other_dockerfile_is_fine_for_both(line: str) -> None:
     [(80_000_000_000, OK), (3_000_000_000, WARN), (10_000_000, FAIL), (None, SKIP)],
 )
 def test_the_space_for_builds(free_bytes: int | None, level: Level) -> None:
-    assert machine.judge_disk(machine.Disk("/var/lib/docker", free_bytes)).level is level
+    assert machine.judge_disk(observe.Disk("/var/lib/docker", free_bytes)).level is level
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_a_configuration_says_and_hardly_means(extra: str, cure: str) -> No
 
 
 def test_a_refusal_by_a_wrong_clock_is_told_by_the_clock_alone() -> None:
-    caller = account.Caller(None, UnavailableError("x"), 900)
+    caller = observe.Caller(None, UnavailableError("x"), 900)
     assert account.judge_clock(caller).level is FAIL
     assert account.judge_credentials(caller).level is SKIP
 
@@ -140,7 +140,7 @@ def test_a_repository_of_another_region_than_the_registry_fails() -> None:
 
 
 def parameters(**types: str) -> dict[str, Parameter]:
-    """Give parameters by name; those of the configuration, unless another type is said."""
+    """Return the configured parameters by name, with other types for some."""
     chosen = {"db_host": "SecureString", "db_name": "SecureString", "db_user": "SecureString"}
     names = {key: f"/schoolapp/dev/{key}" for key in chosen}
     return {
@@ -216,7 +216,7 @@ def test_a_lock_is_a_warning_that_says_whose_it_is() -> None:
 
 
 def test_a_command_is_asked_about_by_its_own_table() -> None:
-    needed = permissions.questions_of_command("push", SCOPE, optional=False)
+    needed = observe.questions_of_command("push", SCOPE, optional=False)
     actions = {action for each in needed for action in each.actions}
     assert {"ecr:PutImage", "ecr:GetAuthorizationToken"} <= actions
     assert "ecr:CreateRepository" not in actions  # only --create-repo needs it
@@ -224,7 +224,7 @@ def test_a_command_is_asked_about_by_its_own_table() -> None:
 
 
 def test_passing_a_role_is_asked_about_as_ecs_does_it() -> None:
-    needed = permissions.questions_of_command("deploy", SCOPE, optional=False)
+    needed = observe.questions_of_command("deploy", SCOPE, optional=False)
     [question] = [each for each in needed if "iam:PassRole" in each.actions]
     assert dict(question.context) == {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     assert len(question.resources) == 2
@@ -233,18 +233,18 @@ def test_passing_a_role_is_asked_about_as_ecs_does_it() -> None:
 def test_a_secret_that_is_there_is_asked_about_by_its_own_arn() -> None:
     pattern = SECRET_ARN.replace("-AbCdEf", "-??????")
     made = [statement(["secretsmanager:GetSecretValue"], [pattern])]
-    [known] = permissions.questions_of_statements(made, [SECRET_ARN])
-    [unknown] = permissions.questions_of_statements(made)
+    [known] = observe.questions_of_statements(made, [SECRET_ARN])
+    [unknown] = observe.questions_of_statements(made)
     assert known.resources == (SECRET_ARN,)
     assert unknown.resources == (pattern.replace("??????", "a1B2c3"),)
 
 
 def test_of_several_arns_one_may_be_enough() -> None:
-    question = permissions.Question(("logs:GetLogEvents",), ("a", "b"), any_will_do=True)
+    question = observe.Question(("logs:GetLogEvents",), ("a", "b"), any_will_do=True)
     answers = [frozenset({"logs:GetLogEvents"}), frozenset[str]()]
-    assert permissions.denials(question, answers) == []
+    assert observe.denials(question, answers) == []
     every = replace(question, any_will_do=False)
-    assert [str(each) for each in permissions.denials(every, answers)] == ["logs:GetLogEvents on a"]
+    assert [str(each) for each in observe.denials(every, answers)] == ["logs:GetLogEvents on a"]
 
 
 @pytest.mark.parametrize(
@@ -264,13 +264,13 @@ def test_of_several_arns_one_may_be_enough() -> None:
     ],
 )
 def test_a_caller_who_may_not_is_told_what_is_missing(principal: str, cure: str) -> None:
-    denial = permissions.Denial("ecr:PutImage", "arn:x")
-    verdict = permissions.judge_caller(principal, "push", [denial], [])
+    denial = observe.Denial("ecr:PutImage", "arn:x")
+    verdict = account.judge_caller(principal, "push", [denial], [])
     assert (verdict.level, verdict.cure) == (FAIL, cure)
     assert "ecr:PutImage on arn:x" in verdict.what
-    assert permissions.judge_caller(principal, "push", [], [denial]).level is WARN
-    assert permissions.judge_caller(principal, "push", [], []).level is OK
-    assert permissions.judge_caller(None, "push", [], []).level is OK
+    assert account.judge_caller(principal, "push", [], [denial]).level is WARN
+    assert account.judge_caller(principal, "push", [], []).level is OK
+    assert account.judge_caller(None, "push", [], []).level is OK
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_caller_who_may_not_is_told_what_is_missing(principal: str, cure: str)
     ],
 )
 def test_callers_are_told_apart(arn: str, kind: str, name: str) -> None:
-    assert permissions.named_principal(arn) == (kind, name)
+    assert observe.named_principal(arn) == (kind, name)
 
 
 # All together

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schoolctl.doctor.checks import CHECKS
+from schoolctl.doctor import account as account_checks
+from schoolctl.doctor import machine, network, service
+from schoolctl.doctor.cli import CHECKS
+from schoolctl.doctor.verdict import Check
 from tests.fake_engine import FakeEngine
 from tests.fakes import FakeClock
 from tests.worlds.account import edit, make_database
@@ -32,19 +35,19 @@ def doctor(project: Project, *args: str, ahead: float = 0) -> Result:
 
 
 def findings(project: Project, *args: str, ahead: float = 0) -> dict[str, dict[str, Any]]:
-    """Give its checks by name."""
+    """Return its checks by name."""
     done = doctor(project, *args, "--json", ahead=ahead)
     return {each["name"]: each for each in json.loads(done.stdout)["checks"]}
 
 
 def at(found: dict[str, dict[str, Any]], level: str) -> list[str]:
-    """Give the names of the checks that ended so."""
+    """Return the names of the checks at a level."""
     return [name for name, each in found.items() if each["level"] == level]
 
 
 @pytest.fixture
 def account(aws: Aws, project: Project) -> Healthy:
-    """Give an account with all that is documented, and a project that can be built."""
+    """Return an account with all that is documented, and a project that can be built."""
     return Healthy(aws, project)
 
 
@@ -54,6 +57,16 @@ def test_every_name_is_there_once_and_after_what_it_needs() -> None:
         assert set(check.needs) <= set(seen), check.name
         assert check.name not in seen
         seen.append(check.name)
+
+
+def test_every_check_is_in_the_table() -> None:
+    declared = {
+        value.name
+        for module in (account_checks, machine, network, service)
+        for value in vars(module).values()
+        if isinstance(value, Check)
+    }
+    assert declared == {check.name for check in CHECKS}
 
 
 def test_of_a_healthy_account_all_is_ok(project: Project, account: Healthy, faults: Faults) -> None:
