@@ -56,7 +56,7 @@ class Entry:
 
     Attributes:
         name: of the command.
-        module: below `schoolctl`; its Typer app has the name `app`.
+        module: below `schoolctl`; its Typer app is `app`, or the one after a colon.
         section: of the help page.
         help: one line.
         more: further modules with commands of the same group.
@@ -112,7 +112,9 @@ COMMANDS = (
         SHIP,
         "Run a command as a one-off task, with its log and exit code.",
     ),
-    Entry("diff", "ecs_service.define.diff_cli", LOOK, "Show everything that deploy would change."),
+    Entry(
+        "diff", "ecs_service.define.cli:diff_app", LOOK, "Show everything that deploy would change."
+    ),
     Entry(
         "exec",
         "ecs_service.run.cli",
@@ -170,16 +172,21 @@ COMMANDS = (
         ("rotation.cli",),
     ),
     Entry("init", "init.cli", SETUP, "Write a commented schoolctl.yaml."),
-    Entry("config", "init.config_cli", SETUP, "Show and check the configuration."),
+    Entry("config", "init.settings_cli", SETUP, "Show and check the configuration."),
     Entry(
         "doctor",
         "doctor.cli",
         SETUP,
         "Check what builds, deployments and tasks need, each finding with its cure.",
     ),
-    Entry("profile", "init.profile_cli", SETUP, "AWS profiles, and whose credentials are used."),
+    Entry(
+        "profile",
+        "init.settings_cli:profile_app",
+        SETUP,
+        "AWS profiles, and whose credentials are used.",
+    ),
     Entry("login", "images.push.cli", SETUP, "Log Docker in to ECR, for pushes by hand."),
-    Entry("repo", "images.push.repo_cli", SETUP, "Create and show the ECR repository."),
+    Entry("repo", "images.stored.cli:repo_app", SETUP, "Create and show the ECR repository."),
     Entry(
         "network", "network.cli", SETUP, "The security groups from the internet to the database."
     ),
@@ -303,6 +310,12 @@ def _entry(name: str) -> Entry | None:
     return next((entry for entry in COMMANDS if entry.name == name), None)
 
 
+def _app_of(place: str) -> typer.Typer:
+    module, _, attribute = place.partition(":")
+    found: typer.Typer = getattr(importlib.import_module(f"schoolctl.{module}"), attribute or "app")
+    return found
+
+
 def load_command(name: str) -> TyperCommand | TyperGroup:
     """Import the module of command `name` and give the click command.
 
@@ -311,15 +324,12 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     entry = _entry(name)
     if entry is None:
         raise KeyError(name)
-    module = importlib.import_module(f"schoolctl.{entry.module}")
-    module.app.info.cls = (
-        Group  # before or after the group's name, the shared options mean the same
-    )
+    app = _app_of(entry.module)
+    app.info.cls = Group  # before or after the group's name, the shared options mean the same
     for each in entry.more:
-        more = importlib.import_module(f"schoolctl.{each}")
-        there = module.app.registered_commands
-        there += [command for command in more.app.registered_commands if command not in there]
-    group = typer.main.get_group(module.app)
+        there = app.registered_commands
+        there += [one for one in _app_of(each).registered_commands if one not in there]
+    group = typer.main.get_group(app)
     command = group.commands.get(name, group)
     command.name = name
     return command  # type: ignore[return-value]  # Typer's group holds Typer's commands

@@ -117,7 +117,11 @@ def test_packages_re_export_nothing() -> None:
 
 def test_the_tables_of_the_root_command_name_modules_that_exist() -> None:
     named = {
-        *(f"schoolctl.{module}" for each in COMMANDS for module in (each.module, *each.more)),
+        *(
+            f"schoolctl.{place.partition(':')[0]}"
+            for each in COMMANDS
+            for place in (each.module, *each.more)
+        ),
         *HANDLERS,
         *HANDLERS.values(),
     }

@@ -11,13 +11,13 @@ import yaml
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.config.merge import merge
 from schoolctl.config.reader import read_document
-from schoolctl.config.scalars import read_plain
 from schoolctl.config.tree import (
     OVERLAY_DIRECTORY,
     InvalidConfigError,
     Layer,
     MapNode,
     from_plain,
+    read_plain,
     to_plain,
 )
 

@@ -23,7 +23,6 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
-from schoolctl.config.scalars import Trap, read_plain
 from schoolctl.config.tree import (
     Layer,
     ListNode,
@@ -33,7 +32,9 @@ from schoolctl.config.tree import (
     Path_,
     Problem,
     Scalar,
+    Trap,
     dotted,
+    read_plain,
 )
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from schoolctl.ecs_service.define.observe import observe_present, revision_image
 from schoolctl.ecs_service.define.target import TAG_TAG
 from schoolctl.ecs_service.define.task_definition import container_image
 from schoolctl.iam.policy import Scope
-from schoolctl.iam.roles import execution_role_policy, task_role_policy
+from schoolctl.iam.rules import execution_role_policy, task_role_policy
 from schoolctl.images.push.git import is_ignored, read_source
 from schoolctl.images.push.project import look_at_locks, read_files
 from schoolctl.model.build import BuilderChoice

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from schoolctl.config.infra import NewVpcConfig, is_name
 from schoolctl.config.models import managed_secrets
 from schoolctl.iam.policy import ci_role_name, documents, wrapped
-from schoolctl.iam.roles import CI_COMMANDS, execution_role_policy, task_role_policy, tasks_trust
-from schoolctl.iam.rules import CI, Wanted, make_policy
+from schoolctl.iam.rules import (
+    CI,
+    CI_COMMANDS,
+    Wanted,
+    execution_role_policy,
+    make_policy,
+    task_role_policy,
+    tasks_trust,
+)
 from schoolctl.infra.template_parts import (
     DATABASE,
     attribute,

@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 
 from schoolctl.config.overlay import dump_yaml
 from schoolctl.config.reader import Document, read_document
-from schoolctl.config.scalars import Trap, read_plain
-from schoolctl.config.tree import Layer, MapNode, Scalar, key_origin, node_at, to_plain
+from schoolctl.config.tree import (
+    Layer,
+    MapNode,
+    Scalar,
+    Trap,
+    key_origin,
+    node_at,
+    read_plain,
+    to_plain,
+)
 
 FILE = Path("/project/schoolctl.yaml")
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schoolctl.aws.ecr import need_repository
+from schoolctl.aws.ecr import find_repository, need_repository
 from schoolctl.aws.ecr_images import list_images
 from schoolctl.base.errors import AccessDeniedError, NotFoundError, UsageError
 from schoolctl.base.text import ago, count, iso, local_time, size
-from schoolctl.core.options import Command, LockingCommand
+from schoolctl.core.options import ChangingCommand, Command, LockingCommand
 from schoolctl.core.run import Run
 from schoolctl.images.push.release import REVISION, short_commit
+from schoolctl.images.push.rules import plan_repository
 from schoolctl.images.stored.family import Selection, Sort, UsesOf, family_of, select
 from schoolctl.images.stored.observe import observe_everywhere, read_details
 from schoolctl.images.stored.prune_cli import prune
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from schoolctl.images.stored.family import Family, Needs
     from schoolctl.images.stored.observe import ImageDetails
     from schoolctl.model.images import Digest, Image, Repository
+
 
 app = typer.Typer(
     help="List images and delete those that nothing needs.",
@@ -276,4 +278,62 @@ def _document(
         "referrers": [str(each) for each in seen.family.referrers.get(image.digest, ())],
         "part_of": [str(each) for each in seen.family.parents.get(image.digest, ())],
         "in_use_by": None if used is None else list(dict.fromkeys(use.by for use in used)),
+    }
+
+
+repo_app = typer.Typer(
+    help="Create and show the ECR repository.", rich_markup_mode=None, no_args_is_help=True
+)
+
+
+@repo_app.command("create", cls=ChangingCommand)
+def create_repository(context: typer.Context) -> None:
+    """Create the repository: immutable tags, scan on push, encrypted."""
+    run = Run.of(context)
+    there = find_repository(run.clients, run.config)
+    plan = plan_repository(run.config.image.repository, there)
+    outcome = run.carry_out(plan)
+    if outcome is None:
+        return
+    made = there or need_repository(run.clients, run.config)
+    run.reporter.result({**_repository_document(made), "created": there is None}, [str(made.uri)])
+
+
+@repo_app.command("show", cls=Command)
+def show_repository(context: typer.Context) -> None:
+    """Show the repository and its settings."""
+    run = Run.of(context)
+    found = need_repository(run.clients, run.config)
+    run.check_account()
+    run.reporter.result(
+        _repository_document(found),
+        [
+            f"repository   {found.uri}",
+            f"arn          {found.arn}",
+            f"tags         {_mutability(found)}",
+            f"scan on push {'yes' if found.scan_on_push else 'no'}",
+            f"encryption   {found.encryption}",
+            f"created      {local_time(found.created_at) if found.created_at else 'unknown'}",
+        ],
+    )
+
+
+def _mutability(repository: Repository) -> str:
+    told = "immutable" if repository.immutable_tags else "mutable"
+    if not repository.tag_exclusions:
+        return told
+    return f"{told}, but for {', '.join(repository.tag_exclusions)}"
+
+
+def _repository_document(repository: Repository) -> dict[str, object]:
+
+    return {
+        "repository": repository.name,
+        "uri": str(repository.uri),
+        "arn": repository.arn,
+        "immutable_tags": repository.immutable_tags,
+        "tag_exclusions": list(repository.tag_exclusions),
+        "scan_on_push": repository.scan_on_push,
+        "encryption": repository.encryption,
+        "created_at": iso(repository.created_at),
     }

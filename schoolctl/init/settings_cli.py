@@ -1,7 +1,8 @@
-"""`profile list`, `profile use`, `profile show`: whose credentials are used, and from where."""
+"""`config show`, `config check` and `config schema`."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,11 @@ import typer
 from schoolctl.aws.session.clients import get_identity, key_in_use
 from schoolctl.aws.session.profiles import list_profiles, unknown_profile
 from schoolctl.base.errors import ConfigMissingError, ConflictError, UsageError, WrongTargetError
+from schoolctl.base.text import count
+from schoolctl.config.file import find_config_file, load_config_file
+from schoolctl.config.origins import dump_values, list_values
 from schoolctl.config.overlay import write_overlay
+from schoolctl.config.schema import json_schema, write_schema
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 
@@ -18,15 +23,97 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.session.connection import Connection, Setting
     from schoolctl.aws.session.profiles import Profile
+    from schoolctl.config.file import ResolvedConfig
+
 
 app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Show and check the configuration."
+)
+
+
+@app.command("show", cls=Command)
+def show(context: typer.Context) -> None:
+    """Show every value, and the file and line it comes from.
+
+    Credentials are masked, and so are variables whose names say that they are secret.
+    """
+    run = Run.of(context)
+    resolved = run.resolved
+    environment = resolved.config.environment
+    run.reporter.note(f"environment {environment} of {resolved.file.path}")
+    run.reporter.table(
+        {
+            "environment": environment,
+            "file": str(resolved.file.path),
+            "values": dump_values(resolved.config),
+            "origins": {path: str(origin) for path, origin in resolved.origins.items()},
+        },
+        ("KEY", "FROM", "VALUE"),
+        _rows(resolved, list_values(resolved.config)),
+    )
+
+
+@app.command("check", cls=Command)
+def check(context: typer.Context) -> None:
+    """Check all environments, and name all problems at once.
+
+    This machine's .schoolctl/<environment>.yaml files are checked, too.
+    """
+    run = Run.of(context)
+    file = load_config_file(run.options.config, cwd=run.services.directory, overlays=True)
+    names = file.environment_names
+    listed = ", ".join(names)
+    run.reporter.result(
+        {"file": str(file.path), "environments": list(names), "problems": []},
+        [f"{file.path.name}: no problems in {count(len(names), 'environment')}: {listed}"],
+    )
+
+
+@app.command("schema", cls=Command)
+def schema(
+    context: typer.Context,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write it to .schoolctl/schema.json, beside schoolctl.yaml."),
+    ] = False,
+) -> None:
+    """Print the JSON Schema of schoolctl.yaml, for editors.
+
+    The first line that `schoolctl init` writes names .schoolctl/schema.json, where --write puts
+    it: an editor with a YAML language server then completes and explains the keys.
+    """
+    run = Run.of(context)
+    if not write:
+        document = json_schema()
+        run.reporter.result({"schema": document}, [json.dumps(document, indent=2)])
+        return
+    file = find_config_file(run.options.config, cwd=run.services.directory)
+    path = write_schema(file.parent)
+    run.reporter.result({"file": str(path)}, [f"wrote {path}"])
+
+
+def _rows(resolved: ResolvedConfig, values: dict[str, object]) -> list[tuple[str, str, str]]:
+    # The value stands last: a long one, such as a certificate, would else push the rest aside.
+    return [(path, str(resolved.origins[path]), _shown(value)) for path, value in values.items()]
+
+
+def _shown(value: object) -> str:
+    """Write a value on one line: text as it is, `-` for nothing, else JSON."""
+    if value is None:
+        return "-"
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+profile_app = typer.Typer(
     help="AWS profiles, and whose credentials are used.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 
 
-@app.command("list", cls=Command)
+@profile_app.command("list", cls=Command)
 def list_all(context: typer.Context) -> None:
     """List the AWS profiles, and which environment uses which."""
     run = Run.of(context)
@@ -76,7 +163,7 @@ def _document(profile: Profile, environments: list[str]) -> dict[str, object]:
     }
 
 
-@app.command("use", cls=Command)
+@profile_app.command("use", cls=Command)
 def use(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The AWS profile.")],
@@ -112,8 +199,8 @@ def use(
     )
 
 
-@app.command("show", cls=Command)
-def show(context: typer.Context) -> None:
+@profile_app.command("show", cls=Command)
+def show_identity(context: typer.Context) -> None:
     """Show whose credentials are used, and where each setting came from."""
     run = Run.of(context)
     try:

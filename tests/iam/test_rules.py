@@ -9,14 +9,15 @@ import pytest
 from schoolctl.base.errors import UsageError
 from schoolctl.iam.permissions import commands
 from schoolctl.iam.policy import Scope
-from schoolctl.iam.roles import (
+from schoolctl.iam.rules import (
     CI_COMMANDS,
     execution_role_policy,
     github_trust,
+    make_policy,
+    parse_wanted,
     task_role_policy,
     tasks_trust,
 )
-from schoolctl.iam.rules import make_policy, parse_wanted
 from tests.worlds.deploy_scenes import config
 
 ECR = "arn:aws:ecr:us-east-1:123456789012:repository"
