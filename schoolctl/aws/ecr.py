@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.session.clients import parse_time
 from schoolctl.aws.session.errors import error_code, translated
+from schoolctl.aws.times import parse_time
 from schoolctl.base.errors import NotFoundError
 from schoolctl.model.images import Digest, Image, RegistryLogin, Repository, RepositoryUri
 from schoolctl.model.values import SecretValue
@@ -349,7 +349,7 @@ def authorization(clients: Clients, config: Config | None = None) -> RegistryLog
         registry=registry_host(config, host) if config is not None else host,
         username=username,
         password=SecretValue(password),
-        expires_at=given["expiresAt"].astimezone(UTC),
+        expires_at=given["expiresAt"],
     )
 
 
@@ -357,5 +357,5 @@ def _utc(moment: datetime | float | str | None) -> datetime | None:
     if moment is None:
         return None
     if not isinstance(moment, datetime):
-        return parse_time(moment).astimezone(UTC)
+        return parse_time(moment)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
