@@ -8,7 +8,6 @@ import pytest
 
 from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting
-from schoolctl.aws.session.service_models import service_models
 from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,13 +33,3 @@ def test_an_endpoint_of_a_profile_that_is_no_url_is_told_without_its_text(tmp_pa
         _ = _clients("odd").ssm
     assert "no URL" in caught.value.what
     assert "hunter2" not in f"{caught.value.what}{caught.value.why}{caught.value.hint}"
-
-
-def test_the_models_are_those_that_botocore_would_read() -> None:
-    from botocore.loaders import create_loader
-
-    ours, theirs = service_models(), create_loader()
-    for service in ("ecs", "ssm", "sts"):
-        for kind in ("service-2", "paginators-1", "endpoint-rule-set-1"):
-            wanted = theirs.load_service_model(service, kind)
-            assert ours.load_service_model(service, kind) == wanted

@@ -14,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import JSONFileCache, SSOTokenLoader
 
 from schoolctl.aws.session.errors import translated
-from schoolctl.aws.session.service_models import service_models
 from schoolctl.aws.times import parse_time
 from schoolctl.base.errors import CredentialsError
 
@@ -52,9 +51,7 @@ def open_session(profile: str | None) -> Session:
     read `AWS_PROFILE` again would fail for a profile that is overruled and does not exist.
     """
     unread = {"profile": (None, None, None, None)}
-    session = botocore_session.Session(session_vars=unread, profile=profile)
-    session.register_component("data_loader", service_models())
-    return session
+    return botocore_session.Session(session_vars=unread, profile=profile)
 
 
 def profile_region(name: str | None) -> str | None:
