@@ -148,6 +148,16 @@ def create_log_group(clients: Clients, name: str) -> bool:
     return True
 
 
+def delete_log_group(clients: Clients, name: str) -> None:
+    """Delete a log group; one that is gone counts as deleted. Source: Logs DeleteLogGroup."""
+    with translated(f"delete log group {name}"):
+        try:
+            clients.logs.delete_log_group(logGroupName=name)
+        except ClientError as error:
+            if not is_code(error, "ResourceNotFoundException"):
+                raise
+
+
 _LATE = timedelta(seconds=15)
 """How much later a line may become visible than one that was written after it."""
 _PRUNE = 20_000
