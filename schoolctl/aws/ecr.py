@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from schoolctl.aws.session.clients import parse_time
 from schoolctl.aws.session.errors import error_code, translated
 from schoolctl.base.errors import NotFoundError
 from schoolctl.model.images import Digest, Image, RegistryLogin, Repository, RepositoryUri
@@ -186,7 +185,7 @@ def _repository(answer: RepositoryTypeDef, config: Config) -> Repository:
         immutable_tags=answer.get("imageTagMutability", "MUTABLE").startswith("IMMUTABLE"),
         scan_on_push=answer.get("imageScanningConfiguration", {}).get("scanOnPush", False),
         encryption=answer.get("encryptionConfiguration", {}).get("encryptionType", "AES256"),
-        created_at=_utc(answer.get("createdAt")),
+        created_at=answer.get("createdAt"),
         tag_exclusions=tuple(
             each["filter"] for each in answer.get("imageTagMutabilityExclusionFilters", ())
         ),
@@ -312,8 +311,8 @@ def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> 
         digest=Digest(detail["imageDigest"]),
         tags=tuple(sorted(detail.get("imageTags", ()))),
         size_bytes=detail.get("imageSizeInBytes") or 0,
-        pushed_at=_utc(detail.get("imagePushedAt")) or _NEVER,
-        pulled_at=_utc(detail.get("lastRecordedPullTime")),
+        pushed_at=detail.get("imagePushedAt", _NEVER),
+        pulled_at=detail.get("lastRecordedPullTime"),
         media_type=detail.get("imageManifestMediaType", ""),
         children=manifest.children if manifest else (),
         subject=Digest(subject) if subject else manifest.subject if manifest else None,
@@ -349,13 +348,5 @@ def authorization(clients: Clients, config: Config | None = None) -> RegistryLog
         registry=registry_host(config, host) if config is not None else host,
         username=username,
         password=SecretValue(password),
-        expires_at=given["expiresAt"].astimezone(UTC),
+        expires_at=given["expiresAt"],
     )
-
-
-def _utc(moment: datetime | float | str | None) -> datetime | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        return parse_time(moment).astimezone(UTC)
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.ecr import IDS_PER_CALL, no_repository, read_image, read_images, wants_reading
-from schoolctl.aws.pages import read_ahead
 from schoolctl.aws.session.errors import error_code, translated
 from schoolctl.model.images import Digest, Scan, Severity, age
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from mypy_boto3_ecr.type_defs import DescribeImagesResponseTypeDef, ImageDetailTypeDef
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
 
     from schoolctl.aws.session.clients import Clients
     from schoolctl.model.images import Image
@@ -38,19 +37,17 @@ def list_images(clients: Clients, name: str) -> list[Image]:
     images: list[Image] = []
     unread: list[ImageDetailTypeDef] = []
     calls: list[Future[list[Image]]] = []
-    pages: Iterator[DescribeImagesResponseTypeDef] = read_ahead(
-        clients,
-        clients.ecr,
-        "DescribeImages",
+    pages = clients.ecr.get_paginator("describe_images").paginate(
         repositoryName=name,
         filter={"imageStatus": "ANY"},
-        maxResults=_IMAGES_PER_PAGE,
+        PaginationConfig={"PageSize": _IMAGES_PER_PAGE},
     )
     with translated(f"list the images of {name}"):
         try:
             for page in pages:
-                if page.get("imageDetails") is None:
-                    raise ResponseParserError("the page is of somebody else")
+                # botocore reads a page of a captive portal as an answer without members.
+                if "imageDetails" not in page:
+                    raise ResponseParserError("the answer is not a page of images")
                 for detail in page["imageDetails"]:
                     if wants_reading(detail):
                         unread.append(detail)

@@ -1,4 +1,4 @@
-"""IAM: the roles that tasks have, and what a user or role may do."""
+"""IAM: roles, simulated permissions, and OpenID Connect providers."""
 
 from __future__ import annotations
 
@@ -71,3 +71,28 @@ def denied_actions(
             for each in page["EvaluationResults"]
             if each["EvalDecision"] != "allowed"
         )
+
+
+def has_identity_provider(clients: Clients, host: str) -> bool:
+    """Return whether the account has an OpenID Connect provider.
+
+    Source: IAM ListOpenIDConnectProviders.
+    """
+    with translated("look at the account's identity providers"):
+        found = clients.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    return any(each.get("Arn", "").endswith(f"oidc-provider/{host}") for each in found)
+
+
+def create_identity_provider(clients: Clients, host: str, audience: str) -> None:
+    """Create an OpenID Connect provider; an existing one is kept.
+
+    Source: IAM CreateOpenIDConnectProvider.
+    """
+    with translated(f"create the identity provider {host}"):
+        try:
+            clients.iam.create_open_id_connect_provider(
+                Url=f"https://{host}", ClientIDList=[audience]
+            )
+        except ClientError as error:
+            if not is_code(error, "EntityAlreadyExists", "EntityAlreadyExistsException"):
+                raise

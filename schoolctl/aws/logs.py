@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import botocore.exceptions as boto
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import error_message, is_code, translated
+from schoolctl.aws.times import parse_time
 from schoolctl.base.errors import NotFoundError, UnavailableError
 from schoolctl.model.services import LogLine
 
@@ -113,7 +114,7 @@ def no_group(group: str, why: str) -> NotFoundError:
 
 def read_line(event: Mapping[str, Any], task_id: str, container: str) -> LogLine:
     """Read an event of GetLogEvents or FilterLogEvents."""
-    at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+    at = parse_time(event["timestamp"] / 1000)
     return LogLine(at, task_id, event["message"].rstrip("\n"), container)
 
 
@@ -145,6 +146,16 @@ def create_log_group(clients: Clients, name: str) -> bool:
                 return False
             raise
     return True
+
+
+def delete_log_group(clients: Clients, name: str) -> None:
+    """Delete a log group; one that is gone counts as deleted. Source: Logs DeleteLogGroup."""
+    with translated(f"delete log group {name}"):
+        try:
+            clients.logs.delete_log_group(logGroupName=name)
+        except ClientError as error:
+            if not is_code(error, "ResourceNotFoundException"):
+                raise
 
 
 _LATE = timedelta(seconds=15)

@@ -1,4 +1,4 @@
-"""RDS: what a database tells of itself."""
+"""RDS: instances and Aurora clusters, and deleting an instance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.aws.session.clients import Clients
+
+
+_NO_DATABASE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 
 def find_database(clients: Clients, name: str) -> Database:
@@ -47,7 +50,7 @@ def _find_instance(clients: Clients, name: str) -> Database | None:
         try:
             found = clients.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
         except ClientError as error:
-            if is_code(error, "DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            if is_code(error, *_NO_DATABASE):
                 return None
             raise
     return _instance(found[0]) if found else None
@@ -124,3 +127,55 @@ def _all(clients: Clients, operation: str, key: str) -> list[Mapping[str, Any]]:
     with translated("list the RDS instances and clusters"):
         pages = clients.rds.get_paginator(operation).paginate()  # type: ignore[call-overload]  # the name is a variable
         return [each for page in pages for each in page[key]]
+
+
+def database_protected(clients: Clients, instance: str) -> bool:
+    """Return whether RDS refuses to delete an instance; False if it is gone.
+
+    Source: RDS DescribeDBInstances.
+    """
+    with translated(f"look at database {instance}"):
+        try:
+            found = clients.rds.describe_db_instances(DBInstanceIdentifier=instance)
+        except ClientError as error:
+            if is_code(error, *_NO_DATABASE):
+                return False
+            raise
+    return any(each.get("DeletionProtection") for each in found["DBInstances"])
+
+
+def database_exists(clients: Clients, instance: str) -> bool:
+    """Return whether an instance exists, even one being deleted.
+
+    Source: RDS DescribeDBInstances.
+    """
+    return _find_instance(clients, instance) is not None
+
+
+def unprotect_database(clients: Clients, instance: str) -> None:
+    """Allow RDS to delete an instance. Source: RDS ModifyDBInstance."""
+    with translated(f"take the deletion protection off database {instance}"):
+        clients.rds.modify_db_instance(
+            DBInstanceIdentifier=instance, DeletionProtection=False, ApplyImmediately=True
+        )
+
+
+def delete_database(clients: Clients, instance: str) -> bool:
+    """Begin to delete an instance without a snapshot; False if it is gone.
+
+    Source: RDS DeleteDBInstance.
+    """
+    with translated(f"delete database {instance}"):
+        try:
+            clients.rds.delete_db_instance(
+                DBInstanceIdentifier=instance,
+                SkipFinalSnapshot=True,
+                DeleteAutomatedBackups=True,
+            )
+        except ClientError as error:
+            if is_code(error, *_NO_DATABASE):
+                return False
+            # An earlier run began it.
+            if not is_code(error, "InvalidDBInstanceState", "InvalidDBInstanceStateFault"):
+                raise
+    return True

@@ -1,4 +1,4 @@
-"""What the Docker engine and the registries behind it say, made into one cause and one cure.
+"""Errors of the Docker engine and of the registries behind it, each with one cause and one hint.
 
 The texts are the engine's (20.10 to 28), containerd's and ECR's; they are matched loosely, as
 each release words them a little differently.
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schoolctl.base.denial import Refusal, denied_action, refusal_in
 from schoolctl.base.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ACTION = re.compile(r"perform: ([a-z-]+:[A-Za-z]+)")
+    from schoolctl.model.images import RepositoryUri
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,18 @@ class _Cause:
     hint: str
 
 
-_CAUSES = (
-    _Cause(
-        r"authorization token has expired|token .*expired",
-        "run it again: each push gets a new token; by hand, run `schoolctl login`",
-    ),
-    _Cause(
-        r"no basic auth credentials",
-        "the registry was sent no login: run `schoolctl login`, or push with `schoolctl push`",
-    ),
-    _Cause(
-        r"unauthorized|incorrect username or password|401",
-        "the registry refused the login: check account and region with `schoolctl profile show`,"
-        " and `registry` of the environment",
-    ),
+_REFUSALS = {
+    Refusal.EXPIRED: "run it again: each push gets a new token; by hand, run `schoolctl login`",
+    Refusal.NO_LOGIN: "the registry was sent no login: run `schoolctl login`, or push with"
+    " `schoolctl push`",
+    Refusal.BAD_LOGIN: "the registry refused the login: check account and region with"
+    " `schoolctl profile show`, and `registry` of the environment",
+    Refusal.FORBIDDEN: "the token is for one account and one region: compare them with the image's"
+    " name (`schoolctl profile show`); where they agree, the policy lacks the ECR permissions",
+}
+
+# A registry may also word these as a denial.
+_SPECIFIC_CAUSES = (
     _Cause(
         r"immutable",
         "a tag is never given to another image: choose a new one with --tag",
@@ -50,11 +49,9 @@ _CAUSES = (
         r"name unknown|repository .*(?:does not exist|not found)|RepositoryNotFound",
         "run `schoolctl repo create`, or push with --create-repo",
     ),
-    _Cause(
-        r"denied|403|forbidden",
-        "the token is for one account and one region: compare them with the image's name"
-        " (`schoolctl profile show`); where they agree, the policy lacks ecr:PutImage and its kin",
-    ),
+)
+
+_CAUSES = (
     _Cause(
         r"manifest unknown|manifest .*not found",
         "the registry has no such image: `schoolctl images list` shows those there are",
@@ -92,17 +89,37 @@ _BUILD_CAUSES = (
 )
 
 
-def registry_error(what: str, said: str) -> EngineError:
-    """Give the error for a push or pull that failed.
+class RegistryError(EngineError):
+    """A push, pull or copy that failed.
+
+    Attributes:
+        refusal: how the registry refused the caller; None for any other failure.
+        action: the IAM action that the registry names as missing; None if it names none.
+        repository: the repository that was asked; None if the engine asked, not schoolctl.
+    """
+
+    def __init__(
+        self, what: str, said: str, *, hint: str, repository: RepositoryUri | None = None
+    ) -> None:
+        super().__init__(what, why=said, hint=hint)
+        self.refusal = refusal_in(said)
+        self.action = denied_action(said)
+        self.repository = repository
+
+
+def registry_error(what: str, said: str, repository: RepositoryUri | None = None) -> RegistryError:
+    """Return the error for a push, pull or copy that failed.
 
     Args:
         what: what could not be done: `could not push X`.
-        said: the engine's words.
+        said: the engine's or the registry's words.
+        repository: the repository that was asked, where two may have been.
     """
-    found = _ACTION.search(said)
-    if found:
-        return EngineError(what, why=said, hint=f"ask for a policy that allows {found[1]}")
-    return EngineError(what, why=said, hint=_hint(_CAUSES, said))
+    action, refusal = denied_action(said), refusal_in(said)
+    hint = f"ask for a policy that allows {action}" if action else _hint(_SPECIFIC_CAUSES, said)
+    if not hint:
+        hint = _REFUSALS[refusal] if refusal is not None else _hint(_CAUSES, said)
+    return RegistryError(what, said, hint=hint, repository=repository)
 
 
 def build_error(what: str, said: str, last_lines: tuple[str, ...] = ()) -> EngineError:

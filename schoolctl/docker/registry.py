@@ -21,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from botocore.httpsession import get_cert_path
 
+from schoolctl.base.denial import Refusal, refusal_of
 from schoolctl.base.errors import AccessDeniedError, EngineError
 from schoolctl.base.text import is_loopback
 from schoolctl.docker.errors import innermost, registry_error
@@ -108,7 +109,7 @@ def _refused(
     what: str, registry: str, answer: urllib3.BaseHTTPResponse
 ) -> AccessDeniedError | EngineError:
     why = f"{registry} answered {answer.status} {answer.reason}"
-    if answer.status != HTTPStatus.FORBIDDEN:
+    if refusal_of(answer.status) is not Refusal.FORBIDDEN:
         return EngineError(what, why=why, hint="run it again")
     why = f"{why}: it needs {READS_BLOBS} on the repository"
     hint = f"ask for a policy that allows {READS_BLOBS}"
@@ -149,7 +150,6 @@ _ATTEMPTS = 3
 _MOST_TRIES = 5
 _ONCE = urllib3.Retry(0, raise_on_redirect=False)
 """For what is sent piece by piece: it cannot be sent twice."""
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BUSY = (429, 500, 502, 503, 504)
 _OUTSIDE = ("foreign", "nondistributable")
 """In the media type of a layer that is kept elsewhere than in the registry."""
@@ -320,8 +320,12 @@ class _Registry:
 
     def has(self, digest: str) -> bool:
         """Say whether a blob is there."""
-        answer = self._ask("HEAD", f"blobs/{digest}", fine=(HTTPStatus.NOT_FOUND, *_REFUSED))
-        if answer.status in _REFUSED:
+        answer = self._ask(
+            "HEAD",
+            f"blobs/{digest}",
+            fine=(HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
+        )
+        if refusal_of(answer.status) is not None:
             # The reason stands in a body, and HEAD gets none.
             self.blob(digest).close()
         return answer.status == HTTPStatus.OK
@@ -374,9 +378,9 @@ class _Registry:
         except urllib3.exceptions.HTTPError as error:
             if is_blob:
                 raise  # it is read and sent anew
-            raise registry_error(self._what, innermost(error)) from error
+            raise registry_error(self._what, innermost(error), self._repository) from error
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.status not in fine:
-            raise registry_error(self._what, self._said(answer))
+            raise registry_error(self._what, self._said(answer), self._repository)
         return answer
 
     def _said(self, answer: urllib3.BaseHTTPResponse) -> str:

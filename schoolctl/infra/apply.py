@@ -6,7 +6,8 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, assert_never
 
-from schoolctl.aws import cloudformation
+from schoolctl.aws import cloudformation, iam, logs, rds
+from schoolctl.aws.ecs import changes as ecs
 from schoolctl.base.errors import (
     NotFoundError,
     RolloutError,
@@ -17,7 +18,6 @@ from schoolctl.base.errors import (
 )
 from schoolctl.base.partitions import partition_of
 from schoolctl.base.text import count, duration
-from schoolctl.infra import contents as stack_contents
 from schoolctl.infra.changes import going_on, outcome, resource
 from schoolctl.infra.operations import TOKEN, failure, is_success, refused_template
 from schoolctl.infra.steps import (
@@ -60,14 +60,14 @@ def apply(step: AnyStackStep, tools: Tools, _outcome: Outcome) -> str:
         case ProtectStack():
             cloudformation.protect_stack(tools.clients, step.name, protected=step.protected)
         case DeleteService():
-            stack_contents.delete_service(tools.clients, step.cluster, step.name)
+            ecs.delete_service(tools.clients, step.cluster, step.name)
         case UnprotectDatabase():
-            stack_contents.unprotect_database(tools.clients, step.instance)
+            rds.unprotect_database(tools.clients, step.instance)
         case DeleteLogGroup():
-            stack_contents.delete_log_group(tools.clients, step.name)
+            logs.delete_log_group(tools.clients, step.name)
         case CreateIdentityProvider():
             audience = f"sts.{partition_of(tools.clients.region).host_suffix}"
-            stack_contents.create_identity_provider(tools.clients, step.host, audience)
+            iam.create_identity_provider(tools.clients, step.host, audience)
         case _:
             assert_never(step)
     return ""
@@ -289,9 +289,9 @@ class _Watched:
 def delete_database(step: DeleteDatabase, tools: Tools) -> str:
     """Delete the instance, and wait until it is gone: its stack is in the way until then."""
     clients, begun = tools.clients, tools.clock.monotonic()
-    if not stack_contents.delete_database(clients, step.instance):
+    if not rds.delete_database(clients, step.instance):
         return "it was gone"
-    while stack_contents.database_exists(clients, step.instance):
+    while rds.database_exists(clients, step.instance):
         elapsed = tools.clock.monotonic() - begun
         if elapsed > step.timeout_seconds:
             raise TimedOutError(

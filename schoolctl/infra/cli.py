@@ -9,6 +9,9 @@ import typer
 
 from schoolctl.aws.cloudformation import delete_change_set, find_drift, find_stack, newest_events
 from schoolctl.aws.ecr import find_repository
+from schoolctl.aws.ecs.services import count_tasks, services_of
+from schoolctl.aws.iam import has_identity_provider
+from schoolctl.aws.rds import database_protected
 from schoolctl.aws.session.errors import translated
 from schoolctl.base.errors import (
     ConfigError,
@@ -24,12 +27,6 @@ from schoolctl.core.run import Run
 from schoolctl.iam.policy import GITHUB, Scope
 from schoolctl.infra.apply import follow_ours, work_out
 from schoolctl.infra.changes import changes_of_plan
-from schoolctl.infra.contents import (
-    count_tasks,
-    database_protected,
-    has_identity_provider,
-    services_of,
-)
 from schoolctl.infra.operations import (
     is_success,
     last_operation,

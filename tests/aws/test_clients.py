@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.aws.session.clients import Clients, parse_time
+from schoolctl.aws.session.clients import Clients
 from schoolctl.aws.session.connection import Connection, Setting
-from schoolctl.aws.session.service_models import service_models
 from schoolctl.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,25 +33,3 @@ def test_an_endpoint_of_a_profile_that_is_no_url_is_told_without_its_text(tmp_pa
         _ = _clients("odd").ssm
     assert "no URL" in caught.value.what
     assert "hunter2" not in f"{caught.value.what}{caught.value.why}{caught.value.hint}"
-
-
-def test_the_models_are_those_that_botocore_would_read() -> None:
-    from botocore.loaders import create_loader
-
-    ours, theirs = service_models(), create_loader()
-    for service in ("ecs", "ssm", "sts"):
-        for kind in ("service-2", "paginators-1", "endpoint-rule-set-1"):
-            wanted = theirs.load_service_model(service, kind)
-            assert ours.load_service_model(service, kind) == wanted
-
-
-@pytest.mark.parametrize(
-    "told", [1_762_074_000, 1_762_074_000.0, "2025-11-02T09:00:00Z", "2025-11-02T10:00:00+01:00"]
-)
-def test_a_time_is_read_in_each_of_its_forms(told: float | str) -> None:
-    assert parse_time(told) == datetime(2025, 11, 2, 9, tzinfo=UTC)
-
-
-def test_a_time_that_is_none_is_an_error_of_botocores() -> None:
-    with pytest.raises(ValueError, match="yesterday"):
-        parse_time("yesterday")

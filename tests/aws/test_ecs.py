@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schoolctl.aws.ecs import services as ecs
-from schoolctl.aws.ecs.shapes import parse_time
 from schoolctl.base.errors import NotFoundError, SchoolctlError
 from schoolctl.model.services import RolloutState, TaskDefinitionRef
 from tests.fakes import FakeClock
@@ -213,15 +213,18 @@ def test_a_revision_is_read_without_its_read_only_fields(
     assert set(found.definition) == {"family", "containerDefinitions"}
     assert found.ref == TaskDefinitionRef("web", 7)
     assert found.active
-    assert found.completed_at == parse_time("2026-11-02T09:00:00+00:00")
+    assert found.completed_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
     assert scripted.requests("DescribeTaskDefinition") == [
         {"taskDefinition": NEW.arn, "include": ["TAGS"]}
     ]
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-02", "2026-11-02T09:00:00"])
-def test_an_edited_mark_is_no_mark(text: str) -> None:
-    assert parse_time(text) is None
+def test_an_edited_completion_tag_does_not_count(clients: Clients, scripted: ScriptedAws) -> None:
+    tags = [{"key": "schoolctl:completed-at", "value": "yesterday"}]
+    scripted.answer("DescribeTaskDefinition", {"taskDefinition": DEFINITION, "tags": tags})
+    found = ecs.describe_revision(clients, NEW)
+    assert found is not None
+    assert found.completed_at is None
 
 
 def test_a_revision_that_is_missing_is_none(clients: Clients, scripted: ScriptedAws) -> None:

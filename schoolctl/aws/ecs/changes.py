@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 
 from schoolctl.aws.ecs import shapes
 from schoolctl.aws.ecs.services import describe_revision, describe_service, request_members
-from schoolctl.aws.session.errors import changing, error_message, translated
+from schoolctl.aws.session.errors import changing, error_message, is_code, translated
 from schoolctl.base.errors import ConfigError
 from schoolctl.base.text import batches
 from schoolctl.model.services import TaskDefinitionRef
@@ -176,6 +176,19 @@ _WORDS = {
     "list": "a list",
     "dict": "a mapping",
 }
+
+
+def delete_service(clients: Clients, cluster: str, name: str) -> None:
+    """Delete a service that runs nothing; one that is gone counts as deleted.
+
+    Source: ECS DeleteService.
+    """
+    with translated(f"delete service {cluster}/{name}"):
+        try:
+            clients.ecs.delete_service(cluster=cluster, service=name)
+        except boto.ClientError as error:
+            if not is_code(error, "ServiceNotFoundException", "ServiceNotActiveException"):
+                raise
 
 
 def check_form(

@@ -203,9 +203,9 @@ def _brief(answer: Mapping[str, Any]) -> ServiceDeploymentBrief:
         arn=answer.get("serviceDeploymentArn", ""),
         status=ServiceDeploymentStatus(answer.get("status", "")),
         reason=answer.get("statusReason", ""),
-        created_at=_time(answer, "createdAt") or _LONG_AGO,
-        started_at=_time(answer, "startedAt"),
-        finished_at=_time(answer, "finishedAt"),
+        created_at=answer.get("createdAt") or _LONG_AGO,
+        started_at=answer.get("startedAt"),
+        finished_at=answer.get("finishedAt"),
         revision_arn=answer.get("targetServiceRevisionArn", ""),
     )
 
@@ -218,10 +218,10 @@ def _deployment(answer: Mapping[str, Any]) -> ServiceDeployment:
         arn=answer.get("serviceDeploymentArn", ""),
         status=ServiceDeploymentStatus(answer.get("status", "")),
         reason=answer.get("statusReason", ""),
-        created_at=_time(answer, "createdAt") or _LONG_AGO,
-        started_at=_time(answer, "startedAt"),
-        finished_at=_time(answer, "finishedAt"),
-        stopped_at=_time(answer, "stoppedAt"),
+        created_at=answer.get("createdAt") or _LONG_AGO,
+        started_at=answer.get("startedAt"),
+        finished_at=answer.get("finishedAt"),
+        stopped_at=answer.get("stoppedAt"),
         target=_share(answer.get("targetServiceRevision", {})),
         sources=tuple(map(_share, answer.get("sourceServiceRevisions", []))),
         strategy=DeploymentStrategy(strategy),
@@ -252,7 +252,7 @@ def _hook(answer: Mapping[str, Any]) -> LifecycleHook:
         kind=answer.get("targetType", ""),
         target=answer.get("targetArn", ""),
         status=HookStatus(answer.get("status", "")),
-        expires_at=_time(answer, "expiresAt"),
+        expires_at=answer.get("expiresAt"),
         timeout_action=answer.get("timeoutAction", ""),
     )
 
@@ -265,8 +265,3 @@ def _breaker(answer: Mapping[str, Any] | None) -> BreakerState | None:
         failures=answer.get("failureCount", 0),
         threshold=answer.get("threshold", 0),
     )
-
-
-def _time(answer: Mapping[str, Any], name: str) -> datetime | None:
-    moment: datetime | None = answer.get(name)
-    return moment.astimezone(UTC) if moment is not None else None

@@ -163,6 +163,29 @@ def _describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list
 # Task definitions
 
 
+def services_of(clients: Clients, cluster: str) -> tuple[ServiceState, ...]:
+    """Return the services of a cluster; none if there is no such cluster.
+
+    Source: ECS ListServices, DescribeServices.
+    """
+    try:
+        names = list_services(clients, cluster)
+        return tuple(describe_services(clients, cluster, names)) if names else ()
+    except NotFoundError:
+        return ()
+
+
+def count_tasks(clients: Clients, cluster: str) -> int:
+    """Return how many tasks of a cluster run or are to run. Source: ECS ListTasks, one page."""
+    with translated(f"look for tasks in cluster {cluster}"):
+        try:
+            return len(clients.ecs.list_tasks(cluster=cluster)["taskArns"])
+        except ClientError as error:
+            if is_code(error, "ClusterNotFoundException"):
+                return 0
+            raise
+
+
 def list_families(clients: Clients, prefix: str = "") -> list[str]:
     """Give the families that have an ACTIVE revision. Source: ECS ListTaskDefinitionFamilies."""
     pages = clients.ecs.get_paginator("list_task_definition_families")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from schoolctl.aws.times import parse_time
 from schoolctl.model.images import Digest
 from schoolctl.model.services import (
     ContainerState,
@@ -141,17 +142,17 @@ def task(answer: TaskTypeDef) -> Task:
         desired_status=answer.get("desiredStatus", ""),
         health=answer.get("healthStatus", ""),
         started_by=answer.get("startedBy", ""),
-        created_at=_optional_time(answer, "createdAt"),
-        started_at=_optional_time(answer, "startedAt"),
-        stopped_at=_optional_time(answer, "stoppedAt"),
+        created_at=answer.get("createdAt"),
+        started_at=answer.get("startedAt"),
+        stopped_at=answer.get("stoppedAt"),
         stop_code=answer.get("stopCode", ""),
         stopped_reason=answer.get("stoppedReason", ""),
         containers=tuple(_container(each) for each in answer.get("containers", [])),
         zone=answer.get("availabilityZone", ""),
         address=_address(answer),
-        pull_started_at=_optional_time(answer, "pullStartedAt"),
-        pull_stopped_at=_optional_time(answer, "pullStoppedAt"),
-        stopping_at=_optional_time(answer, "stoppingAt"),
+        pull_started_at=answer.get("pullStartedAt"),
+        pull_stopped_at=answer.get("pullStoppedAt"),
+        stopping_at=answer.get("stoppingAt"),
     )
 
 
@@ -196,22 +197,21 @@ def revision(answer: DescribeTaskDefinitionResponseTypeDef, registrable: Iterabl
     return Revision(
         ref=TaskDefinitionRef.from_arn(told.get("taskDefinitionArn", "")),
         active=told.get("status", "ACTIVE") == "ACTIVE",
-        registered_at=_optional_time(told, "registeredAt"),
+        registered_at=told.get("registeredAt"),
         definition={name: told[name] for name in registrable if name in told},  # type: ignore[literal-required]  # the members of the request
         images=tuple(each.get("image", "") for each in told.get("containerDefinitions", [])),
         tags=tags,
-        completed_at=parse_time(tags.get(COMPLETED_AT_TAG, "")),
-        completed_again_at=parse_time(tags.get(COMPLETED_AGAIN_AT_TAG, "")),
+        completed_at=_completion(tags, COMPLETED_AT_TAG),
+        completed_again_at=_completion(tags, COMPLETED_AGAIN_AT_TAG),
     )
 
 
-def parse_time(text: str) -> datetime | None:
-    """Read an ISO 8601 time with a zone; None for anything else, such as an edited tag."""
+def _completion(tags: Mapping[str, str], name: str) -> datetime | None:
+    """Return the time in a completion tag; None where somebody edited it into something else."""
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_time(tags.get(name, ""))
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None
 
 
 def last_part(arn: str) -> str:
@@ -220,9 +220,5 @@ def last_part(arn: str) -> str:
 
 
 def _time(answer: Mapping[str, Any], name: str = "createdAt") -> datetime:
-    return _optional_time(answer, name) or _LONG_AGO
-
-
-def _optional_time(answer: Mapping[str, Any], name: str) -> datetime | None:
-    moment: datetime | None = answer.get(name)
-    return moment.astimezone(UTC) if moment is not None else None
+    moment: datetime = answer.get(name, _LONG_AGO)
+    return moment

@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config as BotoConfig
-from botocore.utils import parse_timestamp
 
 from schoolctl.aws.session.denials import Denials
 from schoolctl.aws.session.errors import find_denial, translated
 from schoolctl.aws.session.profiles import ask_for_mfa, open_session, sign_in
+from schoolctl.aws.times import parse_time
 from schoolctl.base import interruption
 from schoolctl.base.errors import CredentialsError, UnavailableError, UsageError
 from schoolctl.base.text import is_loopback
@@ -56,17 +55,6 @@ _CONNECTIONS = 16
 _READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate", "Validate")
 """How the names of operations begin that change nothing."""
 _CHANGING = "schoolctl_changing"
-_NUMBERS = (float, int)  # made once: it is asked for ten thousand images
-
-
-def parse_time(value: float | str) -> datetime:
-    """Read a time of an answer. A number, as most are, becomes UTC without botocore's detours."""
-    if isinstance(value, _NUMBERS):
-        try:
-            return datetime.fromtimestamp(value, UTC)
-        except (OverflowError, ValueError, OSError):
-            pass  # botocore knows a way for some that the platform has none for
-    return parse_timestamp(str(value))
 
 
 class Clients:

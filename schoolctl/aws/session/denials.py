@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schoolctl.base.denial import denied_action
 from schoolctl.base.errors import AccessDeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)")
 _RESOURCE = re.compile(r"on resource: (arn:\S+)")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
 _EXPLICIT = "explicit deny"
@@ -91,17 +91,6 @@ class Denials:
             if error.action is not None:
                 self.note(error.action)
             raise
-
-
-def denied_action(message: str) -> str | None:
-    """Give the action that a message tells to be missing; None where it tells of none."""
-    found = _ACTION.search(message)
-    return found[1] if found else None
-
-
-def is_denial(message: str) -> bool:
-    """Say whether a message tells of a missing permission, whatever code came with it."""
-    return denied_action(message) is not None
 
 
 def read_denial(code: str, message: str, operation: str) -> Denial:

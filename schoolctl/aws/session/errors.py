@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from schoolctl.aws.session.causes import cause_of, is_limit, limit_hint
-from schoolctl.aws.session.denials import denied_action, is_denial, read_denial
+from schoolctl.aws.session.denials import read_denial
+from schoolctl.base.denial import DENIED_CODES, denied_action, is_denial
 from schoolctl.base.errors import (
     AccessDeniedError,
     ConflictError,
@@ -40,15 +41,6 @@ if TYPE_CHECKING:
     from schoolctl.model.values import SecretValue
 
 
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
-    "ForbiddenException",
-    "NotAuthorized",
-    "UnauthorizedException",
-    "UnauthorizedOperation",
-}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {
     "InvalidClientTokenId",
@@ -183,8 +175,8 @@ def from_client_error(error: boto.ClientError, doing: str) -> SchoolctlError:
 
 
 def find_denial(code: str, message: str, operation: str) -> Denial | None:
-    """Give what a denial says; None for an answer that is none."""
-    if code not in _DENIED and not is_denial(message):
+    """Return what a denial says; None for any other answer."""
+    if not is_denial(code, message):
         return None
     return read_denial(code, message, operation)
 
@@ -225,7 +217,7 @@ def _identity_error(error: boto.ClientError, what: str, why: str) -> SchoolctlEr
             why=why,
             hint="renew the credentials (`aws sso login --profile NAME`), then run it again",
         )
-    if error.operation_name in _SIGN_IN and (code in _DENIED or code.startswith("Invalid")):
+    if error.operation_name in _SIGN_IN and (code in DENIED_CODES or code.startswith("Invalid")):
         return CredentialsError(
             what,
             why=f"no credentials came of {error.operation_name}; {why}",
@@ -388,7 +380,7 @@ def changing(doing: str, *early: str) -> Iterator[None]:
 
 def _may_be_early(error: ClientError) -> bool:
     message = error_message(error)
-    if not is_code(error, *_MAY_BE_EARLY) or is_denial(message):
+    if not is_code(error, *_MAY_BE_EARLY) or denied_action(message):
         return False
 
     cause = cause_of(message)

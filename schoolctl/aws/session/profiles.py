@@ -5,17 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import UTC
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore import session as botocore_session
 from botocore.exceptions import BotoCoreError, ProfileNotFound
-from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
+from botocore.utils import JSONFileCache, SSOTokenLoader
 
 from schoolctl.aws.session.errors import translated
-from schoolctl.aws.session.service_models import service_models
+from schoolctl.aws.times import parse_time
 from schoolctl.base.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -52,9 +51,7 @@ def open_session(profile: str | None) -> Session:
     read `AWS_PROFILE` again would fail for a profile that is overruled and does not exist.
     """
     unread = {"profile": (None, None, None, None)}
-    session = botocore_session.Session(session_vars=unread, profile=profile)
-    session.register_component("data_loader", service_models())
-    return session
+    return botocore_session.Session(session_vars=unread, profile=profile)
 
 
 def profile_region(name: str | None) -> str | None:
@@ -157,10 +154,10 @@ def sign_in_ends(profile: str) -> datetime | None:
         token = SSOTokenLoader(JSONFileCache(str(Path("~/.aws/sso/cache").expanduser())))(
             start_url, name
         )
-        ends_at = parse_timestamp(token["expiresAt"])
+        ends_at = parse_time(token["expiresAt"])
     except (BotoCoreError, KeyError, ValueError):
         return None
-    return None if token.get("refreshToken") else ends_at.astimezone(UTC)
+    return None if token.get("refreshToken") else ends_at
 
 
 def list_profiles() -> tuple[Profile, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, assert_never
 
 from schoolctl.aws import ecr
 from schoolctl.aws.ecr_images import read_scan
-from schoolctl.aws.session.denials import denied_action
 from schoolctl.base.errors import (
     EngineError,
     NotFoundError,
@@ -21,10 +21,11 @@ from schoolctl.base.text import count, size
 from schoolctl.docker import login as dockerlogin
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest
+from schoolctl.docker.errors import RegistryError
 from schoolctl.docker.login import find_login_place
 from schoolctl.docker.registry import Place, copy_image
 from schoolctl.images.push.observe import observe_refusal
-from schoolctl.images.push.refusal import explain, is_refusal
+from schoolctl.images.push.refusal import Access, explain
 from schoolctl.images.push.release import FINGERPRINT
 from schoolctl.images.push.steps import (
     BuildImage,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from schoolctl.images.push.steps import (
         AnyImageStep,
     )
-    from schoolctl.model.images import Digest, ImageRef, Scan, Severity
+    from schoolctl.model.images import Digest, ImageRef, RepositoryUri, Scan, Severity
     from schoolctl.output.reporter import View
 
 
@@ -122,7 +123,8 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
     local = _built_for_us(image, tools)
     # A token just got lasts for 12 hours, however long the build took.
     login = ecr.authorization(tools.clients, tools.config)
-    with _explained(image, tools), tools.reporter.transfer() as transfer:
+    party = _Party(image.repository, Access.UPLOAD, tools.clients)
+    with _explained(party), tools.reporter.transfer() as transfer:
         result = tools.engine.push(image, login, transfer.update)
     manifest = _confirm(image, result.digest, tools)
     outcome.pushed = result.digest
@@ -134,36 +136,44 @@ def push(step: PushImage, tools: Tools, outcome: Outcome) -> str:
     )
 
 
-@contextmanager
-def _explained(image: ImageRef, tools: Tools) -> Iterator[None]:
-    """Find out why a registry refuses the block's push: a bare 403 has many causes."""
-    try:
-        with _noting(tools.clients):
-            yield
-    except EngineError as error:
-        raise _explain(error, image, tools) from error
+@dataclass(frozen=True)
+class _Party:
+    """A repository that a transfer uses, and the clients of its account."""
+
+    repository: RepositoryUri
+    access: Access
+    clients: Clients
 
 
 @contextmanager
-def _noting(*clients: Clients) -> Iterator[None]:
-    """Note the action that a registry names as missing: no client hears of it."""
+def _explained(*parties: _Party) -> Iterator[None]:
+    """Find out why a registry refuses the block's transfer: a bare 403 has many causes.
+
+    An action that a registry names as missing is noted, as no client hears of it.
+
+    Args:
+        parties: the repositories; the engine does not say which one refused, so there is one.
+    """
     try:
         yield
-    except EngineError as error:
-        action = denied_action(error.why)
-        for each in clients if action is not None else ():
-            each.denials.note(str(action))
-        raise
+    except RegistryError as error:
+        party = next((each for each in parties if each.repository == error.repository), parties[0])
+        if error.action is not None:
+            party.clients.denials.note(error.action)
+            raise
+        explained = _explain(error, party)
+        if explained is None:
+            raise
+        raise explained from error
 
 
-def _explain(error: EngineError, image: ImageRef, tools: Tools) -> EngineError:
-    # Where the registry names the action itself, there is nothing to find out.
-    if not is_refusal(error.why) or "perform: " in error.why:
-        return error
+def _explain(error: RegistryError, party: _Party) -> EngineError | None:
+    if error.refusal is None:
+        return None
     try:
-        facts = observe_refusal(tools.clients, image.repository, error.why)
+        facts = observe_refusal(party.clients, party.repository, error.refusal, party.access)
     except SchoolctlError:
-        return error
+        return None
     cause, cure = explain(facts)
     return EngineError(error.what, why=f"{error.why}\n{cause}", hint=cure)
 
@@ -176,7 +186,11 @@ def copy(step: CopyImage, tools: Tools, outcome: Outcome) -> str:
     config, clients = tools.clients_of(step.environment)
     source = Place(step.source.repository, ecr.authorization(clients, config))
     target = Place(step.image.repository, ecr.authorization(tools.clients, tools.config))
-    with _noting(tools.clients, clients), tools.reporter.transfer() as transfer:
+    parties = (
+        _Party(target.repository, Access.UPLOAD, tools.clients),
+        _Party(source.repository, Access.DOWNLOAD, clients),
+    )
+    with _explained(*parties), tools.reporter.transfer() as transfer:
         copied = copy_image(source, target, step.image, digest, transfer.update)
     _confirm(step.image, digest, tools)
     outcome.pushed = digest
@@ -245,7 +259,8 @@ def pull(step: PullImage, tools: Tools) -> str:
                 hint="`schoolctl images list` shows those there are",
             )
         expected = manifest.digest
-    with _noting(tools.clients), tools.reporter.transfer() as transfer:
+    party = _Party(image.repository, Access.DOWNLOAD, tools.clients)
+    with _explained(party), tools.reporter.transfer() as transfer:
         pulled = tools.engine.pull(image, login, transfer.update)
     if expected not in pulled.digests:
         raise EngineError(

@@ -16,7 +16,7 @@ from schoolctl.aws.session.errors import translated
 from schoolctl.base.errors import AccessDeniedError, NotFoundError, SchoolctlError
 from schoolctl.docker.registry import labels_of, platform_of, read_config
 from schoolctl.images.push.promote import TestedImage
-from schoolctl.images.push.refusal import Facts, check_registry
+from schoolctl.images.push.refusal import Access, Facts, check_registry
 from schoolctl.images.push.release import FINGERPRINT
 from schoolctl.images.push.rules import TaggedImage
 from schoolctl.model.images import RepositoryUri
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from schoolctl.aws.ecr import Manifest
     from schoolctl.aws.session.clients import Clients
+    from schoolctl.base.denial import Refusal
     from schoolctl.config.models import Config
     from schoolctl.model.images import Digest, RegistryLogin, Repository
 
@@ -140,32 +141,40 @@ def observe_tested(clients: Clients, config: Config, tag: str, *, platform: str)
 _NO_LAYER = f"sha256:{'0' * 64}"
 
 
-def observe_refusal(clients: Clients, repository: RepositoryUri, said: str) -> Facts:
-    """Ask as the same user for what an upload needs; an upload that is begun and left is nothing.
+def observe_refusal(
+    clients: Clients, repository: RepositoryUri, refusal: Refusal, access: Access
+) -> Facts:
+    """Return what ECR's API says to the same user about a repository that its registry refused.
 
-    Source: ECR BatchCheckLayerAvailability, InitiateLayerUpload, GetRepositoryPolicy.
+    An upload that is begun and left is nothing.
+
+    Source: ECR BatchCheckLayerAvailability, InitiateLayerUpload or BatchGetImage and
+    GetDownloadUrlForLayer, GetRepositoryPolicy.
     """
     return Facts(
-        said,
+        refusal,
+        access,
         repository.registry,
         authorization(clients).registry,
-        _denied(clients, repository.name),
+        _denied(clients, repository.name, access),
         _policy(clients, repository.name),
     )
 
 
-def _denied(clients: Clients, name: str) -> tuple[str, str] | None:
+def _denied(clients: Clients, name: str, access: Access) -> tuple[str, str] | None:
+    ecr = clients.ecr
     try:
-        with translated(f"upload to {name}"):
-            clients.ecr.batch_check_layer_availability(
-                repositoryName=name, layerDigests=[_NO_LAYER]
-            )
-        with translated(f"upload to {name}"):
-            clients.ecr.initiate_layer_upload(repositoryName=name)
+        with translated(f"{access.name.lower()} layers of {name}"):
+            ecr.batch_check_layer_availability(repositoryName=name, layerDigests=[_NO_LAYER])
+            if access is Access.UPLOAD:
+                ecr.initiate_layer_upload(repositoryName=name)
+            else:
+                ecr.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": _NO_LAYER}])
+                ecr.get_download_url_for_layer(repositoryName=name, layerDigest=_NO_LAYER)
     except AccessDeniedError as error:
         return error.why, error.hint
     except SchoolctlError:
-        return None  # whatever it is, it is no refusal
+        return None  # such as a layer that does not exist: the caller may ask for it
     return None
 
 

@@ -1,4 +1,4 @@
-"""Why a registry refuses a push: one cause, one cure. Pure.
+"""The cause of a refused push, pull or copy, and its fix. Pure.
 
 The registry's own answer is often a bare 403, which is the same for another region, another
 account, a missing permission and a repository's policy; what ECR's API says beside it tells them
@@ -10,17 +10,35 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import Any
 
+from schoolctl.base.denial import Refusal
 from schoolctl.base.errors import WrongTargetError
 
 _HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
     r"(?:amazonaws\.(?:com(?:\.cn)?|eu)|on\.aws|[a-z0-9.-]+\.gov|csp\.[a-z.]+|cloud\.[a-z.-]+)"
 )
-_REFUSED = re.compile(
-    r"denied|40[13]|forbidden|unauthorized|no basic auth|authentication required", re.IGNORECASE
-)
-_EXPIRED = re.compile(r"token has expired", re.IGNORECASE)
+
+
+class Access(Enum):
+    """What a transfer does with a repository: the IAM actions that it needs there."""
+
+    UPLOAD = (
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:InitiateLayerUpload",
+        "ecr:UploadLayerPart",
+        "ecr:CompleteLayerUpload",
+        "ecr:PutImage",
+        "ecr:BatchGetImage",
+    )
+    DOWNLOAD = (
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    )
 
 
 @dataclass(frozen=True)
@@ -35,11 +53,6 @@ def parse_ecr_host(host: str) -> EcrHost | None:
     """Read the host of an ECR registry, dual-stack and FIPS ones too; None for any other."""
     found = _HOST.fullmatch(host)
     return EcrHost(found["account"], found["region"]) if found else None
-
-
-def is_refusal(said: str) -> bool:
-    """Say whether a registry's words are those of a refusal, and not of another failure."""
-    return _REFUSED.search(said) is not None
 
 
 def check_registry(registry: str, repository_arn: str, environment: str) -> None:
@@ -74,14 +87,16 @@ class Facts:
     """What is known after a refusal.
 
     Attributes:
-        said: the registry's words.
+        refusal: how the registry refused the caller.
+        access: what was refused.
         registry: the host in the image's name.
         token_registry: the host that ECR named for the token.
         denied: why ECR's API refuses the same caller, and the cure; empty where it does not.
         policy: the repository's policy; empty where there is none, or it may not be read.
     """
 
-    said: str
+    refusal: Refusal
+    access: Access
     registry: str
     token_registry: str
     denied: tuple[str, str] | None = None
@@ -89,7 +104,7 @@ class Facts:
 
 
 def explain(facts: Facts) -> tuple[str, str]:
-    """Give the one cause and its cure."""
+    """Return the cause and the hint."""
     if facts.denied is not None:
         return facts.denied
     image, token = parse_ecr_host(facts.registry), parse_ecr_host(facts.token_registry)
@@ -101,12 +116,12 @@ def explain(facts: Facts) -> tuple[str, str]:
             ),
             "correct `account`, `region` or `registry` of the environment",
         )
-    if _EXPIRED.search(facts.said):
+    if facts.refusal is Refusal.EXPIRED:
         return (
             "the token expired on the way",
-            "run it again: it gets a new one, and what went up already is not sent again",
+            "run it again: it gets a new one, and layers that arrived are not sent again",
         )
-    denying = _denying(facts.policy)
+    denying = _denying(facts.policy, facts.access)
     if denying:
         return (
             f"the repository's policy denies it ({denying})",
@@ -122,20 +137,30 @@ def explain(facts: Facts) -> tuple[str, str]:
         )
     return (
         (
-            "ECR's API allows the same user to upload:"
-            " something on the engine's way to the registry refuses"
+            f"ECR's API allows the same user to {facts.access.name.lower()}:"
+            " something on the way to the registry refuses"
         ),
-        "look for a proxy (`docker info`), and at the policy of a VPC endpoint",
+        "check HTTPS_PROXY, the engine's proxy (`docker info`) and the policy of a VPC endpoint",
     )
 
 
-def _denying(policy: str) -> str:
-    """Give the name of a statement that denies an upload; empty without one."""
+def _denying(policy: str, access: Access) -> str:
+    """Return the name of a statement that denies the access; empty without one."""
     try:
         statements = json.loads(policy or "{}").get("Statement", [])
     except (ValueError, AttributeError):
         return ""
     for each in statements if isinstance(statements, list) else [statements]:
-        if isinstance(each, dict) and each.get("Effect") == "Deny":
+        if isinstance(each, dict) and each.get("Effect") == "Deny" and _concerns(each, access):
             return f"statement {each.get('Sid') or 'without a name'}, for {each.get('Action')}"
     return ""
+
+
+def _concerns(statement: dict[str, Any], access: Access) -> bool:
+    actions = statement.get("Action", "*")  # with NotAction, nearly all
+    patterns = actions if isinstance(actions, list) else [actions]
+    return any(
+        fnmatchcase(needed.lower(), str(pattern).lower())
+        for needed in access.value
+        for pattern in patterns
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import ACCOUNT
+from tests.faults import Call, pass_on
 from tests.registry import Registry, digest_of
 from tests.worlds.shop import NAME, Shop
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Aws, Project
+    from tests.faults import Exchange, Faults
 
 THERE = "schoolapp-live"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -286,6 +288,42 @@ def test_a_login_that_the_target_refuses_is_told_with_its_cure(shop: Shop, live:
 
     assert done.exit_code == 1
     assert "Your authorization token has expired" in done.stderr
+    assert live.tags == {}
+
+
+def test_a_bare_403_of_the_target_ends_in_the_action_that_is_missing(
+    faults: Faults, shop: Shop, live: Registry
+) -> None:
+    shop.push("1.0", "1")
+    live.refuses = ("POST", 403, "DENIED", "Forbidden")
+    said = "User: u is not authorized to perform: ecr:InitiateLayerUpload on resource: r"
+    faults.answer("InitiateLayerUpload", "AccessDeniedException", said)
+
+    done = promote(shop)
+
+    assert done.exit_code == 1
+    assert "AWS denied ecr:InitiateLayerUpload" in done.stderr
+    assert "hint:  ask for a policy that allows ecr:InitiateLayerUpload" in done.stderr
+
+
+def test_a_bare_403_of_the_source_ends_in_what_a_download_needs(
+    faults: Faults, shop: Shop, live: Registry
+) -> None:
+    shop.push("1.0", "1")
+
+    def refuse_reads(exchange: Exchange) -> None:
+        shop.registry.refuses = ("GET", 403, "DENIED", "Forbidden")
+        pass_on(exchange)
+
+    faults.at(Call("GetAuthorizationToken", 2), refuse_reads)  # the first is for the plan
+    faults.answer_with("BatchCheckLayerAvailability", b"{}", status=200)
+    said = "User: u is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: r"
+    faults.answer("GetDownloadUrlForLayer", "AccessDeniedException", said)
+
+    done = promote(shop)
+
+    assert done.exit_code == 1
+    assert "AWS denied ecr:GetDownloadUrlForLayer" in done.stderr
     assert live.tags == {}
 
 

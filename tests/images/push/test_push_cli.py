@@ -570,6 +570,22 @@ def test_a_token_that_expires_half_way_is_told(shop: Shop) -> None:
     assert shop.tags() == {}
 
 
+def test_a_bare_403_of_a_pull_ends_in_the_action_that_is_missing(
+    faults: Faults, shop: Shop
+) -> None:
+    shop.push("1.0", "1")
+    shop.registry.refuses = ("GET", 403, "DENIED", "Forbidden")
+    faults.answer_with("BatchCheckLayerAvailability", b"{}", status=200)
+    said = "User: u is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: r"
+    faults.answer("GetDownloadUrlForLayer", "AccessDeniedException", said)
+
+    done = shop.run("pull", "--tag", "1.0")
+
+    assert done.exit_code == 1
+    assert "AWS denied ecr:GetDownloadUrlForLayer" in done.stderr
+    assert "hint:  ask for a policy that allows ecr:GetDownloadUrlForLayer" in done.stderr
+
+
 def test_a_repository_that_goes_away_meanwhile_is_told(shop: Shop) -> None:
     shop.registry.repositories = set()
 

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import pytest
 
+from schoolctl.base.denial import Refusal
 from schoolctl.base.errors import WrongTargetError
 from schoolctl.images.push.refusal import (
+    Access,
     EcrHost,
     Facts,
     check_registry,
     explain,
-    is_refusal,
     parse_ecr_host,
 )
 
 OURS = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 ARN = "arn:aws:ecr:us-east-1:123456789012:repository/schoolapp-backend"
-BARE = "unexpected status from HEAD request to https://r/v2/x/blobs/y: 403 Forbidden"
-FACTS = Facts(BARE, OURS, OURS)
+FACTS = Facts(Refusal.FORBIDDEN, Access.UPLOAD, OURS, OURS)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_registry_that_may_be_right_passes(registry: str) -> None:
             "`account`",
         ),
         (
-            replace(FACTS, said="denied: Your authorization token has expired. Reauthenticate."),
+            replace(FACTS, refusal=Refusal.EXPIRED),
             "the token expired on the way",
             "run it again",
         ),
@@ -100,9 +100,14 @@ def test_a_registry_that_may_be_right_passes(registry: str) -> None:
             f"the login is for {OURS}, and `registry` of the environment leads to 127.0.0.1:5000",
             "correct `registry`",
         ),
-        (FACTS, "on the engine's way", "proxy"),
-        (replace(FACTS, policy="no JSON"), "on the engine's way", "proxy"),
-        (replace(FACTS, policy='{"Statement": {"Effect": "Allow"}}'), "engine's way", "proxy"),
+        (FACTS, "same user to upload: something on the way", "proxy"),
+        (replace(FACTS, access=Access.DOWNLOAD), "same user to download", "proxy"),
+        (replace(FACTS, policy="no JSON"), "something on the way", "proxy"),
+        (
+            replace(FACTS, policy='{"Statement": {"Effect": "Allow"}}'),
+            "something on the way",
+            "proxy",
+        ),
     ],
 )
 def test_a_refusal_has_one_cause_and_one_cure(facts: Facts, cause: str, cure: str) -> None:
@@ -112,24 +117,20 @@ def test_a_refusal_has_one_cause_and_one_cure(facts: Facts, cause: str, cure: st
 
 
 @pytest.mark.parametrize(
-    ("said", "refused"),
+    ("access", "action", "concerned"),
     [
-        # The engine 20.10 and its distribution client.
-        ("denied: User: u is not authorized to perform: ecr:PutImage on resource: r", True),
-        ("no basic auth credentials", True),
-        ("unauthorized: authentication required", True),
-        ("error parsing HTTP 403 response body: invalid character '<'", True),
-        # The engine 28, with containerd's image store.
-        (BARE, True),
-        ("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", True),
-        ("push access denied, repository does not exist or may require authorization", True),
-        ("dial tcp 127.0.0.1:9: connect: connection refused", False),
-        ("tag invalid: The image tag '1.0' already exists and is immutable.", False),
-        ("write /var/lib/docker/tmp/x: no space left on device", False),
+        (Access.UPLOAD, "ecr:PutImage", True),
+        (Access.DOWNLOAD, "ecr:PutImage", False),
+        (Access.DOWNLOAD, ["ecr:PutImage", "ecr:getdownload*"], True),
+        (Access.UPLOAD, "ecr:DeleteRepository", False),
+        (Access.DOWNLOAD, "*", True),
     ],
 )
-def test_a_refusal_is_known_by_the_words_of_old_and_new_engines(
-    said: str,
-    refused: bool,  # noqa: FBT001  # a table's column
+def test_a_statement_counts_if_it_denies_what_was_refused(
+    access: Access,
+    action: str | list[str],
+    concerned: bool,  # noqa: FBT001  # a table's column
 ) -> None:
-    assert is_refusal(said) is refused
+    policy = json.dumps({"Statement": [{"Sid": "No", "Effect": "Deny", "Action": action}]})
+    cause, _ = explain(replace(FACTS, access=access, policy=policy))
+    assert ("the repository's policy denies it" in cause) is concerned
