@@ -10,7 +10,7 @@ import botocore.exceptions as boto
 from botocore.exceptions import ClientError
 
 from schoolctl.aws.session.errors import error_message, is_code, translated
-from schoolctl.aws.times import parse_time
+from schoolctl.base.clock import parse_time
 from schoolctl.base.errors import NotFoundError, UnavailableError
 from schoolctl.model.services import LogLine
 

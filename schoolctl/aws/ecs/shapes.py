@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from schoolctl.aws.times import parse_time
+from schoolctl.base.clock import parse_time
 from schoolctl.model.images import Digest
 from schoolctl.model.services import (
     ContainerState,

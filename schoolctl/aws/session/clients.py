@@ -15,8 +15,8 @@ from botocore.config import Config as BotoConfig
 from schoolctl.aws.session.denials import Denials
 from schoolctl.aws.session.errors import find_denial, translated
 from schoolctl.aws.session.profiles import ask_for_mfa, open_session, sign_in
-from schoolctl.aws.times import parse_time
 from schoolctl.base import interruption
+from schoolctl.base.clock import parse_time
 from schoolctl.base.errors import CredentialsError, UnavailableError, UsageError
 from schoolctl.base.text import is_loopback
 from schoolctl.model.surroundings import Identity

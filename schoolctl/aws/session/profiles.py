@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import JSONFileCache, SSOTokenLoader
 
 from schoolctl.aws.session.errors import translated
-from schoolctl.aws.times import parse_time
+from schoolctl.base.clock import parse_time
 from schoolctl.base.errors import CredentialsError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schoolctl.aws.times import parse_time
+from schoolctl.base.clock import parse_time
 
 NINE = datetime(2025, 11, 2, 9, tzinfo=UTC)
 
