@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from schoolctl.base.denial import Refusal, refusal_of
 from schoolctl.base.errors import AccessDeniedError, EngineError
@@ -130,7 +130,7 @@ def platform_of(config: Mapping[str, Any]) -> str:
 def pool_for(url: str) -> urllib3.PoolManager:
     """Make what sends a request, through the proxy and with the authorities of the environment."""
     parts = urlsplit(url)
-    authorities = os.environ.get("AWS_CA_BUNDLE") or where()
+    authorities = os.environ.get("AWS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
     if proxy is not None:
         return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ca_certs=authorities)
