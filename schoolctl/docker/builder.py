@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from schoolctl.base.errors import EngineError, UsageError
 from schoolctl.docker.errors import build_error
-from schoolctl.model.build import Builder, BuilderChoice, BuilderKind, BuildSecret
+from schoolctl.model.images import Builder, BuilderChoice, BuilderKind, BuildSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from schoolctl.docker.context import BuildContext
-    from schoolctl.model.build import Builder, BuilderChoice, BuildSecret
-    from schoolctl.model.images import Digest, ImageRef, RegistryLogin
+    from schoolctl.model.images import (
+        Builder,
+        BuilderChoice,
+        BuildSecret,
+        Digest,
+        ImageRef,
+        RegistryLogin,
+    )
 
     OnProgress = Callable[[str, str, int | None, int | None], None]
     """Takes a layer's id, its status, the bytes moved and their total."""

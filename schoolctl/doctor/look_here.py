@@ -19,7 +19,7 @@ from schoolctl.config.tree import OVERLAY_DIRECTORY
 from schoolctl.doctor.machine import Disk
 from schoolctl.images.push.git import is_ignored, read_source
 from schoolctl.images.push.project import look_at_locks, read_files
-from schoolctl.model.build import BuilderChoice
+from schoolctl.model.images import BuilderChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from schoolctl.docker.context import BuildContext
     from schoolctl.docker.engine import Engine, EngineInfo
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.model.build import Builder
-    from schoolctl.model.images import Ignored, NoSource, Source
+    from schoolctl.model.images import Builder, Ignored, NoSource, Source
 
 
 T = TypeVar("T")

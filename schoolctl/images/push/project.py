@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from schoolctl.core.run import Run
     from schoolctl.docker.context import BuildContext
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.model.build import BuilderChoice
-    from schoolctl.model.images import ImageRef
+    from schoolctl.model.images import BuilderChoice, ImageRef
 
 _MOST_LISTED = 3
 _NOTEWORTHY_BYTES = 50_000_000

@@ -10,16 +10,23 @@ from schoolctl.base.plan import Plan
 from schoolctl.docker.builder import secret_arguments
 from schoolctl.images.push.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage, ReadScan
-from schoolctl.model.build import BuilderKind
-from schoolctl.model.images import fits_platform
+from schoolctl.model.images import BuilderKind, fits_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from schoolctl.base.plan import Step
-    from schoolctl.model.build import Builder, BuildSecret
-    from schoolctl.model.images import Digest, ImageRef, NoSource, Repository, Severity, Source
+    from schoolctl.model.images import (
+        Builder,
+        BuildSecret,
+        Digest,
+        ImageRef,
+        NoSource,
+        Repository,
+        Severity,
+        Source,
+    )
 
 
 def plan_repository(name: str, there: Repository | None) -> Plan:
