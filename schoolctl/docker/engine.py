@@ -1,7 +1,4 @@
-"""The Docker engine: what is asked of it, and how it is found.
-
-The one place where clients of the engine are made; nothing here imports the Docker SDK before.
-"""
+"""The protocol of a Docker engine, and the types of its requests and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`build`, `push`, `pull`: an image on its way to and from ECR."""
+"""The commands `build`, `push`, `pull` and `login`."""
 
 from __future__ import annotations
 

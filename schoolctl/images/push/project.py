@@ -1,4 +1,4 @@
-"""What `build` and `push` read of the project before they plan anything."""
+"""Reads of the project before a build or a push, and the descriptions of a release."""
 
 from __future__ import annotations
 

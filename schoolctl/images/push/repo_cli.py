@@ -1,4 +1,4 @@
-"""`repo create`, `repo show`: the ECR repository."""
+"""The commands `repo create` and `repo show`."""
 
 from __future__ import annotations
 

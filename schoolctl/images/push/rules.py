@@ -1,4 +1,4 @@
-"""Whether the repository has to be made, and how one that is there differs. Pure."""
+"""The plans for creating a repository, a build and a push. Pure."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         Severity,
         Source,
     )
+
+
+_TO_TELL_SECONDS = 30.0
+_TO_DECIDE_SECONDS = 300.0
 
 
 def plan_repository(name: str, there: Repository | None) -> Plan:
@@ -73,10 +77,6 @@ def scanning_differs(there: Repository) -> tuple[str, str] | None:
         " --image-scanning-configuration scanOnPush=true`"
     )
     return "does not scan on push", cure
-
-
-_TO_TELL_SECONDS = 30.0
-_TO_DECIDE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
