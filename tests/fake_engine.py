@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 from schoolctl.docker.engine import BuildRequest, EngineInfo, LocalImage, PushResult
 from schoolctl.docker.errors import build_error, registry_error
-from schoolctl.model.build import Builder, BuilderChoice, BuilderKind
-from schoolctl.model.images import Digest
+from schoolctl.model.images import Builder, BuilderChoice, BuilderKind, Digest
 from tests.registry import digest_of
 
 if TYPE_CHECKING:

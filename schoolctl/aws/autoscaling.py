@@ -1,4 +1,4 @@
-"""Application Auto Scaling: whether it manages the count of a service, and how."""
+"""Application Auto Scaling: the scalable target of a service, and its policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CloudFormation: a stack, its change sets, its events.
+"""CloudFormation: stacks, change sets, events and drift.
 
 Source: CloudFormation API reference; each function names its operation.
 """
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from schoolctl.aws.session.clients import Clients
     from schoolctl.base.clock import Clock
     from schoolctl.model.stacks import Template
+
+
+_AT_MOST_SECONDS = 180.0
+_POLL_SECONDS = 2.0
 
 
 def find_stack(clients: Clients, name_or_id: str) -> StackState | None:
@@ -227,10 +231,6 @@ def _event(found: Mapping[str, Any]) -> StackEvent:
         physical_id=found.get("PhysicalResourceId", ""),
         token=found.get("ClientRequestToken", ""),
     )
-
-
-_AT_MOST_SECONDS = 180.0
-_POLL_SECONDS = 2.0
 
 
 def find_drift(

@@ -1,4 +1,4 @@
-"""EC2: the subnets and security groups that tasks run in."""
+"""EC2: subnets, security groups and their rules, network interfaces, route tables, endpoints."""
 
 from __future__ import annotations
 
@@ -35,6 +35,24 @@ if TYPE_CHECKING:
     )
 
     from schoolctl.aws.session.clients import Clients
+
+
+_FILTER_LIMIT = 200
+_TARGETS = (
+    "NatGatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+    "EgressOnlyInternetGatewayId",
+    "CoreNetworkArn",
+    "InstanceId",
+    "NetworkInterfaceId",
+    "GatewayId",
+)
+"""What a route may lead to; `GatewayId` is that of an internet gateway, an endpoint, or `local`."""
+_DUPLICATE = "InvalidPermission.Duplicate"
+_GONE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")
 
 
 def find_subnets(
@@ -99,22 +117,6 @@ def _security_groups(clients: Clients, key: str, values: Sequence[str]) -> list[
 def is_group_id(text: str) -> bool:
     """Say whether `text` is the id of a security group; no name may begin like one."""
     return text.startswith("sg-")
-
-
-_FILTER_LIMIT = 200
-_TARGETS = (
-    "NatGatewayId",
-    "TransitGatewayId",
-    "VpcPeeringConnectionId",
-    "LocalGatewayId",
-    "CarrierGatewayId",
-    "EgressOnlyInternetGatewayId",
-    "CoreNetworkArn",
-    "InstanceId",
-    "NetworkInterfaceId",
-    "GatewayId",
-)
-"""What a route may lead to; `GatewayId` is that of an internet gateway, an endpoint, or `local`."""
 
 
 def list_rules(clients: Clients, group_ids: Sequence[str]) -> tuple[Rule, ...]:
@@ -272,10 +274,6 @@ def list_endpoints(clients: Clients, vpc_id: str) -> tuple[Endpoint, ...]:
     # Not every AWS minds the filter.
     ours = [each for each in found if each.vpc_id == vpc_id]
     return tuple(sorted(ours, key=lambda endpoint: (endpoint.service, endpoint.id)))
-
-
-_DUPLICATE = "InvalidPermission.Duplicate"
-_GONE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")
 
 
 def create_security_group(

@@ -1,4 +1,4 @@
-"""ECR: repositories, images, the login; what the API itself tells.
+"""ECR: repositories, manifests, single images and the registry login.
 
 What only the registry protocol tells (the labels inside an image) is in
 `schoolctl/docker/registry.py`.

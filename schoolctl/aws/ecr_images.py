@@ -1,4 +1,4 @@
-"""ECR: all images of a repository, and deleting many."""
+"""ECR: listing and deleting the images of a repository, and scan findings."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _IMAGES_PER_PAGE = 1000
+_MOST_NAMED = 5
+_SHOWN = (Severity.CRITICAL, Severity.HIGH)
 
 
 def list_images(clients: Clients, name: str) -> list[Image]:
@@ -87,10 +89,6 @@ def delete_images(clients: Clients, name: str, digests: Sequence[Digest]) -> dic
         for each in answer.get("failures", [])
         if each.get("failureCode") != "ImageNotFound"
     }
-
-
-_MOST_NAMED = 5
-_SHOWN = (Severity.CRITICAL, Severity.HIGH)
 
 
 def read_scan(clients: Clients, repository: str, digest: Digest) -> Scan:

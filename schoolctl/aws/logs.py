@@ -1,4 +1,4 @@
-"""CloudWatch Logs: the lines of tasks."""
+"""CloudWatch Logs: the lines of tasks and services, and log groups."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _PAGE = 10_000
 """The most events that GetLogEvents gives at once."""
+_LATE = timedelta(seconds=15)
+"""How much later a line may become visible than one that was written after it."""
+_PRUNE = 20_000
+"""How many ids are kept at least before the old ones are looked for."""
 
 
 def last_lines(
@@ -156,12 +160,6 @@ def delete_log_group(clients: Clients, name: str) -> None:
         except ClientError as error:
             if not is_code(error, "ResourceNotFoundException"):
                 raise
-
-
-_LATE = timedelta(seconds=15)
-"""How much later a line may become visible than one that was written after it."""
-_PRUNE = 20_000
-"""How many ids are kept at least before the old ones are looked for."""
 
 
 class ServiceLog:

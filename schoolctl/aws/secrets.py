@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets in, secrets out, their values kept out of sight."""
+"""Secrets Manager: secrets, the stages of their versions, and rotation."""
 
 from __future__ import annotations
 

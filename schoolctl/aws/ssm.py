@@ -1,4 +1,4 @@
-"""SSM Parameter Store: parameters in, parameters out, their values kept out of sight."""
+"""SSM Parameter Store: reading, writing and deleting parameters, and their history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which builder there is: BuildKit through a docker CLI that has it, else the engine's classic one.
+"""The choice of a builder, builds through the docker CLI, and the secrets of a build.
 
 A machine may have several docker CLIs on its PATH, and only one of them with BuildKit: each is
 looked at. The Docker SDK itself knows only the classic builder.
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from schoolctl.base.errors import EngineError, UsageError
 from schoolctl.docker.errors import build_error
-from schoolctl.model.build import Builder, BuilderChoice, BuilderKind, BuildSecret
+from schoolctl.model.images import Builder, BuilderChoice, BuilderKind, BuildSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +30,15 @@ _LAST_LINES = 15
 _FIRST_WITHOUT_BUILDKIT = 23
 """From this release on the CLI leaves BuildKit to its buildx plugin."""
 _LAYER_DIGEST = re.compile(r"#\d+ sha256:[0-9a-f]{64}(?: \S+ .*)?")
+_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_HINT = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s:@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20}|npm_\w{20}"
+)
 
 
 def find_builder(environ: Mapping[str, str], choice: BuilderChoice) -> Builder:
@@ -147,17 +156,6 @@ def _command(request: BuildRequest) -> list[str]:
     for secret in request.secrets:
         command += ["--secret", secret.option]
     return [*command, "-"]
-
-
-_ID = re.compile(r"[A-Za-z0-9_.-]+")
-_HINT = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"
-_SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(
-    r"://[^/\s:@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20}|npm_\w{20}"
-)
 
 
 def parse_build_secrets(

@@ -1,4 +1,4 @@
-"""The only maker of clients of the Docker engine."""
+"""Clients of the Docker engine, made in this module only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The Docker engine: what is asked of it, and how it is found.
-
-The one place where clients of the engine are made; nothing here imports the Docker SDK before.
-"""
+"""The protocol of a Docker engine, and the types of its requests and results."""
 
 from __future__ import annotations
 
@@ -12,8 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from schoolctl.docker.context import BuildContext
-    from schoolctl.model.build import Builder, BuilderChoice, BuildSecret
-    from schoolctl.model.images import Digest, ImageRef, RegistryLogin
+    from schoolctl.model.images import (
+        Builder,
+        BuilderChoice,
+        BuildSecret,
+        Digest,
+        ImageRef,
+        RegistryLogin,
+    )
 
     OnProgress = Callable[[str, str, int | None, int | None], None]
     """Takes a layer's id, its status, the bytes moved and their total."""

@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from schoolctl.model.images import RepositoryUri
 
 
-@dataclass(frozen=True)
-class _Cause:
-    pattern: str
-    hint: str
-
-
 _REFUSALS = {
     Refusal.EXPIRED: "run it again: each push gets a new token; by hand, run `schoolctl login`",
     Refusal.NO_LOGIN: "the registry was sent no login: run `schoolctl login`, or push with"
@@ -38,6 +32,13 @@ _REFUSALS = {
     Refusal.FORBIDDEN: "the token is for one account and one region: compare them with the image's"
     " name (`schoolctl profile show`); where they agree, the policy lacks the ECR permissions",
 }
+
+
+@dataclass(frozen=True)
+class _Cause:
+    pattern: str
+    hint: str
+
 
 # A registry may also word these as a denial.
 _SPECIFIC_CAUSES = (

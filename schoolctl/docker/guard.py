@@ -1,4 +1,4 @@
-"""What must not be sent to a builder: everything sent may end up in an image that others pull.
+"""Files that must not reach a builder, and the rules of .dockerignore.
 
 Judged by content where content tells (a private key, a value in an `.env` file), by name where the
 name is enough. Public certificates, `.env.example` and files that only speak of keys pass.
@@ -88,6 +88,7 @@ _CONTENTS = {
     "credentials": (_AWS_SECRET, "AWS credentials"),
     "config": (_AWS_SECRET, "AWS credentials"),
 }
+_WILD = re.compile(r"[*?\[\\]")
 
 
 @dataclass(frozen=True, order=True)
@@ -169,9 +170,6 @@ def _is_env_file(name: str) -> bool:
 
 def _has_values(content: bytes) -> bool:
     return bool(_ENV_VALUE.search(_ENV_EMPTY.sub(b"=", content)))
-
-
-_WILD = re.compile(r"[*?\[\\]")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The registry protocol, as far as it is read here: what is written inside an image.
+"""The registry protocol: reading an image configuration, and copying an image.
 
 ECR's API gives manifests; the labels stand in a blob, which the registry itself hands out. The
 same protocol is spoken by ECR, by a local AWS and by a registry of one's own.
@@ -39,6 +39,22 @@ _CONNECTIONS = 4
 READS_BLOBS = "ecr:GetDownloadUrlForLayer"
 _LARGEST_CONFIG_BYTES = 4_000_000
 """The limit that registries themselves put on a manifest; a config blob is smaller still."""
+_ACCEPT = (
+    "application/vnd.oci.image.index.v1+json,"
+    " application/vnd.docker.distribution.manifest.list.v2+json,"
+    " application/vnd.oci.image.manifest.v1+json,"
+    " application/vnd.docker.distribution.manifest.v2+json"
+)
+_COPY_TIMEOUT = urllib3.Timeout(connect=5, read=300)
+_PIECE_BYTES = 1_000_000
+_AT_ONCE = 3
+_ATTEMPTS = 3
+_MOST_TRIES = 5
+_ONCE = urllib3.Retry(0, raise_on_redirect=False)
+"""For what is sent piece by piece: it cannot be sent twice."""
+_BUSY = (429, 500, 502, 503, 504)
+_OUTSIDE = ("foreign", "nondistributable")
+"""In the media type of a layer that is kept elsewhere than in the registry."""
 
 
 def registry_url(registry: str) -> str:
@@ -135,24 +151,6 @@ def pool_for(url: str) -> urllib3.PoolManager:
     if proxy is not None:
         return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ca_certs=authorities)
     return urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=authorities)
-
-
-_ACCEPT = (
-    "application/vnd.oci.image.index.v1+json,"
-    " application/vnd.docker.distribution.manifest.list.v2+json,"
-    " application/vnd.oci.image.manifest.v1+json,"
-    " application/vnd.docker.distribution.manifest.v2+json"
-)
-_COPY_TIMEOUT = urllib3.Timeout(connect=5, read=300)
-_PIECE_BYTES = 1_000_000
-_AT_ONCE = 3
-_ATTEMPTS = 3
-_MOST_TRIES = 5
-_ONCE = urllib3.Retry(0, raise_on_redirect=False)
-"""For what is sent piece by piece: it cannot be sent twice."""
-_BUSY = (429, 500, 502, 503, 504)
-_OUTSIDE = ("foreign", "nondistributable")
-"""In the media type of a layer that is kept elsewhere than in the registry."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,7 @@ from schoolctl.docker.errors import (
     registry_error,
     without_docker_config,
 )
-from schoolctl.model.build import BuilderChoice, BuilderKind
-from schoolctl.model.images import Digest, fits_platform
+from schoolctl.model.images import BuilderChoice, BuilderKind, Digest, fits_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
     from docker import DockerClient  # noqa: TID251  # the type; it is made in engine.py
 
     from schoolctl.docker.engine import BuildRequest, OnLine, OnProgress
-    from schoolctl.model.build import Builder
-    from schoolctl.model.images import ImageRef, RegistryLogin
+    from schoolctl.model.images import Builder, ImageRef, RegistryLogin
 
 _SILENCE_SECONDS = 1800
 """A build's step or a push may say nothing for long; an engine that hangs is found out all the

@@ -39,7 +39,7 @@ from schoolctl.iam.policy import Scope
 from schoolctl.iam.rules import execution_role_policy, task_role_policy
 from schoolctl.images.push.git import is_ignored, read_source
 from schoolctl.images.push.project import look_at_locks, read_files
-from schoolctl.model.build import BuilderChoice
+from schoolctl.model.images import BuilderChoice
 from schoolctl.network.observe import observe_network
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ if TYPE_CHECKING:
     from schoolctl.ecs_service.define.target import ChosenImage
     from schoolctl.iam.policy import Document
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.model.build import Builder
-    from schoolctl.model.images import Ignored, NoSource, Repository, Source
+    from schoolctl.model.images import Builder, Ignored, NoSource, Repository, Source
     from schoolctl.model.stacks import StackState
     from schoolctl.model.surroundings import Role, SecurityGroup, Subnet, TargetGroup
     from schoolctl.model.values import Parameter, SecretInfo

@@ -9,8 +9,7 @@ from schoolctl.base.errors import SchoolctlError
 from schoolctl.base.text import count, size
 from schoolctl.doctor.verdict import Check, Group, Verdict, fail, ok, skip, warn
 from schoolctl.images.push.release import check_git
-from schoolctl.model.build import BuilderKind
-from schoolctl.model.images import Ignored
+from schoolctl.model.images import BuilderKind, Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from schoolctl.docker.guard import Finding
     from schoolctl.doctor.observe import Disk
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.model.build import Builder
-    from schoolctl.model.images import NoSource, Source
+    from schoolctl.model.images import Builder, NoSource, Source
 
 _OLDEST_ENGINE = (20, 10)
 _TIGHT_BYTES = 5_000_000_000

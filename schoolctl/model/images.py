@@ -1,7 +1,9 @@
-"""Images: digests, tags, references, repositories, sources, scans."""
+"""Images: digests, tags, references, repositories, scans, builders and build secrets."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -12,6 +14,7 @@ from schoolctl.base.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from schoolctl.model.values import SecretValue
 
@@ -283,3 +286,53 @@ def age(image: Image) -> tuple[datetime, str]:
     Two may have been pushed in the same second; which is the newer must not be chance.
     """
     return image.pushed_at, image.digest.value
+
+
+class BuilderChoice(StrEnum):
+    """What `--builder` takes."""
+
+    AUTO = "auto"
+    BUILDKIT = "buildkit"
+    CLASSIC = "classic"
+
+
+class BuilderKind(StrEnum):
+    """Which of the two builders."""
+
+    BUILDKIT = "BuildKit"
+    CLASSIC = "the classic builder"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A builder that was found.
+
+    Attributes:
+        kind: which of the two.
+        cli: the docker CLI that leads to BuildKit; empty for the classic builder.
+        buildx: whether that CLI has it as a plugin.
+    """
+
+    kind: BuilderKind
+    cli: str = ""
+    buildx: bool = False
+
+    def __str__(self) -> str:
+        return str(self.kind)
+
+
+@dataclass(frozen=True)
+class BuildSecret:
+    """A secret for one build: from a file or from a variable of the process's environment."""
+
+    id: str
+    file: Path | None = None
+    variable: str = ""
+
+    @property
+    def option(self) -> str:
+        """The secret as `docker build --secret` takes it."""
+        source = f"src={self.file}" if self.file is not None else f"env={self.variable}"
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow([f"id={self.id}", source])
+        return line.getvalue()

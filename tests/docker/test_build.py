@@ -19,15 +19,14 @@ from schoolctl.docker.builder import parse_build_secrets
 from schoolctl.docker.connect import connect_docker, connect_engine
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest
-from schoolctl.model.build import BuilderChoice
-from schoolctl.model.images import ImageRef, RepositoryUri
+from schoolctl.model.images import BuilderChoice, ImageRef, RepositoryUri
 from schoolctl.sandbox.images import default_base, ensure_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schoolctl.docker.engine import Engine, LocalImage
-    from schoolctl.model.build import BuildSecret
+    from schoolctl.model.images import BuildSecret
 
 # One worker: what one test removes may be what another's build has just found in the cache.
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("builds")]

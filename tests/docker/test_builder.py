@@ -8,7 +8,7 @@ import pytest
 
 from schoolctl.base.errors import EngineError
 from schoolctl.docker.builder import find_builder
-from schoolctl.model.build import BuilderChoice, BuilderKind
+from schoolctl.model.images import BuilderChoice, BuilderKind
 
 if TYPE_CHECKING:
     from pathlib import Path

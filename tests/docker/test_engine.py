@@ -16,8 +16,7 @@ from schoolctl.base.errors import EngineError
 from schoolctl.docker.connect import connect_engine
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest
-from schoolctl.model.build import BuilderChoice
-from schoolctl.model.images import Digest, ImageRef, RegistryLogin, RepositoryUri
+from schoolctl.model.images import BuilderChoice, Digest, ImageRef, RegistryLogin, RepositoryUri
 from schoolctl.model.values import SecretValue
 from tests.fake_engine import FakeEngine
 from tests.registry import Registry, digest_of

@@ -20,8 +20,7 @@ from schoolctl.docker.connect import connect_engine
 from schoolctl.docker.context import read_context
 from schoolctl.docker.engine import BuildRequest
 from schoolctl.docker.registry import Place, copy_image
-from schoolctl.model.build import BuilderChoice
-from schoolctl.model.images import Digest, RegistryLogin, RepositoryUri
+from schoolctl.model.images import BuilderChoice, Digest, RegistryLogin, RepositoryUri
 from schoolctl.model.values import SecretValue
 from tests.sandbox.engine.project import free_port
 

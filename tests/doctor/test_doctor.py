@@ -13,8 +13,7 @@ from schoolctl.doctor import account, machine, observe, service
 from schoolctl.doctor import service as image
 from schoolctl.doctor.verdict import Finding, Group, Level, Verdict, blocked, lines, of_error
 from schoolctl.iam.policy import Scope, statement
-from schoolctl.model.build import Builder, BuilderKind
-from schoolctl.model.images import Ignored, NoSource, Source
+from schoolctl.model.images import Builder, BuilderKind, Ignored, NoSource, Source
 from schoolctl.model.services import RolloutState
 from schoolctl.model.surroundings import Role, Subnet, TargetGroup
 from schoolctl.model.values import Parameter, SecretInfo

@@ -7,8 +7,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from schoolctl.images.push.rules import LocalBuild, Release
-from schoolctl.model.build import Builder, BuilderKind
-from schoolctl.model.images import Digest, Image, ImageRef, NoSource, RepositoryUri, Source
+from schoolctl.model.images import (
+    Builder,
+    BuilderKind,
+    Digest,
+    Image,
+    ImageRef,
+    NoSource,
+    RepositoryUri,
+    Source,
+)
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 REPOSITORY = RepositoryUri("123456789012.dkr.ecr.us-east-1.amazonaws.com", "schoolapp-backend")

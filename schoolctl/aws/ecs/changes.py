@@ -1,4 +1,4 @@
-"""ECS, changing: revisions and services.
+"""ECS: registering and tagging revisions; creating, updating and deleting services.
 
 Nothing here waits; what ECS does not see yet is told apart, so that the caller can try again.
 """
@@ -33,6 +33,23 @@ DEPLOY_ID_TAG = "schoolctl:deploy-id"
 _NOT_IN_TAGS = re.compile(r"[^\w\s+\-=.:/@]")
 _LONGEST_TAG = 256
 _DEREGISTERED_AT_ONCE = 4
+_WRONG_TYPE = re.compile(
+    r"^Invalid type for parameter (\S+), value: .*?, type: <class '[^']*'>, valid types: (.*?)$",
+    re.MULTILINE | re.DOTALL,
+)
+_OTHERS = re.compile(
+    r"^((?:Unknown parameter|Missing required parameter|Invalid length|Invalid range) .*)$",
+    re.MULTILINE,
+)
+_CLASS = re.compile(r"<class '([^']*)'>")
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
 
 
 # Revisions
@@ -157,25 +174,6 @@ def update_service(
     with changing(f"update service {cluster}/{name}"):
         answer = ecs.update_service(cluster=cluster, service=name, **request)
     return shapes.service_state(answer["service"], request_members(clients, "UpdateService"))
-
-
-_WRONG_TYPE = re.compile(
-    r"^Invalid type for parameter (\S+), value: .*?, type: <class '[^']*'>, valid types: (.*?)$",
-    re.MULTILINE | re.DOTALL,
-)
-_OTHERS = re.compile(
-    r"^((?:Unknown parameter|Missing required parameter|Invalid length|Invalid range) .*)$",
-    re.MULTILINE,
-)
-_CLASS = re.compile(r"<class '([^']*)'>")
-_WORDS = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "list": "a list",
-    "dict": "a mapping",
-}
 
 
 def delete_service(clients: Clients, cluster: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""ECS's service deployments: listed, described, stopped.
+"""ECS: service deployments, and stopping one.
 
 They are younger than most of ECS. Where an AWS does not know the operation, a list is None: that
 is no failure, as DescribeServices tells the most of it, too. A denied one is an error as anywhere.

@@ -1,8 +1,6 @@
-"""ECS, reading: services, tasks, task definitions. All pages, and the `failures` of answers.
+"""ECS: reading clusters, services, tasks and task definitions.
 
 ECS answers HTTP 200 for a service or task that is not there and says so in `failures`.
-
-What turns answers into our types is loaded when there is one: to list, nothing of it is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ECS's answers as our types; what AWS adds beyond them is left behind here."""
+"""Conversion of ECS's answers into schoolctl's types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ECS: starting and stopping one-off tasks."""
+"""ECS: one-off tasks, the ExecuteCommand agent and its sessions."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _REASONS = {
     "AGENT": "the container instance's agent is not connected",
     "Capacity is unavailable": "AWS has no Fargate capacity left in these zones",
 }
+_AGENT = "ExecuteCommandAgent"
 
 
 def start_task(
@@ -125,9 +126,6 @@ def stop_task(clients: Clients, cluster: str, task_arn: str, reason: str) -> Non
             clients.ecs.stop_task(cluster=cluster, task=task_arn, reason=reason)
     except NotFoundError:
         return
-
-
-_AGENT = "ExecuteCommandAgent"
 
 
 def observe_agents(clients: Clients, cluster: str, task_arn: str) -> Agents:

@@ -1,4 +1,4 @@
-"""What AWS's refusals mean, by their words: the cure of each, and whether waiting may be one.
+"""Causes and hints for the error messages of AWS, and the codes of quotas.
 
 ECS has two codes, ClientException and InvalidParameterException, for nearly everything: only the
 message tells what is wrong. It is matched loosely, as AWS changes its wording.
@@ -18,6 +18,7 @@ _QUOTAS = (
     "`aws service-quotas list-service-quotas --service-code {code}` shows the account's limits;"
     " ask AWS for more, or make room"
 )
+_LIMIT_CODES = re.compile(r"(Limit|Quota)Exceeded")
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,6 @@ CAUSES: Final = (
     _cause(r"customer master key|kms key|access to kms", "check the key's policy and its state"),
 )
 """The first that fits counts."""
-
-_LIMIT_CODES = re.compile(r"(Limit|Quota)Exceeded")
 
 
 def cause_of(message: str) -> Cause | None:

@@ -1,4 +1,4 @@
-"""The only maker of sessions and clients; one of each service in a run, made when first used."""
+"""The boto3 sessions and clients, the identity of the caller, and the access key in use."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ _CONNECTIONS = 16
 _READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate", "Validate")
 """How the names of operations begin that change nothing."""
 _CHANGING = "schoolctl_changing"
+_SHOWN = 4
 
 
 class Clients:
@@ -309,9 +310,6 @@ def _before_call(model: OperationModel, context: dict[str, Any], **_: object) ->
 def _after_call(context: dict[str, Any], **_: object) -> None:
     if context.pop(_CHANGING, False):
         interruption.call_ended()
-
-
-_SHOWN = 4
 
 
 @dataclass(frozen=True)

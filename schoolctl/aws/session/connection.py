@@ -1,4 +1,4 @@
-"""Where the calls go and as whom: the one place that decides precedence.
+"""The region, credentials and endpoint of a connection, and their precedence.
 
 Credentials: a flag, then keys of this machine's overlay (a local AWS's throwaway ones), then keys
 or a web identity in the process's environment, then the environment's own profile, then

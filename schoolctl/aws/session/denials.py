@@ -1,4 +1,4 @@
-"""What a denial of AWS says: the missing action, and which kind of policy stands in the way.
+"""IAM denials: the missing action, the kind of policy behind it, and the hint.
 
 An allowing statement does not help against an explicit deny, and what an organisation forbids no
 policy of the account allows: so the cure depends on the kind.

@@ -1,4 +1,4 @@
-"""AWS's errors into ours: what happened, AWS's own words as the why, and a cure.
+"""Translation of botocore's errors into schoolctl's.
 
 Nothing here repeats a request: botocore's validation errors quote the value that was sent, which
 may be a secret.
@@ -83,6 +83,13 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _CONFLICTS = ("AlreadyExists", "ResourceExists", "Duplicate")
 _CLOCK_HINT = "set this machine's clock (`timedatectl` tells whether it is synchronised)"
+_MAY_BE_EARLY = (
+    "InvalidParameterException",
+    "ClientException",
+    "TargetGroupNotFoundException",
+    "InvalidGroup.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+)
 
 
 def error_code(error: boto.ClientError) -> str:
@@ -346,15 +353,6 @@ def _is_sign_in_error(error: boto.BotoCoreError) -> bool:
     # botocore has a dozen of these and adds some with each way to sign in.
     name = type(error).__name__
     return any(each in name for each in ("SSO", "Token", "Login", "CredentialRetrieval"))
-
-
-_MAY_BE_EARLY = (
-    "InvalidParameterException",
-    "ClientException",
-    "TargetGroupNotFoundException",
-    "InvalidGroup.NotFound",
-    "InvalidSecurityGroupID.NotFound",
-)
 
 
 @contextmanager

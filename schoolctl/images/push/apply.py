@@ -1,4 +1,4 @@
-"""Makes repositories, builds, pushes and pulls images."""
+"""The steps of build, push, copy, pull, login and repository creation, carried out."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 _STEP_WIDTH = 100
 # `Step 3/8 : RUN ...` of the classic builder, `#7 [build 2/4] RUN ...` of BuildKit.
 _BUILD_STEP = re.compile(r"Step \d+/\d+ : .+|#\d+ \[(?:\S+ +)?\d+/\d+\] .+")
+_POLL_SECONDS = 2.0
+_TO_BEGIN_SECONDS = 6.0
+"""A scan on push is known to ECR a moment after the push."""
 
 
 def apply(step: AnyImageStep, tools: Tools, outcome: Outcome) -> str:
@@ -276,11 +279,6 @@ def store_login(step: StoreLogin, tools: Tools) -> str:
     place = find_login_place(step.login.registry, tools.environ)
     dockerlogin.store_login(step.login, place, tools.environ)
     return ""
-
-
-_POLL_SECONDS = 2.0
-_TO_BEGIN_SECONDS = 6.0
-"""A scan on push is known to ECR a moment after the push."""
 
 
 def read(step: ReadScan, tools: Tools, outcome: Outcome) -> str:

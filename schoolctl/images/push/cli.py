@@ -1,4 +1,4 @@
-"""`build`, `push`, `pull`: an image on its way to and from ECR."""
+"""The commands `build`, `push`, `pull` and `login`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,15 @@ from schoolctl.images.push.project import scan_document
 from schoolctl.images.push.promote import Wanted, check_tested, plan_promotion
 from schoolctl.images.push.rules import ScanWish, is_pushed, plan_build, plan_push, plan_pushed
 from schoolctl.images.push.steps import PullImage, StoreLogin
-from schoolctl.model.build import BuilderChoice
-from schoolctl.model.images import Digest, NoSource, RepositoryUri, Severity, Source, parse_tag
+from schoolctl.model.images import (
+    BuilderChoice,
+    Digest,
+    NoSource,
+    RepositoryUri,
+    Severity,
+    Source,
+    parse_tag,
+)
 
 if TYPE_CHECKING:
     from schoolctl.core.executor import Outcome

@@ -1,4 +1,4 @@
-"""What git knows of the source that an image is built from: commit, time, branch, changes."""
+"""The git source of an image: commit, time, branch and changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether `npm ci` in a Dockerfile would refuse the lock file of the build context. Pure.
+"""Lock files that `npm ci` in a Dockerfile would refuse. Pure.
 
 `npm ci` fails in the middle of a build; here the same is refused before it. As npm does, this walks
 from package.json along the dependencies, and looks each one up in the lock file; what else the lock

@@ -1,4 +1,4 @@
-"""What a push must know of ECR, asked side by side while the project's files are read."""
+"""Reads of ECR before a push, a copy or the explanation of a refusal."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from schoolctl.base.denial import Refusal
     from schoolctl.config.models import Config
     from schoolctl.model.images import Digest, RegistryLogin, Repository
+
+
+_NO_LAYER = f"sha256:{'0' * 64}"
 
 
 class PushObservation:
@@ -136,9 +139,6 @@ def observe_tested(clients: Clients, config: Config, tag: str, *, platform: str)
         listed or ((own,) if own else ()),
         labels_of(found) if found is not None else {},
     )
-
-
-_NO_LAYER = f"sha256:{'0' * 64}"
 
 
 def observe_refusal(

@@ -1,4 +1,4 @@
-"""What `build` and `push` read of the project before they plan anything."""
+"""Reads of the project before a build or a push, and the descriptions of a release."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from schoolctl.core.run import Run
     from schoolctl.docker.context import BuildContext
     from schoolctl.images.push.npm_lock import StaleLock
-    from schoolctl.model.build import BuilderChoice
-    from schoolctl.model.images import ImageRef
+    from schoolctl.model.images import BuilderChoice, ImageRef
 
 _MOST_LISTED = 3
 _NOTEWORTHY_BYTES = 50_000_000

@@ -1,4 +1,4 @@
-"""Whether an image of one environment may go to another's repository, and what that takes. Pure."""
+"""The checks and the plan of `push --from`. Pure."""
 
 from __future__ import annotations
 

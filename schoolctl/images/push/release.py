@@ -1,4 +1,4 @@
-"""What a build is called and labelled, and whether the environment wants it built at all. Pure."""
+"""The tag and labels of a release, and the git rules of an environment. Pure."""
 
 from __future__ import annotations
 

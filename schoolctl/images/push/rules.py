@@ -1,4 +1,4 @@
-"""Whether the repository has to be made, and how one that is there differs. Pure."""
+"""The plans for creating a repository, a build and a push. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from schoolctl.base.plan import Plan
 from schoolctl.docker.builder import secret_arguments
 from schoolctl.images.push.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage, ReadScan
-from schoolctl.model.build import BuilderKind
-from schoolctl.model.images import fits_platform
+from schoolctl.model.images import BuilderKind, fits_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from schoolctl.base.plan import Step
-    from schoolctl.model.build import Builder, BuildSecret
-    from schoolctl.model.images import Digest, ImageRef, NoSource, Repository, Severity, Source
+    from schoolctl.model.images import (
+        Builder,
+        BuildSecret,
+        Digest,
+        ImageRef,
+        NoSource,
+        Repository,
+        Severity,
+        Source,
+    )
+
+
+_TO_TELL_SECONDS = 30.0
+_TO_DECIDE_SECONDS = 300.0
 
 
 def plan_repository(name: str, there: Repository | None) -> Plan:
@@ -66,10 +77,6 @@ def scanning_differs(there: Repository) -> tuple[str, str] | None:
         " --image-scanning-configuration scanOnPush=true`"
     )
     return "does not scan on push", cure
-
-
-_TO_TELL_SECONDS = 30.0
-_TO_DECIDE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from schoolctl.model.build import Builder, BuildSecret
-    from schoolctl.model.images import Digest, ImageRef, RegistryLogin, Severity
+    from schoolctl.model.images import (
+        Builder,
+        BuildSecret,
+        Digest,
+        ImageRef,
+        RegistryLogin,
+        Severity,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Deletes images and revisions that nothing needs."""
+"""The steps of `images prune`, carried out."""
 
 from __future__ import annotations
 

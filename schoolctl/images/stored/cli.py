@@ -1,4 +1,4 @@
-"""`images list`, `images show`: what is in the repository, and what uses it."""
+"""The commands `images list` and `images show`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images of a repository are parts of others, or about others. Pure."""
+"""Relations between the images of a repository, selections, and uses of an image. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # How cosign names what belongs to an image where a registry has no referrers.
 _COSIGN_PREFIX = "sha256-"
 _COSIGN_TAG = re.compile(_COSIGN_PREFIX + r"([0-9a-f]{64})(?:\.[a-z]+)?")
+_NUMBER = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,6 @@ def in_waves(going: Sequence[Image]) -> Iterator[list[Image]]:
         for image in wave:
             del left[image.digest]
         yield wave
-
-
-_NUMBER = re.compile(r"([0-9]+)")
 
 
 class Sort(StrEnum):

@@ -1,4 +1,4 @@
-"""What uses the images of a repository: tasks, services and revisions, over the whole account.
+"""The uses of the images of a repository, and the details of single images.
 
 Every cluster and every family of the region is looked at, not only those of the configuration:
 who else uses the repository is not known. A look-up that fails is an error, never "no use".
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _SIDE_BY_SIDE = 8
+_READ_AT_ONCE = 64
 
 
 def observe_everywhere(
@@ -307,9 +308,6 @@ def _uses(
                 registry=name.registry,
                 revision=revision.ref,
             )
-
-
-_READ_AT_ONCE = 64
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`images prune`: which images may go, why each other one stays, and the deletion."""
+"""The command `images prune`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images may go, and why each other one stays. Pure.
+"""The rules of `images prune`: a verdict for each image, and the plan. Pure.
 
 Deleting an image that something needs cannot be undone, so every rule adds to what is kept and
 none takes from it: what remains when all have spoken may go.
