@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from http import HTTPStatus
 
+_UNAUTHORIZED, _FORBIDDEN = 401, 403  # of HTTP
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)")
 DENIED_CODES = frozenset(
     {
@@ -74,6 +74,6 @@ def refusal_in(text: str) -> Refusal | None:
 
 def refusal_of(status: int) -> Refusal | None:
     """Return the kind of refusal that an HTTP status stands for; None for any other status."""
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == _UNAUTHORIZED:
         return Refusal.BAD_LOGIN
-    return Refusal.FORBIDDEN if status == HTTPStatus.FORBIDDEN else None
+    return Refusal.FORBIDDEN if status == _FORBIDDEN else None

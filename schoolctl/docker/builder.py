@@ -32,13 +32,6 @@ _FIRST_WITHOUT_BUILDKIT = 23
 _LAYER_DIGEST = re.compile(r"#\d+ sha256:[0-9a-f]{64}(?: \S+ .*)?")
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
 _HINT = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"
-_SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(
-    r"://[^/\s:@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20}|npm_\w{20}"
-)
 
 
 def find_builder(environ: Mapping[str, str], choice: BuilderChoice) -> Builder:
@@ -200,12 +193,3 @@ def _parse(text: str, directory: Path, environ: Mapping[str, str]) -> BuildSecre
     if not file.is_file():
         raise UsageError(f"--secret {identity}: there is no file {file}", hint=_HINT)
     return BuildSecret(identity, file=file)
-
-
-def secret_arguments(build_args: Mapping[str, str]) -> list[str]:
-    """Give the names of build arguments that look like secrets, by name or by value."""
-    return [
-        name
-        for name, value in sorted(build_args.items())
-        if value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
-    ]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
     from schoolctl.model.values import SecretValue
 
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s:@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20}|npm_\w{20}"
+)
+
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Docker's own limit of 128; ECR's API would take 300, which no engine can push.
@@ -336,3 +344,12 @@ class BuildSecret:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow([f"id={self.id}", source])
         return line.getvalue()
+
+
+def secret_arguments(build_args: Mapping[str, str]) -> list[str]:
+    """Give the names of build arguments that look like secrets, by name or by value."""
+    return [
+        name
+        for name, value in sorted(build_args.items())
+        if value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    ]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import ConflictError, UsageError
 from schoolctl.base.plan import Plan
-from schoolctl.docker.builder import secret_arguments
 from schoolctl.images.push.release import FINGERPRINT, REVISION, release_labels
 from schoolctl.images.push.steps import BuildImage, CreateRepository, PushImage, ReadScan
-from schoolctl.model.images import BuilderKind, fits_platform
+from schoolctl.model.images import BuilderKind, fits_platform, secret_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
