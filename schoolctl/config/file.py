@@ -1,18 +1,19 @@
-"""schoolctl.yaml as a whole: found, read, checked for every environment, resolved for one."""
+"""schoolctl.yaml as a whole: found, read, checked, resolved with the origin of each value."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from schoolctl.base.errors import ConfigError, ConfigMissingError
 from schoolctl.config.messages import FILE_KEYS, suggest
 from schoolctl.config.names import ENVIRONMENT
-from schoolctl.config.origins import find_origins
 from schoolctl.config.overlay import overlay_path
 from schoolctl.config.reader import read_document
 from schoolctl.config.tree import (
+    DEFAULT_ORIGIN,
     InvalidConfigError,
     Layer,
     ListNode,
@@ -25,16 +26,18 @@ from schoolctl.config.tree import (
     dotted,
     is_null,
     nearest_origin,
+    node_at,
     with_layer,
     without,
 )
 from schoolctl.config.validation import Checked, check_environment, check_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from schoolctl.config.models import Config
+
 
 FILE_NAME: Final = "schoolctl.yaml"
 
@@ -349,3 +352,67 @@ def _without_trapped(
 
 def _place(problem: Problem) -> tuple[Path, int, int]:
     return problem.origin.file, problem.origin.line, problem.origin.column
+
+
+_MASK: Final = "***"
+# Plain variables are no place for secrets, but the overlay of a local AWS has keys there.
+_SECRETIVE: Final = re.compile(
+    r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|(?:ACCESS|PRIVATE|API)_?KEY", re.IGNORECASE
+)
+
+
+def list_values(config: Config) -> dict[str, object]:
+    """Give every value by its dotted path, as JSON would have it, in the order of the keys.
+
+    A list of plain values, and an empty mapping, is one value. Credentials are masked, and so
+    are variables whose names say that they are secret.
+    """
+    return {dotted(path): value for path, value in _leaves(_dump(config), ())}
+
+
+def find_origins(config: Config, tree: MapNode) -> dict[str, Origin]:
+    """Give the place of every value of `list_values`.
+
+    A default that an explicit `null` brought back has the place of the null.
+    """
+    return {dotted(path): _origin(tree, path) for path, _value in _leaves(_dump(config), ())}
+
+
+def dump_values(config: Config) -> dict[str, object]:
+    """Give the configuration as one nested document, keys as in the file, credentials masked."""
+    return _dump(config)
+
+
+def _dump(config: Config) -> dict[str, object]:
+    values = config.model_dump(mode="json", by_alias=True, exclude={"environment"})
+    if values["credentials"] is not None:
+        values["credentials"] = dict.fromkeys(values["credentials"], _MASK)
+    for variables in (values["task"]["environment"], values["image"]["build_args"]):
+        for name in variables:
+            if _SECRETIVE.search(name):
+                variables[name] = _MASK
+    return cast("dict[str, object]", values)
+
+
+def _leaves(value: object, path: Path_) -> Iterator[tuple[Path_, object]]:
+    match value:
+        case dict() if value:
+            for key, child in value.items():
+                yield from _leaves(child, (*path, key))
+        case list() if any(isinstance(item, dict) for item in value):
+            for index, item in enumerate(value):
+                yield from _leaves(item, (*path, index))
+        case _:
+            yield path, value
+
+
+def _origin(tree: MapNode, path: Path_) -> Origin:
+    for length in range(len(path), 0, -1):
+        node = node_at(tree, path[:length])
+        if node is None:
+            continue
+        unset = isinstance(node, Scalar) and node.value is None
+        if length == len(path) or unset:
+            return nearest_origin(tree, path[:length])
+        break
+    return DEFAULT_ORIGIN

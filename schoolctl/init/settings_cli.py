@@ -11,8 +11,7 @@ from schoolctl.aws.session.clients import get_identity, key_in_use
 from schoolctl.aws.session.profiles import list_profiles, unknown_profile
 from schoolctl.base.errors import ConfigMissingError, ConflictError, UsageError, WrongTargetError
 from schoolctl.base.text import count
-from schoolctl.config.file import find_config_file, load_config_file
-from schoolctl.config.origins import dump_values, list_values
+from schoolctl.config.file import dump_values, find_config_file, list_values, load_config_file
 from schoolctl.config.overlay import write_overlay
 from schoolctl.config.schema import json_schema, write_schema
 from schoolctl.core.options import Command

@@ -1,4 +1,4 @@
-"""The MariaDB container: TLS only, reachable from this machine and its containers only."""
+"""The MariaDB container and its certificates: TLS only, for this machine and its containers."""
 
 from __future__ import annotations
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import SchoolctlError, TimedOutError
 from schoolctl.base.process_mark import ProcessMark, alive, mark, parse_mark
-from schoolctl.sandbox.layout import write_private
+from schoolctl.sandbox.layout import ACCOUNT, write_private
 from schoolctl.sandbox.ports import PortHolder, can_bind, environment_of, port_holder, terminate
 
 if TYPE_CHECKING:
     from schoolctl.base.clock import Clock
     from schoolctl.sandbox.layout import Layout, State
 
-ACCOUNT = "000000000000"
 OWNER_VARIABLE = "SCHOOLCTL_SANDBOX_OWNER"
 CONTAINERS_VARIABLE = "SCHOOLCTL_SANDBOX_CONTAINERS"
 HOSTS_VARIABLE = "SCHOOLCTL_SANDBOX_HOSTS"

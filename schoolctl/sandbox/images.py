@@ -1,4 +1,4 @@
-"""Which base images the sandbox builds on: the ordinary ones, or their equivalents."""
+"""Base images: the ordinary ones, or equivalents made from Debian packages."""
 
 from __future__ import annotations
 

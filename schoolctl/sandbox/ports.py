@@ -1,4 +1,4 @@
-"""TCP ports of this machine: whether one is free, and who listens on it, from /proc."""
+"""TCP ports and processes of this machine."""
 
 from __future__ import annotations
 

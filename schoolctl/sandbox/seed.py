@@ -1,4 +1,4 @@
-"""The account as a team would have laid it: roles, groups, load balancer, cluster.
+"""The seeded account: its names, roles, groups, load balancer, cluster.
 
 Everything is looked for first, so seeding again changes nothing and repairs what was deleted.
 """

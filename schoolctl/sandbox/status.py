@@ -1,4 +1,4 @@
-"""What of a sandbox is there at this moment."""
+"""The parts of a sandbox as they are, and their log lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from docker.errors import DockerException
 
 from schoolctl.sandbox import database, emulator
+from schoolctl.sandbox.apply import service_url
 from schoolctl.sandbox.engine import own_containers
 from schoolctl.sandbox.layout import load_state
 from schoolctl.sandbox.seed import account_names
-from schoolctl.sandbox.up import service_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from schoolctl.base.errors import ConfigError, ExitCode
-from schoolctl.config.file import load_config_file
-from schoolctl.config.origins import dump_values, list_values
+from schoolctl.config.file import dump_values, list_values, load_config_file
 from schoolctl.config.overlay import write_overlay
 from schoolctl.config.tree import InvalidConfigError, Layer
 from schoolctl.model.values import SecretValue
