@@ -302,10 +302,7 @@ def find_manifests(clients: Clients, name: str, digests: Sequence[str]) -> dict[
 
 
 def read_image(detail: ImageDetailTypeDef, manifest: Manifest | None = None) -> Image:
-    """Give an image of DescribeImages, with what its manifest adds where that was read.
-
-    Its times may be numbers still, as `read_ahead` gives them.
-    """
+    """Return an image of DescribeImages, with what its manifest adds if that was read."""
     subject = detail.get("subjectManifestDigest")
     return Image(
         digest=Digest(detail["imageDigest"]),

@@ -148,8 +148,8 @@ def observe_refusal(
 
     An upload that is begun and left is nothing.
 
-    Source: ECR BatchCheckLayerAvailability, InitiateLayerUpload or BatchGetImage and
-    GetDownloadUrlForLayer, GetRepositoryPolicy.
+    Source: ECR BatchCheckLayerAvailability and InitiateLayerUpload, or BatchGetImage and
+    GetDownloadUrlForLayer; GetRepositoryPolicy.
     """
     return Facts(
         refusal,
@@ -165,8 +165,8 @@ def _denied(clients: Clients, name: str, access: Access) -> tuple[str, str] | No
     ecr = clients.ecr
     try:
         with translated(f"{access.name.lower()} layers of {name}"):
-            ecr.batch_check_layer_availability(repositoryName=name, layerDigests=[_NO_LAYER])
             if access is Access.UPLOAD:
+                ecr.batch_check_layer_availability(repositoryName=name, layerDigests=[_NO_LAYER])
                 ecr.initiate_layer_upload(repositoryName=name)
             else:
                 ecr.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": _NO_LAYER}])

@@ -34,11 +34,7 @@ class Access(Enum):
         "ecr:PutImage",
         "ecr:BatchGetImage",
     )
-    DOWNLOAD = (
-        "ecr:BatchCheckLayerAvailability",
-        "ecr:BatchGetImage",
-        "ecr:GetDownloadUrlForLayer",
-    )
+    DOWNLOAD = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
 @dataclass(frozen=True)

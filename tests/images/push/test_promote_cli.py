@@ -316,7 +316,6 @@ def test_a_bare_403_of_the_source_ends_in_what_a_download_needs(
         pass_on(exchange)
 
     faults.at(Call("GetAuthorizationToken", 2), refuse_reads)  # the first is for the plan
-    faults.answer_with("BatchCheckLayerAvailability", b"{}", status=200)
     said = "User: u is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: r"
     faults.answer("GetDownloadUrlForLayer", "AccessDeniedException", said)
 

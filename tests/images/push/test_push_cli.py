@@ -575,7 +575,6 @@ def test_a_bare_403_of_a_pull_ends_in_the_action_that_is_missing(
 ) -> None:
     shop.push("1.0", "1")
     shop.registry.refuses = ("GET", 403, "DENIED", "Forbidden")
-    faults.answer_with("BatchCheckLayerAvailability", b"{}", status=200)
     said = "User: u is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: r"
     faults.answer("GetDownloadUrlForLayer", "AccessDeniedException", said)
 
