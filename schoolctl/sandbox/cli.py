@@ -11,11 +11,10 @@ from schoolctl.base.errors import ExitCode
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 from schoolctl.docker.connect import connect_docker
-from schoolctl.sandbox.down import down as take_down
-from schoolctl.sandbox.layout import Layout
-from schoolctl.sandbox.status import follow_logs, observe_status, read_logs
-from schoolctl.sandbox.up import Tools
-from schoolctl.sandbox.up import up as bring_up
+from schoolctl.sandbox.apply import Tools, follow_logs, observe_status, read_logs
+from schoolctl.sandbox.apply import down as take_down
+from schoolctl.sandbox.apply import up as bring_up
+from schoolctl.sandbox.resources import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.status import LogLine, Status
-    from schoolctl.sandbox.up import UpResult
+    from schoolctl.sandbox.apply import LogLine, Status, UpResult
 
 DEFAULT_ENVIRONMENT = "sandbox"
 _LOG_LINES = 50

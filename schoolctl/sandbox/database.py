@@ -19,8 +19,8 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from schoolctl.base.errors import EngineError, SchoolctlError, TimedOutError
-from schoolctl.sandbox.layout import LABEL, write_private
-from schoolctl.sandbox.ports import can_bind
+from schoolctl.sandbox.host import can_bind
+from schoolctl.sandbox.resources import LABEL, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
     from schoolctl.base.clock import Clock
-    from schoolctl.sandbox.layout import Layout, State
+    from schoolctl.sandbox.resources import Layout, State
 
 
 _PORT = "3306/tcp"

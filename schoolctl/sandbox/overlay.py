@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.layout import State
+    from schoolctl.sandbox.resources import State
 
 OUR_KEYS: dict[str, object] = {
     "region": None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.layout import State
+    from schoolctl.sandbox.resources import State
 
 
 _EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schoolctl.base.errors import ConfigError
 from schoolctl.config.file import load_config_file
 from schoolctl.config.overlay import write_overlay
-from schoolctl.sandbox.layout import new_state
 from schoolctl.sandbox.overlay import OUR_KEYS, check_local, dotenv_text, overlay_values, without
+from schoolctl.sandbox.resources import new_state
 from schoolctl.sandbox.seed import account_names
 
 if TYPE_CHECKING:

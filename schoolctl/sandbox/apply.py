@@ -1,27 +1,40 @@
-"""Bring a sandbox up: what is missing is made, what is there is left as it is."""
+"""The work of the sandbox commands: up, status, logs and down."""
 
 from __future__ import annotations
 
+import queue
 import shutil
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import yaml
+from docker.errors import DockerException
 
 from schoolctl.base.errors import EngineError, SchoolctlError
 from schoolctl.config.overlay import write_overlay
 from schoolctl.sandbox import database, emulator, images, overlay
 from schoolctl.sandbox.database import Certificates, ensure_certificates
-from schoolctl.sandbox.engine import (
+from schoolctl.sandbox.host import (
     Bridge,
     check_local_engine,
+    has_neighbours,
     observe_bridge,
     own_containers,
     remove_containers,
 )
-from schoolctl.sandbox.layout import State, load_state, locked, new_state, save_state, write_private
+from schoolctl.sandbox.resources import (
+    State,
+    load_state,
+    locked,
+    new_state,
+    save_state,
+    write_private,
+)
 from schoolctl.sandbox.seed import account_names, connect, open_default_network, seed_account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from docker.client import DockerClient
@@ -29,8 +42,10 @@ if TYPE_CHECKING:
 
     from schoolctl.base.clock import Clock
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.layout import Layout
+    from schoolctl.sandbox.host import OwnContainer
+    from schoolctl.sandbox.resources import Layout, State
     from schoolctl.sandbox.seed import AccountNames
+
 
 DEFAULT_PORT = 4566
 
@@ -267,3 +282,262 @@ class _Raising:
         )
         write_overlay(self.layout.directory, self.layout.environment, values)
         write_private(self.layout.dotenv_file, overlay.dotenv_text(self.config, state))
+
+
+def down(
+    docker: DockerClient,
+    layout: Layout,
+    clock: Clock,
+    tell: Callable[[str], None],
+    *,
+    with_images: bool,
+) -> tuple[str, ...]:
+    """Remove the sandbox of `layout`; what has gone already is no error.
+
+    Args:
+        docker: the engine.
+        layout: which sandbox.
+        clock: for the waits.
+        tell: shows a line of progress.
+        with_images: also remove the images of the sandbox's registry and, unless another sandbox
+            is there, the base images, which are otherwise kept for the next time.
+
+    Returns:
+        A line for each thing that was removed; empty when there was nothing.
+    """
+    if not layout.root.exists() and not with_images:
+        return ()
+    with locked(layout):
+        port = _recorded_port(layout)
+        removed = _stop_emulator(layout, port, clock, tell)
+        removed += _remove_containers(docker, layout, tell)
+        if with_images:
+            removed += _remove_images(docker, layout, port, tell)
+        removed += _remove_files(layout)
+    _remove_if_empty(layout.root)
+    return tuple(removed)
+
+
+def _recorded_port(layout: Layout) -> int | None:
+    try:
+        state = load_state(layout.state_file)
+    except Exception:  # noqa: BLE001  # a damaged file is no reason to leave the rest standing
+        return None
+    return None if state is None else state.port
+
+
+def _stop_emulator(
+    layout: Layout, port: int | None, clock: Clock, tell: Callable[[str], None]
+) -> list[str]:
+    process = emulator.running(layout)
+    if process is None and port is not None:
+        process = emulator.adopt(layout, port)
+    if process is None:
+        return []
+    tell("stopping the emulator and its tasks")
+    emulator.stop(layout, process, clock)
+    return [f"emulator (process {process.pid})"]
+
+
+def _remove_containers(
+    docker: DockerClient, layout: Layout, tell: Callable[[str], None]
+) -> list[str]:
+    # The emulator removes its tasks' containers when it ends, except one that a service was
+    # starting at that moment; the engine may even be making it while we look.
+    removed: list[str] = []
+    while containers := own_containers(docker, layout):
+        if not removed:
+            tell("removing the database")
+        remove_containers(docker, containers)
+        removed += [f"container {each.name}" for each in containers]
+    if database.remove_volume(docker, layout):
+        removed.append(f"volume {database.container_name(layout)}")
+    return removed
+
+
+def _remove_images(
+    docker: DockerClient, layout: Layout, port: int | None, tell: Callable[[str], None]
+) -> list[str]:
+    shared = has_neighbours(docker, layout)
+    if shared:
+        tell("keeping the base images: another sandbox on this machine builds on them")
+    count = images.remove_images(docker, port=port, base_images=not shared)
+    return [f"{count} image names"] if count else []
+
+
+def _remove_files(layout: Layout) -> list[str]:
+    removed = []
+    if _clean_overlay(layout.root / f"{layout.environment}.yaml"):
+        removed.append(f".schoolctl/{layout.environment}.yaml")
+    if layout.dotenv_file.exists():
+        layout.dotenv_file.unlink()
+        removed.append(f".schoolctl/{layout.environment}.env")
+    if layout.folder.exists():
+        shutil.rmtree(layout.folder)
+        removed.append(f".schoolctl/{layout.environment}/")
+    return removed
+
+
+def _clean_overlay(path: Path) -> bool:
+    """Take our keys out of the overlay, and the file away where nothing else is in it."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    kept = overlay.without(values, overlay.OUR_KEYS) if isinstance(values, dict) else {}
+    if kept == values:
+        return False
+    if kept:
+        write_private(path, yaml.safe_dump(kept, sort_keys=False))
+    else:
+        path.unlink()
+    return True
+
+
+def _remove_if_empty(root: Path) -> None:
+    if {each.name for each in root.iterdir()} <= {".gitignore"}:
+        shutil.rmtree(root)
+
+
+_FAMILY = "com.amazonaws.ecs.task-definition-family"
+_REVISION = "com.amazonaws.ecs.task-definition-version"
+_TASK = "com.amazonaws.ecs.task-arn"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two things a sandbox consists of.
+
+    Attributes:
+        state: `up`, or what is wrong.
+        address: where it answers; None where it was never brought up.
+    """
+
+    name: str
+    state: str
+    address: str | None
+    log: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is usable."""
+        return self.state == "up"
+
+
+@dataclass(frozen=True)
+class TaskContainer:
+    """A container of a task: its container's name, revision, task id and state."""
+
+    container: str
+    revision: str
+    task_id: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """A sandbox as it is now; `parts` are the emulator and the database."""
+
+    parts: tuple[Part, ...]
+    tasks: tuple[TaskContainer, ...]
+    url: str | None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all of it is usable."""
+        return all(part.is_up for part in self.parts)
+
+
+def observe_status(docker: DockerClient, layout: Layout, config: Config) -> Status:
+    """Look at the process, the containers, and whether both answer."""
+    state = load_state(layout.state_file)
+    parts = (_emulator(layout, state), _database(docker, layout, state))
+    url = service_url(account_names(config), state.port) if state is not None else None
+    tasks = tuple(_task(each) for each in own_containers(docker, layout) if each.is_task)
+    return Status(parts, tuple(sorted(tasks, key=lambda task: task.task_id)), url)
+
+
+def _emulator(layout: Layout, state: State | None) -> Part:
+    log = str(layout.log_file)
+    if state is None:
+        return Part("emulator", "not there", None, log)
+    if emulator.running(layout) is None:
+        return Part("emulator", "stopped", state.endpoint, log)
+    answer = "up" if emulator.answers(state) else "does not answer"
+    return Part("emulator", answer, state.endpoint, log)
+
+
+def _database(docker: DockerClient, layout: Layout, state: State | None) -> Part:
+    log = f"docker logs {database.container_name(layout)}"
+    container = database.find(docker, layout)
+    if state is None or container is None:
+        return Part("database", "not there", None, log)
+    address = f"{state.bridge}:{state.database_port}"
+    if container.status != "running":
+        return Part("database", container.status, address, log)
+    reason = database.login_failure(layout, state)
+    return Part("database", "up" if reason is None else reason, address, log)
+
+
+def _task(container: OwnContainer) -> TaskContainer:
+    labels = container.labels
+    return TaskContainer(
+        container=container.name,
+        revision=f"{labels.get(_FAMILY, '?')}:{labels.get(_REVISION, '?')}",
+        task_id=labels.get(_TASK, "?").rpartition("/")[2],
+        state=container.state,
+    )
+
+
+_POLL_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line, and whose it is: `emulator` or `database`."""
+
+    source: str
+    text: str
+
+
+def read_logs(docker: DockerClient, layout: Layout, lines: int) -> list[LogLine]:
+    """Give the last `lines` lines of each; empty where there is no sandbox."""
+    found = [LogLine("emulator", text) for text in emulator.log_tail(layout, lines)]
+    container = database.find(docker, layout)
+    if container is not None:
+        text = bytes(container.logs(tail=lines)).decode(errors="replace")
+        found += [LogLine("database", line) for line in text.splitlines()]
+    return found
+
+
+def follow_logs(docker: DockerClient, layout: Layout, clock: Clock) -> Iterator[LogLine]:
+    """Give the lines that are written from now on, until the emulator has ended."""
+    if emulator.running(layout) is None:
+        return
+    news: queue.Queue[LogLine] = queue.Queue()
+    container = database.find(docker, layout)
+    if container is not None:
+        threading.Thread(target=_follow_container, args=(container, news), daemon=True).start()
+    with layout.log_file.open("rb") as stream:
+        stream.seek(0, 2)
+        rest = b""
+        while True:
+            rest += stream.read()
+            *complete, rest = rest.split(b"\n")
+            yield from (LogLine("emulator", each.decode(errors="replace")) for each in complete)
+            while not news.empty():
+                yield news.get()
+            if emulator.running(layout) is None:
+                return
+            clock.sleep(_POLL_SECONDS)
+
+
+def _follow_container(container: Container, news: queue.Queue[LogLine]) -> None:
+    rest = b""
+    try:
+        for chunk in container.logs(stream=True, follow=True, tail=0):
+            *complete, rest = (rest + chunk).split(b"\n")
+            for line in complete:
+                news.put(LogLine("database", line.decode(errors="replace")))
+    except DockerException:
+        return

@@ -1,4 +1,4 @@
-"""Where one sandbox keeps its files, and the name that marks everything it makes."""
+"""The files and the state of one sandbox."""
 
 from __future__ import annotations
 
