@@ -10,21 +10,22 @@ import http.client
 import ipaddress
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from schoolctl.base.errors import SchoolctlError, TimedOutError
 from schoolctl.base.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox.host import PortHolder, can_bind, environment_of, port_holder, terminate
-from schoolctl.sandbox.resources import write_private
+from schoolctl.sandbox.resources import Part, Resource, write_private
 
 if TYPE_CHECKING:
     from schoolctl.base.clock import Clock
-    from schoolctl.sandbox.resources import Layout, State
+    from schoolctl.sandbox.resources import Layout, Setup, State
 
 
 ACCOUNT = "000000000000"
@@ -38,6 +39,95 @@ _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 12
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+
+
+class Emulator(Resource):
+    """The emulator's process, which removes the containers of its tasks when it ends."""
+
+    name = "emulator"
+    overlay_keys: ClassVar[Mapping[str, object]] = {
+        "region": None,
+        "account": None,
+        "endpoint_url": None,
+        "registry": None,
+        "credentials": None,
+        "task": {"environment": {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}},
+    }
+
+    def start(self, setup: Setup) -> None:
+        """Start the process, unless it runs."""
+        layout, state = self.sandbox.layout, setup.state
+        if running(layout) or adopt(layout, state.port):
+            return
+        check_port_free(state.port, ("127.0.0.1", state.bridge))
+        shutil.rmtree(layout.work_folder)
+        layout.prepare()
+        self.sandbox.tell(f"starting the emulator on port {state.port}")
+        start(layout, state, Place(self.sandbox.docker_host, setup.bridge.subnet, setup.region))
+        setup.new_account = True
+        setup.changes.append(f"emulator on port {state.port}")
+
+    def wait(self, setup: Setup) -> None:
+        """Wait until the emulator answers."""
+        wait_ready(self.sandbox.layout, setup.state, self.sandbox.clock)
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return the region, the account, the addresses and the keys."""
+        state = setup.state
+        return {
+            "region": setup.region,
+            "account": ACCOUNT,
+            "endpoint_url": state.endpoint,
+            "registry": f"127.0.0.1:{state.port}",
+            "credentials": {
+                "access_key_id": state.access_key_id,
+                "secret_access_key": state.secret_access_key,
+            },
+            # In a task boto3 refuses the emulator's address for a role's credentials (it is
+            # neither loopback nor a link-local one), so the keys are plain variables. They are
+            # worth nothing.
+            "task": {
+                "environment": {
+                    "AWS_ACCESS_KEY_ID": state.access_key_id,
+                    "AWS_SECRET_ACCESS_KEY": state.secret_access_key,
+                }
+            },
+        }
+
+    def status(self, state: State | None) -> Part:
+        """Return whether the process runs and answers."""
+        log = str(self.sandbox.layout.log_file)
+        if state is None:
+            return Part(self.name, "not there", None, log)
+        if running(self.sandbox.layout) is None:
+            return Part(self.name, "stopped", state.endpoint, log)
+        answer = "up" if answers(state) else "does not answer"
+        return Part(self.name, answer, state.endpoint, log)
+
+    def logs(self, lines: int) -> list[str]:
+        """Return the last `lines` lines of the log."""
+        return log_tail(self.sandbox.layout, lines)
+
+    def follow(self) -> Iterator[list[str]]:
+        """Yield, at each step, the lines written since the step before."""
+        with self.sandbox.layout.log_file.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            rest = b""
+            while True:
+                *complete, rest = (rest + stream.read()).split(b"\n")
+                yield [each.decode(errors="replace") for each in complete]
+
+    def stop(self, state: State | None) -> list[str]:
+        """End the process and those it started."""
+        layout = self.sandbox.layout
+        process = running(layout)
+        if process is None and state is not None:
+            process = adopt(layout, state.port)
+        if process is None:
+            return []
+        self.sandbox.tell("stopping the emulator and its tasks")
+        stop(layout, process, self.sandbox.clock)
+        return [f"emulator (process {process.pid})"]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import queue
 import signal
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,15 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError, DockerException, NotFound
 
-from schoolctl.base.errors import EngineError
+from schoolctl.base.errors import EngineError, SchoolctlError
 from schoolctl.base.process_mark import alive
-from schoolctl.sandbox.resources import LABEL
+from schoolctl.sandbox.resources import LABEL, Bridge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from docker.client import DockerClient
+    from docker.models.containers import Container
 
     from schoolctl.base.clock import Clock
     from schoolctl.base.process_mark import ProcessMark
@@ -53,6 +56,21 @@ def can_bind(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def choose_port(addresses: tuple[str, ...], ports: range, what: str, *, above: int = 0) -> int:
+    """Return the first of `ports` over `above` that is free on all `addresses`.
+
+    Raises:
+        SchoolctlError: none is free for `what`.
+    """
+    for port in ports:
+        if port > above and all(can_bind(address, port) for address in addresses):
+            return port
+    raise SchoolctlError(
+        f"no port between {ports[0]} and {ports[-1]} is free for {what}",
+        hint="`ss -ltnp` shows who listens where",
+    )
 
 
 def port_holder(port: int) -> PortHolder | None:
@@ -152,21 +170,6 @@ def _wait_gone(process: ProcessMark, clock: Clock, seconds: float) -> bool:
 _AT_ONCE = 8
 _TASK_LABEL = "ministack.instance"
 """The emulator's label on the containers of its tasks: `<owner>:<port>`."""
-
-
-@dataclass(frozen=True)
-class Bridge:
-    """The engine's default bridge.
-
-    Attributes:
-        address: this machine's address on it; published to containers as the host gateway.
-        subnet: the containers' addresses, such as `172.17.0.0/16`.
-        architecture: the engine's, as an image's platform names it: `amd64`, `arm64`.
-    """
-
-    address: str
-    subnet: str
-    architecture: str
 
 
 def check_local_engine(host: str) -> None:
@@ -291,3 +294,83 @@ def _list_containers(docker: DockerClient, label: str) -> Iterator[OwnContainer]
             state=found["State"],
             labels=found["Labels"] or {},
         )
+
+
+class PortTakenError(EngineError):
+    """The port of a container was taken before the container was started."""
+
+
+def find_container(docker: DockerClient, name: str) -> Container | None:
+    """Return the container `name`, running or not; None where there is none."""
+    try:
+        return docker.containers.get(name)
+    except NotFound:
+        return None
+
+
+def start_container(container: Container, what: str) -> None:
+    """Start the container of `what`.
+
+    Raises:
+        PortTakenError: its port is taken, maybe by a sandbox that is brought up at this moment.
+        EngineError: the engine could not, in its words.
+    """
+    try:
+        container.start()
+    except APIError as error:
+        why = str(error.explanation or error)
+        taken = any(words in why for words in ("already allocated", "already in use"))
+        raise (PortTakenError if taken else EngineError)(
+            f"{what}'s container does not start",
+            why=why,
+            hint="`schoolctl sandbox down`, then up again",
+        ) from error
+
+
+def check_reachable(container: Container, address: str, port: int, what: str) -> None:
+    """Check that `container` reaches `what` on `port` of this machine.
+
+    Raises:
+        EngineError: it does not, mostly because of a firewall.
+    """
+    script = f"exec 3<>/dev/tcp/{address}/{port}"
+    code, _ = container.exec_run(["timeout", "5", "bash", "-c", script])
+    if code != 0:
+        raise EngineError(
+            f"containers do not reach {what} at {address}:{port}",
+            why="this machine does, so something between drops it: mostly a firewall",
+            hint="let containers in, such as with `ufw allow in on docker0`",
+        )
+
+
+def container_log(container: Container, lines: int) -> list[str]:
+    """Return the last `lines` lines that a container wrote."""
+    return bytes(container.logs(tail=lines)).decode(errors="replace").splitlines()
+
+
+def follow_container(container: Container) -> Iterator[list[str]]:
+    """Yield, at each step, the lines that a container wrote since the step before."""
+    news: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_collect_lines, args=(container, news), daemon=True).start()
+    while True:
+        yield [news.get() for _ in range(news.qsize())]
+
+
+def _collect_lines(container: Container, news: queue.SimpleQueue[str]) -> None:
+    rest = b""
+    try:
+        for chunk in container.logs(stream=True, follow=True, tail=0):
+            *complete, rest = (rest + chunk).split(b"\n")
+            for line in complete:
+                news.put(line.decode(errors="replace"))
+    except DockerException:
+        return
+
+
+def remove_volume(docker: DockerClient, name: str) -> bool:
+    """Remove a volume; returns whether there was one."""
+    try:
+        docker.volumes.get(name).remove(force=True)
+    except NotFound:
+        return False
+    return True

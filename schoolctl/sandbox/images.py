@@ -1,4 +1,4 @@
-"""Which base images the sandbox builds on: the ordinary ones, or their equivalents."""
+"""The images a sandbox builds on: pulled, or equivalents made from Debian packages."""
 
 from __future__ import annotations
 
@@ -13,23 +13,48 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from docker.errors import BuildError, DockerException, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from schoolctl.base.errors import EngineError, SchoolctlError
+from schoolctl.sandbox.resources import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from docker.client import DockerClient
+
+    from schoolctl.sandbox.resources import Setup
 
 
 MARIADB = "mariadb:11"
 _ARGUMENT = re.compile(r"^ARG[ \t]+BASE_IMAGE=[\"']?([^\s\"']+)", re.MULTILINE | re.IGNORECASE)
 _SILENCE_SECONDS = 20.0
 """A registry that says nothing for so long is taken as not reachable."""
+
+
+class BaseImage(Resource):
+    """The image that the service is built on."""
+
+    name = "base image"
+    overlay_keys: ClassVar[Mapping[str, object]] = {
+        "image": {"platform": None, "build_args": {"BASE_IMAGE": None}}
+    }
+
+    def prepare(self, setup: Setup) -> None:
+        """Pull or make the image that the Dockerfile names, if it leaves the choice."""
+        ordinary = default_base(self.sandbox.layout.directory / setup.config.image.dockerfile)
+        if ordinary is not None:
+            setup.base_image = ensure_base(self.sandbox.docker, ordinary, self.sandbox.tell)
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return the platform of this machine's engine, and the base image."""
+        image: dict[str, object] = {"platform": f"linux/{setup.bridge.architecture}"}
+        if setup.base_image is not None:
+            image["build_args"] = {"BASE_IMAGE": setup.base_image}
+        return {"image": image}
 
 
 def default_base(dockerfile: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The files and the state of one sandbox."""
+"""A sandbox: its files, its state, and the base class of the resources that it consists of."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import re
 import secrets
 import string
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
-from schoolctl.base.errors import BusyError, SchoolctlError
+from schoolctl.base.errors import BusyError, ConfigError, SchoolctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from docker.client import DockerClient
+
+    from schoolctl.base.clock import Clock
+    from schoolctl.config.models import Config
 
 
 LABEL = "schoolctl.sandbox"
@@ -229,3 +235,197 @@ def load_state(path: Path) -> State | None:
 
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The engine's default bridge.
+
+    Attributes:
+        address: this machine's address on it; published to containers as the host gateway.
+        subnet: the containers' addresses, such as `172.17.0.0/16`.
+        architecture: the engine's, as an image's platform names it: `amd64`, `arm64`.
+    """
+
+    address: str
+    subnet: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox, and the tools to work on it.
+
+    Attributes:
+        docker_host: address of the engine behind `docker`.
+        tell: shows a line of progress.
+    """
+
+    layout: Layout
+    docker: DockerClient
+    docker_host: str
+    clock: Clock
+    tell: Callable[[str], None]
+
+
+@dataclass
+class Setup:
+    """One run of `up`: what the resources share, and what they report.
+
+    Attributes:
+        state: the present state; a resource that changes it has to save it.
+        base_image: value of the build argument BASE_IMAGE; None where the Dockerfile has none.
+        new_account: the account holds nothing but what was seeded: no images, no parameters.
+        changes: a line for each thing that this run made.
+    """
+
+    config: Config
+    region: str
+    bridge: Bridge
+    state: State
+    base_image: str | None = None
+    new_account: bool = False
+    changes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Status of a resource.
+
+    Attributes:
+        state: `up`, or what is wrong.
+        address: where it answers; None where it was never brought up.
+        log: the file of its log, or the command that shows it.
+    """
+
+    name: str
+    state: str
+    address: str | None
+    log: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is usable."""
+        return self.state == "up"
+
+
+class Resource:
+    """One thing that a sandbox consists of; a subclass overrides the methods that it needs.
+
+    `up` calls `prepare` of all resources, then `start` of all, and so on: a resource may count on
+    the earlier steps of every other. Containers and volumes have the label LABEL: `down` removes
+    containers by that label, so that a resource removes only its data.
+
+    Attributes:
+        name: name in the status and the logs.
+        overlay_keys: the keys of `settings`, which `down` removes from the overlay.
+    """
+
+    name: ClassVar[str]
+    overlay_keys: ClassVar[Mapping[str, object]] = {}
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def prepare(self, setup: Setup) -> None:
+        """Pull or build the images, before anything is started."""
+
+    def start(self, setup: Setup) -> None:
+        """Create and start what is missing."""
+
+    def wait(self, setup: Setup) -> None:
+        """Wait until the resource is usable."""
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return what the overlay of the configuration has to say about the resource."""
+        del setup
+        return {}
+
+    def parameters(self, state: State) -> dict[str, str]:
+        """Return values to seed, by the `from:` of a parameter and by its documented name."""
+        del state
+        return {}
+
+    def seed(self, setup: Setup) -> None:
+        """Add the content, once every resource is usable and the overlay is written."""
+
+    def status(self, state: State | None) -> Part | None:
+        """Return the status; None for a resource that has none."""
+        del state
+        return None
+
+    def logs(self, lines: int) -> list[str]:
+        """Return the last `lines` lines of the log."""
+        del lines
+        return []
+
+    def follow(self) -> Iterator[list[str]]:
+        """Yield, at each step, the lines written since the step before."""
+        return iter(())
+
+    def stop(self, state: State | None) -> list[str]:
+        """End the processes; returns a line for each."""
+        del state
+        return []
+
+    def remove_data(self) -> list[str]:
+        """Remove what is left when the containers are gone; returns a line for each thing."""
+        return []
+
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def check_local(config: Config) -> None:
+    """Refuse an environment that is not meant for a local AWS: its overlay would hide a real one.
+
+    Raises:
+        ConfigError: its endpoint is missing or on another machine, or it is protected.
+    """
+    host = urlsplit(config.endpoint_url or "").hostname
+    if host in _LOOPBACK and not config.protected:
+        return
+    if config.protected:
+        reason = "it is protected"
+    elif host is None:
+        reason = "it has no `endpoint_url`, so it is a real AWS account"
+    else:
+        reason = f"its `endpoint_url` leads to {host}, not to this machine"
+    raise ConfigError(
+        f"environment {config.environment} is not a sandbox",
+        why=reason,
+        hint="name an environment whose `endpoint_url` is http://127.0.0.1:4566: `-e sandbox`",
+    )
+
+
+def dotenv_text(config: Config, values: Mapping[str, str]) -> str:
+    """Return the lines for `params set --from-file`: the settings whose value a resource knows.
+
+    Args:
+        config: the configuration with the settings.
+        values: the `parameters` of the resources.
+    """
+    entries: dict[str, str | None] = {
+        **{key: each.source for key, each in config.parameters.items()},
+        **{key: each.source for key, each in config.secrets.items()},
+    }
+    lines = []
+    for key, source in entries.items():
+        value = values.get(source or "", values.get(key))
+        if value is not None:
+            lines.append(f"{key}={value}\n")
+    return "".join(lines)
+
+
+def without(values: Mapping[str, object], ours: Mapping[str, object]) -> dict[str, object]:
+    """Give `values` without the keys of `ours`, at every depth, and without what is empty then."""
+    kept: dict[str, object] = {}
+    for key, value in values.items():
+        mine = ours.get(key)
+        if key not in ours:
+            kept[key] = value
+        elif isinstance(value, dict) and isinstance(mine, dict):
+            rest = without(value, mine)
+            if rest:
+                kept[key] = rest
+    return kept

@@ -17,6 +17,7 @@ from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
 from schoolctl.aws.session.errors import is_code, translated
 from schoolctl.config.infra import balancer_name
 from schoolctl.model.values import SecretValue
+from schoolctl.sandbox.resources import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.resources import State
+    from schoolctl.sandbox.resources import Setup, State
 
 
 _EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
@@ -41,6 +42,25 @@ _TRUST = {
 }
 _ANYWHERE = "0.0.0.0/0"
 _WEB_PORTS = (80, 443)
+
+
+class Account(Resource):
+    """The content of the emulator's account."""
+
+    name = "account"
+
+    def seed(self, setup: Setup) -> None:
+        """Create what is missing, or only what an empty account of AWS's has."""
+        clients = connect(setup.state, setup.region)
+        try:
+            if setup.config.infra.stack:
+                # The account is as empty as a new one: `infra up` creates what is to be there.
+                open_default_network(clients)
+                return
+            port = setup.state.database_port
+            setup.changes += seed_account(clients, account_names(setup.config), port)
+        finally:
+            clients.close()
 
 
 def connect(state: State, region: str) -> Clients:
