@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from schoolctl.sandbox.seed import AccountNames
 
 RESOURCES: Final[tuple[type[Resource], ...]] = (BaseImage, emulator.Emulator, Database, Account)
-"""What a sandbox consists of, in the order of every step of every command."""
+"""Every resource of a sandbox, in the order of every step of every command."""
 
 DEFAULT_PORT = 4566
 
 
 @dataclass(frozen=True)
 class UpResult:
-    """What is there now.
+    """Result of `up`.
 
     Attributes:
         changes: a line for each thing that this run made; empty when all was there.

@@ -174,7 +174,7 @@ def container_name(layout: Layout) -> str:
 
 
 def names(layout: Layout, bridge_address: str) -> tuple[str, ...]:
-    """Give what clients may call the server, and so what its certificate has to say."""
+    """Return the names and addresses of the server: the subjects of its certificate."""
     return (
         "localhost",
         "host.docker.internal",
@@ -185,7 +185,7 @@ def names(layout: Layout, bridge_address: str) -> tuple[str, ...]:
 
 
 def fits(container: Container, state: State, image_id: str, certificates: Certificates) -> bool:
-    """Tell whether `container` is what `create` would make now."""
+    """Return whether `container` is what `create` would make now."""
     expected = _labels_for(state, image_id, certificates)
     return all(container.labels.get(name) == value for name, value in expected.items())
 
@@ -331,12 +331,12 @@ class Certificates:
 
     @property
     def serial(self) -> int:
-        """The serial number of the server's certificate: names it, and gives nothing away."""
+        """The serial number of the server's certificate: an identifier without a secret."""
         return x509.load_pem_x509_certificate(self.server.encode()).serial_number
 
 
 def ensure_certificates(folder: Path, names: Sequence[str], now: datetime) -> Certificates:
-    """Give certificates for `names`, those of the last run where they still serve.
+    """Return certificates for `names`, those of the last run where they still serve.
 
     They are kept, so that tasks deployed earlier still trust a database that is made anew.
 

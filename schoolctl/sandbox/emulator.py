@@ -132,12 +132,12 @@ class Emulator(Resource):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the emulator works.
+    """Surroundings of the emulator's process.
 
     Attributes:
         docker_host: address of the engine's socket, `unix://...`.
         containers: the network its containers are on, such as `172.17.0.0/16`.
-        region: what it takes for its own region.
+        region: its own region.
     """
 
     docker_host: str
@@ -146,7 +146,7 @@ class Place:
 
 
 def running(layout: Layout) -> ProcessMark | None:
-    """Give the emulator's process if it runs; a recycled process number does not count."""
+    """Return the emulator's process if it runs; a recycled process number does not count."""
     try:
         process = parse_mark(layout.process_file.read_text())
     except FileNotFoundError:
@@ -168,10 +168,10 @@ def adopt(layout: Layout, port: int) -> ProcessMark | None:
 
 
 def check_port_free(port: int, addresses: tuple[str, ...]) -> None:
-    """Refuse a port that somebody listens on.
+    """Check that nobody listens on a port.
 
     Raises:
-        SchoolctlError: names who does.
+        SchoolctlError: names the process that does.
     """
     for address in addresses:
         if not can_bind(address, port):
@@ -235,7 +235,7 @@ def wait_ready(layout: Layout, state: State, clock: Clock) -> None:
 
 
 def _listens(layout: Layout, port: int) -> bool:
-    """Tell whether it is our emulator that has the port.
+    """Return whether the port is held by this sandbox's emulator.
 
     Two that start at once may both find the port free. What answers then is one of them, and the
     other's seeding would go into the wrong account.
@@ -245,7 +245,7 @@ def _listens(layout: Layout, port: int) -> bool:
 
 
 def answers(state: State) -> bool:
-    """Tell whether the emulator answers on loopback."""
+    """Return whether the emulator answers on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", state.port, timeout=2)
     try:
         connection.request("GET", "/_ministack/ready")
@@ -263,7 +263,7 @@ def stop(layout: Layout, process: ProcessMark, clock: Clock) -> None:
 
 
 def log_tail(layout: Layout, lines: int = _TAIL_LINES) -> list[str]:
-    """Give the last lines the emulator wrote; empty where it wrote nothing."""
+    """Return the last lines the emulator wrote; empty where it wrote nothing."""
     try:
         text = layout.log_file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -321,13 +321,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the gateway lets through.
+    """The rules of the gateway.
 
     Attributes:
         containers: the network that the containers' requests come from.
-        is_own: tells whether an address is one of this machine's.
+        is_own: whether an address is one of this machine's.
         hosts: names and addresses under which the emulator is called, without port.
-        is_balancer: tells whether a load balancer has this DNS name.
+        is_balancer: whether a load balancer has this DNS name.
     """
 
     containers: ipaddress.IPv4Network
@@ -336,7 +336,7 @@ class Policy:
     is_balancer: Callable[[str], bool]
 
     def judge(self, peer: str, path: str, query: str, headers: Mapping[str, str]) -> Refusal | None:
-        """Give the reason to refuse a request, or None.
+        """Return the reason to refuse a request, or None.
 
         Args:
             peer: the address the connection comes from.

@@ -37,7 +37,7 @@ _COMMAND_WIDTH = 120
 
 @dataclass(frozen=True)
 class PortHolder:
-    """Who listens on a port; `pid` is None where the kernel does not tell us."""
+    """The process that listens on a port; `pid` is None where the kernel does not show it."""
 
     pid: int | None
     command: str
@@ -47,7 +47,7 @@ class PortHolder:
 
 
 def can_bind(address: str, port: int) -> bool:
-    """Tell whether a server could listen on `port` of `address`."""
+    """Return whether a server could listen on `port` of `address`."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: a connection that lingers from before is no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,7 +135,7 @@ def terminate(process: ProcessMark, clock: Clock, *, patience_seconds: float) ->
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """Give the environment `pid` was started with; empty where we may not read it."""
+    """Return the environment `pid` was started with; empty where we may not read it."""
     try:
         block = (_PROC / str(pid) / "environ").read_bytes()
     except OSError:
@@ -173,7 +173,7 @@ _TASK_LABEL = "ministack.instance"
 
 
 def check_local_engine(host: str) -> None:
-    """Refuse an engine that is not reached by a socket of this machine.
+    """Check that the engine is reached by a socket of this machine.
 
     Raises:
         EngineError: its containers would run elsewhere.
@@ -245,7 +245,7 @@ class OwnContainer:
 
 
 def own_containers(docker: DockerClient, layout: Layout) -> list[OwnContainer]:
-    """Give the containers this sandbox made, running or not: the database's and those of tasks."""
+    """Return the containers of this sandbox, running or not: the database and the tasks."""
     labelled = [*_list_containers(docker, LABEL), *_list_containers(docker, _TASK_LABEL)]
     return [
         each
@@ -256,7 +256,7 @@ def own_containers(docker: DockerClient, layout: Layout) -> list[OwnContainer]:
 
 
 def has_neighbours(docker: DockerClient, layout: Layout) -> bool:
-    """Tell whether this engine has another sandbox than `layout`."""
+    """Return whether this engine has another sandbox than `layout`."""
     found = _list_containers(docker, LABEL)
     return any(each.labels[LABEL] != layout.identity for each in found)
 

@@ -67,7 +67,7 @@ def default_base(dockerfile: Path) -> str | None:
 
 
 def ensure_base(docker: DockerClient, ordinary: str, tell: Callable[[str], None]) -> str:
-    """Give the image to build on: `ordinary` where it can be had, else its equivalent.
+    """Return the image to build on: `ordinary` where it can be had, else its equivalent.
 
     Raises:
         SchoolctlError: it cannot be had, and has no equivalent or that cannot be made.
@@ -84,7 +84,7 @@ def ensure_base(docker: DockerClient, ordinary: str, tell: Callable[[str], None]
 
 
 def ensure_database_image(docker: DockerClient, tell: Callable[[str], None]) -> str:
-    """Give the MariaDB image: the ordinary one where it can be had, else its equivalent."""
+    """Return the MariaDB image: the ordinary one where it can be had, else its equivalent."""
     return _ensure(docker, MARIADB, ensure_mariadb, "mariadb", tell)
 
 
@@ -132,7 +132,7 @@ def _ensure(
 
 
 def _pull(docker: DockerClient, name: str, tell: Callable[[str], None]) -> str | None:
-    """Pull an image; gives the reason where that does not work, or goes silent."""
+    """Pull an image; returns the reason of a failure or of a long silence, else None."""
     tell(f"pulling {name}")
     news: queue.Queue[str | None] = queue.Queue()
     thread = threading.Thread(target=_pull_into, args=(docker, name, news), daemon=True)
@@ -209,7 +209,7 @@ _TAIL_LINES = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into the images: the packages, and the host's certificates."""
+    """The contents of the images: the packages, and the host's certificates."""
 
     certificates: bytes
 
@@ -240,7 +240,7 @@ def recipe_of_this_host() -> Recipe:
 
 
 def ensure_python(docker: DockerClient, recipe: Recipe, tell: Callable[[str], None]) -> str:
-    """Give the Python image's name; makes it when it is not there (half a minute).
+    """Return the name of the Python image, made first where it is missing (half a minute).
 
     Raises:
         SchoolctlError: no tool is there to make it, or the tool failed, in its words.
@@ -254,7 +254,7 @@ def ensure_python(docker: DockerClient, recipe: Recipe, tell: Callable[[str], No
 
 
 def ensure_mariadb(docker: DockerClient, recipe: Recipe, tell: Callable[[str], None]) -> str:
-    """Give the MariaDB image's name; makes it when it is not there (a quarter of a minute).
+    """Return the name of the MariaDB image, made first where it is missing (a quarter of a minute).
 
     Raises:
         SchoolctlError: as `ensure_python`, on whose image it is built.
@@ -267,7 +267,7 @@ def ensure_mariadb(docker: DockerClient, recipe: Recipe, tell: Callable[[str], N
 
 
 def exists(docker: DockerClient, name: str) -> bool:
-    """Tell whether the engine has the image `name`."""
+    """Return whether the engine has the image `name`."""
     try:
         docker.images.get(name)
     except ImageNotFound:

@@ -60,22 +60,22 @@ class Layout:
 
     @property
     def state_file(self) -> Path:
-        """What was chosen at the first `up`: port, keys, passwords."""
+        """The file of the state: ports, keys, passwords."""
         return self.folder / "state.json"
 
     @property
     def process_file(self) -> Path:
-        """Which process the emulator is."""
+        """The file with the emulator's process number."""
         return self.folder / "emulator.pid"
 
     @property
     def log_file(self) -> Path:
-        """What the emulator wrote."""
+        """The emulator's log."""
         return self.folder / "emulator.log"
 
     @property
     def work_folder(self) -> Path:
-        """Where the emulator may write."""
+        """The emulator's working folder."""
         return self.folder / "work"
 
     @property
@@ -103,7 +103,7 @@ class Layout:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` into `path`, whole or not at all, readable by its owner alone."""
+    """Write `text` to `path` atomically, readable by its owner alone."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     # Opened with the final mode: at no moment can another user read it.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -208,7 +208,7 @@ def new_state(app: str, *, port: int, bridge: str, database_port: int) -> State:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Keep `state`, readable by its owner alone."""
+    """Write `state` to `path`, readable by its owner alone."""
     write_private(path, json.dumps({"format": _FORMAT, **asdict(state)}, indent=2) + "\n")
 
 
@@ -377,7 +377,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def check_local(config: Config) -> None:
-    """Refuse an environment that is not meant for a local AWS: its overlay would hide a real one.
+    """Check that an environment is meant for a local AWS: its overlay would hide a real one.
 
     Raises:
         ConfigError: its endpoint is missing or on another machine, or it is protected.
@@ -418,7 +418,7 @@ def dotenv_text(config: Config, values: Mapping[str, str]) -> str:
 
 
 def without(values: Mapping[str, object], ours: Mapping[str, object]) -> dict[str, object]:
-    """Give `values` without the keys of `ours`, at every depth, and without what is empty then."""
+    """Return `values` without the keys of `ours`, at every depth, and without emptied dicts."""
     kept: dict[str, object] = {}
     for key, value in values.items():
         mine = ours.get(key)
