@@ -13,10 +13,8 @@ from ministack.app import app as emulator
 from ministack.core.responses import request_scope
 from ministack.services.alb import find_lb_for_host
 
-from schoolctl.sandbox.emulator import CONTAINERS_VARIABLE, HOSTS_VARIABLE
-from schoolctl.sandbox.gateway import Gateway, Policy
-from schoolctl.sandbox.layout import ACCOUNT
-from schoolctl.sandbox.ports import can_bind
+from schoolctl.sandbox.emulator import ACCOUNT, CONTAINERS_VARIABLE, HOSTS_VARIABLE, Gateway, Policy
+from schoolctl.sandbox.host import can_bind
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""The local AWS: up, status, logs, down."""
+"""The commands of the local AWS: up, status, logs and down."""
 
 from __future__ import annotations
 
@@ -11,20 +11,16 @@ from schoolctl.base.errors import ExitCode
 from schoolctl.core.options import Command
 from schoolctl.core.run import Run
 from schoolctl.docker.connect import connect_docker
-from schoolctl.sandbox.apply import Tools
 from schoolctl.sandbox.apply import down as take_down
+from schoolctl.sandbox.apply import follow_logs, observe_status, read_logs
 from schoolctl.sandbox.apply import up as bring_up
-from schoolctl.sandbox.layout import Layout
-from schoolctl.sandbox.status import follow_logs, observe_status, read_logs
+from schoolctl.sandbox.resources import Layout, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from docker.client import DockerClient
-
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.apply import UpResult
-    from schoolctl.sandbox.status import LogLine, Status
+    from schoolctl.sandbox.apply import LogLine, Status, UpResult
 
 DEFAULT_ENVIRONMENT = "sandbox"
 _LOG_LINES = 50
@@ -53,11 +49,8 @@ def up(
     Without --env, for the environment `sandbox`. What is there already is left as it is.
     """
     run = _run(context)
-    layout = _layout(run)
-    docker, host = _engine(run)
     result = bring_up(
-        Tools(docker, host, run.clock, run.reporter.note),
-        layout,
+        _sandbox(run),
         run.config,
         region=run.options.region or run.config.region or "us-east-1",
         port=port,
@@ -69,8 +62,7 @@ def up(
 def status(context: typer.Context) -> int:
     """Show what of the local AWS runs, and its tasks; exit code 1 when it is not up."""
     run = _run(context)
-    layout = _layout(run)
-    found = observe_status(_docker(run), layout, run.config)
+    found = observe_status(_sandbox(run), run.config)
     run.reporter.result(_status_document(found), _status_lines(run.config, found))
     return ExitCode.DONE if found.is_up else ExitCode.FAILED
 
@@ -87,15 +79,15 @@ def logs(
 ) -> None:
     """Show what the emulator and the database wrote; the service's lines are in `logs`."""
     run = _run(context)
-    layout, docker = _layout(run), _docker(run)
-    if not layout.folder.exists():
+    sandbox = _sandbox(run)
+    if not sandbox.layout.folder.exists():
         run.reporter.note(f"there is no sandbox: {_up_command(run.config)}")
-    written = list(read_logs(docker, layout, lines))
+    written = read_logs(sandbox, lines)
     if not follow:
         run.reporter.result({"lines": [asdict(line) for line in written]}, map(_log_text, written))
         return
     _show_lines(run, written)
-    _show_lines(run, follow_logs(docker, layout, run.clock))
+    _show_lines(run, follow_logs(sandbox))
 
 
 @app.command("down", cls=Command)
@@ -113,8 +105,7 @@ def down(
     It does not ask: everything in it was made by `sandbox up` and what followed.
     """
     run = _run(context)
-    layout = _layout(run)
-    removed = take_down(_docker(run), layout, run.clock, run.reporter.note, with_images=images)
+    removed = take_down(_sandbox(run), with_images=images)
     text = "the sandbox is gone" if removed else "there was no sandbox: nothing to do"
     run.reporter.result(
         {"removed": list(removed)}, [*(f"removed {each}" for each in removed), text]
@@ -122,24 +113,16 @@ def down(
 
 
 def _run(context: typer.Context) -> Run:
-    """Give the run, with the environment `sandbox` where none was named."""
+    """Return the run, with the environment `sandbox` where none was named."""
     run = Run.of(context)
     run.options = replace(run.options, env=run.options.env or DEFAULT_ENVIRONMENT)
     return run
 
 
-def _layout(run: Run) -> Layout:
-
-    return Layout(run.config_file.directory, run.config.environment)
-
-
-def _docker(run: Run) -> DockerClient:
-    return _engine(run)[0]
-
-
-def _engine(run: Run) -> tuple[DockerClient, str]:
-
-    return connect_docker(run.services.environ)
+def _sandbox(run: Run) -> Sandbox:
+    layout = Layout(run.config_file.directory, run.config.environment)
+    docker, host = connect_docker(run.services.environ)
+    return Sandbox(layout, docker, host, run.clock, run.reporter.note)
 
 
 def _up_document(result: UpResult) -> dict[str, object]:

@@ -1,46 +1,171 @@
-"""The MariaDB container and its certificates: TLS only, for this machine and its containers."""
+"""The MariaDB container: TLS only, reachable from this machine and its containers only."""
 
 from __future__ import annotations
 
 import io
 import ipaddress
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pymysql
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
-from schoolctl.base.errors import EngineError, SchoolctlError, TimedOutError
-from schoolctl.sandbox.layout import LABEL, write_private
-from schoolctl.sandbox.ports import can_bind
+from schoolctl.base.errors import SchoolctlError, TimedOutError
+from schoolctl.sandbox.host import (
+    PortTakenError,
+    check_reachable,
+    choose_port,
+    container_log,
+    find_container,
+    follow_container,
+    remove_volume,
+    start_container,
+)
+from schoolctl.sandbox.images import ensure_database_image
+from schoolctl.sandbox.resources import LABEL, Part, Resource, save_state, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from docker.client import DockerClient
     from docker.models.containers import Container
 
     from schoolctl.base.clock import Clock
-    from schoolctl.sandbox.layout import Layout, State
+    from schoolctl.sandbox.resources import Layout, Setup, State
 
 
 _PORT = "3306/tcp"
-_FIRST_PORT = 13306
-_LAST_PORT = 13999
+_PORTS = range(13306, 14000)
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _LOGIN_SECONDS = 5
 _ACCESS_DENIED = 1045
 _LOG_LINES = 12
+
+
+class Database(Resource):
+    """The MariaDB container, and the volume with its data."""
+
+    name = "database"
+    overlay_keys: ClassVar[Mapping[str, object]] = {
+        "task": {"environment": {"DB_PORT": None, "DB_CA_PEM": None}}
+    }
+
+    _image: str
+    _container: Container
+
+    def prepare(self, setup: Setup) -> None:
+        """Pull or make the MariaDB image."""
+        del setup
+        self._image = ensure_database_image(self.sandbox.docker, self.sandbox.tell)
+
+    def start(self, setup: Setup) -> None:
+        """Start the container, unless it runs; on another port if its own was taken."""
+        layout = self.sandbox.layout
+        image_id = str(self.sandbox.docker.images.get(self._image).id)
+        now = self.sandbox.clock.now()
+        certificates = ensure_certificates(
+            layout.tls_folder, names(layout, setup.state.bridge), now
+        )
+        while True:
+            self._container = self._ensure_container(setup, image_id, certificates)
+            try:
+                if self._container.status != "running":
+                    start_container(self._container, "the database")
+            except PortTakenError:
+                # The data are in the volume; the container can go.
+                self._container.remove(force=True, v=True)
+                port = choose_database_port(setup.state.bridge, above=setup.state.database_port)
+                setup.state = replace(setup.state, database_port=port)
+                save_state(layout.state_file, setup.state)
+            else:
+                return
+
+    def _ensure_container(
+        self, setup: Setup, image_id: str, certificates: Certificates
+    ) -> Container:
+        docker, layout, state = self.sandbox.docker, self.sandbox.layout, setup.state
+        container = find_container(docker, container_name(layout))
+        if container is not None and not fits(container, state, image_id, certificates):
+            container.remove(force=True, v=True)
+            container = None
+        if container is None:
+            self.sandbox.tell("starting the database")
+            container = create(docker, layout, state, image_id, certificates)
+            setup.changes.append(f"database on port {state.database_port}")
+        return container
+
+    def wait(self, setup: Setup) -> None:
+        """Wait for a login, then check that containers reach the emulator and the database."""
+        state = setup.state
+        wait_ready(self._container, self.sandbox.layout, state, self.sandbox.clock)
+        for port, what in ((state.port, "the emulator"), (state.database_port, "the database")):
+            check_reachable(self._container, state.bridge, port, what)
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return the port, and the certificate of the authority that signed the server's."""
+        authority = (self.sandbox.layout.tls_folder / "ca.pem").read_text()
+        port = str(setup.state.database_port)
+        return {"task": {"environment": {"DB_PORT": port, "DB_CA_PEM": authority}}}
+
+    def parameters(self, state: State) -> dict[str, str]:
+        """Return the host, the port, the names and the password."""
+        return {
+            "rds.endpoint": state.bridge,
+            "rds.port": str(state.database_port),
+            "rds.database": state.database_name,
+            "rds.user": state.database_user,
+            "rds.managed_secret": state.database_password,
+            "db_host": state.bridge,
+            "db_name": state.database_name,
+            "db_user": state.database_user,
+            "db_password": state.database_password,
+        }
+
+    def status(self, state: State | None) -> Part:
+        """Return whether the container runs and takes a login."""
+        layout = self.sandbox.layout
+        log = f"docker logs {container_name(layout)}"
+        container = find_container(self.sandbox.docker, container_name(layout))
+        if state is None or container is None:
+            return Part(self.name, "not there", None, log)
+        address = f"{state.bridge}:{state.database_port}"
+        if container.status != "running":
+            return Part(self.name, container.status, address, log)
+        reason = login_failure(layout, state)
+        return Part(self.name, "up" if reason is None else reason, address, log)
+
+    def logs(self, lines: int) -> list[str]:
+        """Return the last `lines` lines of the log."""
+        container = find_container(self.sandbox.docker, container_name(self.sandbox.layout))
+        return [] if container is None else container_log(container, lines)
+
+    def follow(self) -> Iterator[list[str]]:
+        """Yield, at each step, the lines written since the step before."""
+        container = find_container(self.sandbox.docker, container_name(self.sandbox.layout))
+        return iter(()) if container is None else follow_container(container)
+
+    def remove_data(self) -> list[str]:
+        """Remove the volume."""
+        name = container_name(self.sandbox.layout)
+        return [f"volume {name}"] if remove_volume(self.sandbox.docker, name) else []
+
+
+def choose_database_port(bridge: str, *, above: int = 0) -> int:
+    """Return a port over `above` that is free on loopback and on the bridge.
+
+    Raises:
+        SchoolctlError: there is none.
+    """
+    return choose_port(("127.0.0.1", bridge), _PORTS, "the database", above=above)
 
 
 def container_name(layout: Layout) -> str:
@@ -49,7 +174,7 @@ def container_name(layout: Layout) -> str:
 
 
 def names(layout: Layout, bridge_address: str) -> tuple[str, ...]:
-    """Give what clients may call the server, and so what its certificate has to say."""
+    """Return the names and addresses of the server: the subjects of its certificate."""
     return (
         "localhost",
         "host.docker.internal",
@@ -59,35 +184,8 @@ def names(layout: Layout, bridge_address: str) -> tuple[str, ...]:
     )
 
 
-class PortTakenError(EngineError):
-    """Somebody took the database's port before its container was started."""
-
-
-def choose_port(addresses: tuple[str, ...], *, above: int = _FIRST_PORT - 1) -> int:
-    """Find a port over `above` that is free on all `addresses`.
-
-    Raises:
-        SchoolctlError: there is none.
-    """
-    for port in range(above + 1, _LAST_PORT + 1):
-        if all(can_bind(address, port) for address in addresses):
-            return port
-    raise SchoolctlError(
-        f"no port between {_FIRST_PORT} and {_LAST_PORT} is free for the database",
-        hint="`ss -ltnp` shows who listens where",
-    )
-
-
-def find(docker: DockerClient, layout: Layout) -> Container | None:
-    """Give the database's container, running or not."""
-    try:
-        return docker.containers.get(container_name(layout))
-    except NotFound:
-        return None
-
-
 def fits(container: Container, state: State, image_id: str, certificates: Certificates) -> bool:
-    """Tell whether `container` is what `create` would make now."""
+    """Return whether `container` is what `create` would make now."""
     expected = _labels_for(state, image_id, certificates)
     return all(container.labels.get(name) == value for name, value in expected.items())
 
@@ -120,25 +218,6 @@ def create(
     return container
 
 
-def launch(container: Container) -> None:
-    """Start the container.
-
-    Raises:
-        PortTakenError: its port is taken, maybe by a sandbox that is brought up at this moment.
-        EngineError: the engine could not, in its words.
-    """
-    try:
-        container.start()
-    except APIError as error:
-        why = str(error.explanation or error)
-        taken = any(words in why for words in ("already allocated", "already in use"))
-        raise (PortTakenError if taken else EngineError)(
-            "the database's container does not start",
-            why=why,
-            hint="`schoolctl sandbox down`, then up again",
-        ) from error
-
-
 def wait_ready(container: Container, layout: Layout, state: State, clock: Clock) -> None:
     """Wait until the database takes a login over verified TLS.
 
@@ -152,13 +231,13 @@ def wait_ready(container: Container, layout: Layout, state: State, clock: Clock)
         if container.status not in {"running", "created"}:
             raise SchoolctlError(
                 "the database's container ended",
-                why=log_tail(container),
+                why=_log_tail(container),
                 hint="`schoolctl sandbox down`, then up again",
             )
         if clock.monotonic() >= deadline:
             raise TimedOutError(
                 f"the database takes no login after {_READY_SECONDS:.0f} seconds",
-                why=f"{reason}\n{log_tail(container)}",
+                why=f"{reason}\n{_log_tail(container)}",
                 hint="`schoolctl sandbox logs`, then `schoolctl sandbox down` and up again",
             )
         clock.sleep(_POLL_SECONDS)
@@ -188,25 +267,8 @@ def login_failure(layout: Layout, state: State) -> str | None:
     return None
 
 
-def container_reaches(container: Container, address: str, port: int) -> bool:
-    """Tell whether a container gets through to `port` of this machine: firewalls forget them."""
-    script = f"exec 3<>/dev/tcp/{address}/{port}"
-    code, _ = container.exec_run(["timeout", "5", "bash", "-c", script])
-    return code == 0
-
-
-def log_tail(container: Container) -> str:
-    """Give the last lines that the database wrote."""
-    return bytes(container.logs(tail=_LOG_LINES)).decode(errors="replace").strip()
-
-
-def remove_volume(docker: DockerClient, layout: Layout) -> bool:
-    """Remove the data; tells whether there was any."""
-    try:
-        docker.volumes.get(container_name(layout)).remove(force=True)
-    except NotFound:
-        return False
-    return True
+def _log_tail(container: Container) -> str:
+    return "\n".join(container_log(container, _LOG_LINES)).strip()
 
 
 def _labels_for(state: State, image_id: str, certificates: Certificates) -> dict[str, str]:
@@ -269,12 +331,12 @@ class Certificates:
 
     @property
     def serial(self) -> int:
-        """The serial number of the server's certificate: names it, and gives nothing away."""
+        """The serial number of the server's certificate: an identifier without a secret."""
         return x509.load_pem_x509_certificate(self.server.encode()).serial_number
 
 
 def ensure_certificates(folder: Path, names: Sequence[str], now: datetime) -> Certificates:
-    """Give certificates for `names`, those of the last run where they still serve.
+    """Return certificates for `names`, those of the last run where they still serve.
 
     They are kept, so that tasks deployed earlier still trust a database that is made anew.
 

@@ -1,4 +1,4 @@
-"""Base images: the ordinary ones, or equivalents made from Debian packages."""
+"""The images a sandbox builds on: pulled, or equivalents made from Debian packages."""
 
 from __future__ import annotations
 
@@ -13,23 +13,48 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from docker.errors import BuildError, DockerException, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from schoolctl.base.errors import EngineError, SchoolctlError
+from schoolctl.sandbox.resources import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from docker.client import DockerClient
+
+    from schoolctl.sandbox.resources import Setup
 
 
 MARIADB = "mariadb:11"
 _ARGUMENT = re.compile(r"^ARG[ \t]+BASE_IMAGE=[\"']?([^\s\"']+)", re.MULTILINE | re.IGNORECASE)
 _SILENCE_SECONDS = 20.0
 """A registry that says nothing for so long is taken as not reachable."""
+
+
+class BaseImage(Resource):
+    """The image that the service is built on."""
+
+    name = "base image"
+    overlay_keys: ClassVar[Mapping[str, object]] = {
+        "image": {"platform": None, "build_args": {"BASE_IMAGE": None}}
+    }
+
+    def prepare(self, setup: Setup) -> None:
+        """Pull or make the image that the Dockerfile names, if it leaves the choice."""
+        ordinary = default_base(self.sandbox.layout.directory / setup.config.image.dockerfile)
+        if ordinary is not None:
+            setup.base_image = ensure_base(self.sandbox.docker, ordinary, self.sandbox.tell)
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return the platform of this machine's engine, and the base image."""
+        image: dict[str, object] = {"platform": f"linux/{setup.bridge.architecture}"}
+        if setup.base_image is not None:
+            image["build_args"] = {"BASE_IMAGE": setup.base_image}
+        return {"image": image}
 
 
 def default_base(dockerfile: Path) -> str | None:
@@ -42,7 +67,7 @@ def default_base(dockerfile: Path) -> str | None:
 
 
 def ensure_base(docker: DockerClient, ordinary: str, tell: Callable[[str], None]) -> str:
-    """Give the image to build on: `ordinary` where it can be had, else its equivalent.
+    """Return the image to build on: `ordinary` where it can be had, else its equivalent.
 
     Raises:
         SchoolctlError: it cannot be had, and has no equivalent or that cannot be made.
@@ -59,7 +84,7 @@ def ensure_base(docker: DockerClient, ordinary: str, tell: Callable[[str], None]
 
 
 def ensure_database_image(docker: DockerClient, tell: Callable[[str], None]) -> str:
-    """Give the MariaDB image: the ordinary one where it can be had, else its equivalent."""
+    """Return the MariaDB image: the ordinary one where it can be had, else its equivalent."""
     return _ensure(docker, MARIADB, ensure_mariadb, "mariadb", tell)
 
 
@@ -107,7 +132,7 @@ def _ensure(
 
 
 def _pull(docker: DockerClient, name: str, tell: Callable[[str], None]) -> str | None:
-    """Pull an image; gives the reason where that does not work, or goes silent."""
+    """Pull an image; returns the reason of a failure or of a long silence, else None."""
     tell(f"pulling {name}")
     news: queue.Queue[str | None] = queue.Queue()
     thread = threading.Thread(target=_pull_into, args=(docker, name, news), daemon=True)
@@ -184,7 +209,7 @@ _TAIL_LINES = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into the images: the packages, and the host's certificates."""
+    """The contents of the images: the packages, and the host's certificates."""
 
     certificates: bytes
 
@@ -215,7 +240,7 @@ def recipe_of_this_host() -> Recipe:
 
 
 def ensure_python(docker: DockerClient, recipe: Recipe, tell: Callable[[str], None]) -> str:
-    """Give the Python image's name; makes it when it is not there (half a minute).
+    """Return the name of the Python image, made first where it is missing (half a minute).
 
     Raises:
         SchoolctlError: no tool is there to make it, or the tool failed, in its words.
@@ -229,7 +254,7 @@ def ensure_python(docker: DockerClient, recipe: Recipe, tell: Callable[[str], No
 
 
 def ensure_mariadb(docker: DockerClient, recipe: Recipe, tell: Callable[[str], None]) -> str:
-    """Give the MariaDB image's name; makes it when it is not there (a quarter of a minute).
+    """Return the name of the MariaDB image, made first where it is missing (a quarter of a minute).
 
     Raises:
         SchoolctlError: as `ensure_python`, on whose image it is built.
@@ -242,7 +267,7 @@ def ensure_mariadb(docker: DockerClient, recipe: Recipe, tell: Callable[[str], N
 
 
 def exists(docker: DockerClient, name: str) -> bool:
-    """Tell whether the engine has the image `name`."""
+    """Return whether the engine has the image `name`."""
     try:
         docker.images.get(name)
     except ImageNotFound:

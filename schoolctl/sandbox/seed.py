@@ -1,4 +1,4 @@
-"""The seeded account: its names, roles, groups, load balancer, cluster.
+"""The content of the sandbox's account: roles, security groups, load balancer, cluster.
 
 Everything is looked for first, so seeding again changes nothing and repairs what was deleted.
 """
@@ -17,6 +17,7 @@ from schoolctl.aws.session.connection import Connection, Setting, StaticKeys
 from schoolctl.aws.session.errors import is_code, translated
 from schoolctl.config.infra import balancer_name
 from schoolctl.model.values import SecretValue
+from schoolctl.sandbox.resources import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
     from schoolctl.config.models import Config
-    from schoolctl.sandbox.layout import State
+    from schoolctl.sandbox.resources import Setup, State
 
 
 _EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
@@ -43,8 +44,27 @@ _ANYWHERE = "0.0.0.0/0"
 _WEB_PORTS = (80, 443)
 
 
+class Account(Resource):
+    """The content of the emulator's account."""
+
+    name = "account"
+
+    def seed(self, setup: Setup) -> None:
+        """Create what is missing, or only what an empty account of AWS's has."""
+        clients = connect(setup.state, setup.region)
+        try:
+            if setup.config.infra.stack:
+                # The account is as empty as a new one: `infra up` creates what is to be there.
+                open_default_network(clients)
+                return
+            port = setup.state.database_port
+            setup.changes += seed_account(clients, account_names(setup.config), port)
+        finally:
+            clients.close()
+
+
 def connect(state: State, region: str) -> Clients:
-    """Give the AWS clients of the emulator, with its throwaway keys."""
+    """Return the AWS clients of the emulator, with its throwaway keys."""
     keys = StaticKeys(state.access_key_id, SecretValue(state.secret_access_key))
     return Clients(
         Connection(
@@ -57,7 +77,7 @@ def connect(state: State, region: str) -> Clients:
 
 
 def seed_account(clients: Clients, names: AccountNames, database_port: int) -> tuple[str, ...]:
-    """Make what is missing of `names`; returns a line for each thing that was made.
+    """Create what is missing of `names`; returns a line for each thing that was made.
 
     Args:
         clients: of the emulator.
@@ -157,13 +177,13 @@ def _default_vpc(clients: Clients) -> str:
 
 
 def open_default_network(clients: Clients) -> None:
-    """Let the default VPC out to the internet: all that an empty account of AWS's has."""
+    """Add the default VPC's route to the internet, which every new AWS account has."""
     with translated("seed the local account"):
         _open_network(clients, _default_vpc(clients))
 
 
 def _open_network(clients: Clients, network: str) -> None:
-    """Make the route to the internet, which AWS's default VPC has and the emulator's lacks."""
+    """Create the route to the internet, which AWS's default VPC has and the emulator's lacks."""
     tables = list_route_tables(clients, network)
     gateways = clients.ec2.describe_internet_gateways()["InternetGateways"]
     ours = [
@@ -181,7 +201,7 @@ def _open_network(clients: Clients, network: str) -> None:
 def _groups(
     clients: Clients, names: AccountNames, network: str, database_port: int
 ) -> tuple[dict[str, str], list[str]]:
-    """Make the chain internet -> balancer -> service -> database; gives ids by name."""
+    """Create the security groups of balancer, service and database; returns ids by name."""
     made: list[str] = []
     ids: dict[str, str] = {}
     for name, what in (
@@ -220,7 +240,7 @@ def _find_group(clients: Clients, name: str, network: str) -> str | None:
 
 
 def _allows(clients: Clients, group: str, port: int, source: str | None) -> bool:
-    """Tell whether `group` lets `source` (None: everybody) in on `port`."""
+    """Return whether `group` lets `source` (None: everybody) in on `port`."""
     rules = clients.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
     for rule in rules["IpPermissions"]:
         if (rule.get("FromPort"), rule.get("ToPort")) != (port, port):
@@ -336,7 +356,7 @@ class AccountNames:
 
 
 def account_names(config: Config) -> AccountNames:
-    """Take the names from `config`; of an ARN, its last part."""
+    """Return the names in `config`; of an ARN, its last part."""
     group = config.service.target_group
     balancer = f"{config.app}-alb".replace("_", "-")[:_BALANCER_LIMIT].strip("-")
     if config.infra.stack:

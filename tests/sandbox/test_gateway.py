@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schoolctl.sandbox.gateway import Gateway, Policy
+from schoolctl.sandbox.emulator import Gateway, Policy
 
 BALANCER = "schoolapp-alb.alb.localhost"
 POLICY = Policy(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schoolctl.base.clock import SystemClock
 from schoolctl.base.errors import ConfigError
 from schoolctl.config.file import load_config_file
 from schoolctl.config.overlay import write_overlay
-from schoolctl.sandbox.layout import (
-    OUR_KEYS,
+from schoolctl.sandbox.apply import RESOURCES, overlay_keys, overlay_values
+from schoolctl.sandbox.database import Database
+from schoolctl.sandbox.resources import (
+    Bridge,
+    Layout,
+    Sandbox,
+    Setup,
     check_local,
     dotenv_text,
     new_state,
-    overlay_values,
     without,
 )
 from schoolctl.sandbox.seed import account_names
@@ -49,13 +55,27 @@ environments:
   guarded: {region: us-east-1, endpoint_url: "http://127.0.0.1:4566", protected: true}
 """
 STATE = new_state("schoolapp", port=4599, bridge="172.17.0.1", database_port=13307)
-VALUES = overlay_values(
-    STATE,
-    region="us-east-1",
-    base_image="schoolctl-sandbox/python:x",
-    platform="linux/arm64",
-    authority="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-)
+BRIDGE = Bridge("172.17.0.1", "172.17.0.0/16", "arm64")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """Return a sandbox that has its certificates, and an engine that is not asked."""
+    layout = Layout(tmp_path, "sandbox")
+    layout.prepare()
+    authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    (layout.tls_folder / "ca.pem").write_text(authority)
+    host = "unix:///nowhere/docker.sock"
+    engine = docker.DockerClient(base_url=host, version="1.41")
+    return Sandbox(layout, engine, host, SystemClock(), print)
+
+
+def settings(
+    sandbox: Sandbox, base_image: str | None = "schoolctl-sandbox/python:x"
+) -> dict[str, Any]:
+    config = resolve(sandbox.layout.directory, "sandbox")
+    setup = Setup(config, "us-east-1", BRIDGE, STATE, base_image=base_image)
+    return overlay_values([each(sandbox) for each in RESOURCES], setup)
 
 
 def resolve(directory: Path, environment: str) -> Config:
@@ -83,9 +103,10 @@ def test_another_environment_is_refused(tmp_path: Path, environment: str, reason
     assert reason in caught.value.why
 
 
-def test_the_overlay_is_what_the_configuration_understands(tmp_path: Path) -> None:
-    resolve(tmp_path, "sandbox")
-    write_overlay(tmp_path, "sandbox", VALUES)
+def test_the_overlay_is_what_the_configuration_understands(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    write_overlay(tmp_path, "sandbox", settings(sandbox))
     config = resolve(tmp_path, "sandbox")
     assert config.account == "000000000000"
     assert config.endpoint_url == "http://127.0.0.1:4599"
@@ -98,17 +119,14 @@ def test_the_overlay_is_what_the_configuration_understands(tmp_path: Path) -> No
     assert config.credentials.secret_access_key.reveal() == STATE.secret_access_key
 
 
-def test_without_a_base_image_the_overlay_has_no_build_argument() -> None:
-    values = overlay_values(
-        STATE, region="us-east-1", base_image=None, platform="linux/amd64", authority="PEM"
-    )
-    assert values["image"] == {"platform": "linux/amd64"}
+def test_without_a_base_image_the_overlay_has_no_build_argument(sandbox: Sandbox) -> None:
+    assert settings(sandbox, base_image=None)["image"] == {"platform": "linux/arm64"}
 
 
 def test_the_values_to_seed_are_those_the_configuration_takes_from_a_database(
-    tmp_path: Path,
+    tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    text = dotenv_text(resolve(tmp_path, "sandbox"), STATE)
+    text = dotenv_text(resolve(tmp_path, "sandbox"), Database(sandbox).parameters(STATE))
     assert dict(line.split("=", 1) for line in text.splitlines()) == {
         "db_host": "172.17.0.1",
         "port": "13307",
@@ -125,19 +143,19 @@ def test_names_of_the_account_come_from_the_configuration(tmp_path: Path) -> Non
     assert names.parameter_path == "/schoolapp/sandbox/"
 
 
-def test_taking_out_leaves_what_somebody_else_wrote() -> None:
-    mixed: dict[str, Any] = yaml.safe_load(yaml.safe_dump(VALUES))
+def test_taking_out_leaves_what_somebody_else_wrote(sandbox: Sandbox) -> None:
+    mixed: dict[str, Any] = yaml.safe_load(yaml.safe_dump(settings(sandbox)))
     mixed["profile"] = "mine"
     mixed["task"]["cpu"] = 512
     mixed["task"]["environment"]["PROGRAMS"] = "Art"
-    assert without(mixed, OUR_KEYS) == {
+    assert without(mixed, overlay_keys()) == {
         "profile": "mine",
         "task": {"cpu": 512, "environment": {"PROGRAMS": "Art"}},
     }
 
 
-def test_taking_out_leaves_nothing_of_ours() -> None:
-    assert without(VALUES, OUR_KEYS) == {}
+def test_taking_out_leaves_nothing_of_ours(sandbox: Sandbox) -> None:
+    assert without(settings(sandbox), overlay_keys()) == {}
 
 
 texts = st.sampled_from(["a", "b", "c", "image", "task"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import EngineError
-from schoolctl.sandbox.engine import check_local_engine
+from schoolctl.sandbox.host import check_local_engine
 
 if TYPE_CHECKING:
     from tests.conftest import Project

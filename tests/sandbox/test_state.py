@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schoolctl.base.errors import BusyError, SchoolctlError
-from schoolctl.sandbox.layout import (
+from schoolctl.sandbox.resources import (
     Layout,
     State,
     load_state,

@@ -14,7 +14,7 @@ import boto3
 import pymysql
 import yaml
 
-from schoolctl.sandbox.layout import Layout
+from schoolctl.sandbox.resources import Layout
 from tests.conftest import CONFIG
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from schoolctl.sandbox import emulator
-from schoolctl.sandbox.ports import environment_of, port_holder
+from schoolctl.sandbox.host import environment_of, port_holder
 from tests.sandbox.engine.project import free_port
 
 if TYPE_CHECKING:

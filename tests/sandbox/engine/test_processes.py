@@ -16,8 +16,8 @@ from schoolctl.base.clock import SystemClock
 from schoolctl.base.errors import SchoolctlError
 from schoolctl.base.process_mark import ProcessMark, alive, mark, parse_mark
 from schoolctl.sandbox import emulator
-from schoolctl.sandbox.layout import Layout, new_state, write_private
-from schoolctl.sandbox.ports import can_bind, environment_of, port_holder, terminate
+from schoolctl.sandbox.host import can_bind, environment_of, port_holder, terminate
+from schoolctl.sandbox.resources import Layout, new_state, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

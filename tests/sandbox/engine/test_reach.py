@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schoolctl.sandbox.ports import port_holder
+from schoolctl.sandbox.host import port_holder
 
 if TYPE_CHECKING:
     import docker

@@ -1,4 +1,4 @@
-"""A sandbox's files: its folder, its lock, its state, and the overlay that it writes."""
+"""A sandbox: its files, its state, and the base class of the resources that it consists of."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import re
 import secrets
 import string
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from schoolctl.base.errors import BusyError, ConfigError, SchoolctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from docker.client import DockerClient
+
+    from schoolctl.base.clock import Clock
     from schoolctl.config.models import Config
-
-
-ACCOUNT = "000000000000"
 
 
 LABEL = "schoolctl.sandbox"
@@ -60,22 +60,22 @@ class Layout:
 
     @property
     def state_file(self) -> Path:
-        """What was chosen at the first `up`: port, keys, passwords."""
+        """The file of the state: ports, keys, passwords."""
         return self.folder / "state.json"
 
     @property
     def process_file(self) -> Path:
-        """Which process the emulator is."""
+        """The file with the emulator's process number."""
         return self.folder / "emulator.pid"
 
     @property
     def log_file(self) -> Path:
-        """What the emulator wrote."""
+        """The emulator's log."""
         return self.folder / "emulator.log"
 
     @property
     def work_folder(self) -> Path:
-        """Where the emulator may write."""
+        """The emulator's working folder."""
         return self.folder / "work"
 
     @property
@@ -103,7 +103,7 @@ class Layout:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` into `path`, whole or not at all, readable by its owner alone."""
+    """Write `text` to `path` atomically, readable by its owner alone."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     # Opened with the final mode: at no moment can another user read it.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -208,7 +208,7 @@ def new_state(app: str, *, port: int, bridge: str, database_port: int) -> State:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Keep `state`, readable by its owner alone."""
+    """Write `state` to `path`, readable by its owner alone."""
     write_private(path, json.dumps({"format": _FORMAT, **asdict(state)}, indent=2) + "\n")
 
 
@@ -237,26 +237,147 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-OUR_KEYS: dict[str, object] = {
-    "region": None,
-    "account": None,
-    "endpoint_url": None,
-    "registry": None,
-    "credentials": None,
-    "image": {"platform": None, "build_args": {"BASE_IMAGE": None}},
-    "task": {
-        "environment": dict.fromkeys(
-            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DB_PORT", "DB_CA_PEM")
-        )
-    },
-}
-"""The keys of the overlay that a sandbox writes, and takes out again when it goes."""
+@dataclass(frozen=True)
+class Bridge:
+    """The engine's default bridge.
+
+    Attributes:
+        address: this machine's address on it; published to containers as the host gateway.
+        subnet: the containers' addresses, such as `172.17.0.0/16`.
+        architecture: the engine's, as an image's platform names it: `amd64`, `arm64`.
+    """
+
+    address: str
+    subnet: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox, and the tools to work on it.
+
+    Attributes:
+        docker_host: address of the engine behind `docker`.
+        tell: shows a line of progress.
+    """
+
+    layout: Layout
+    docker: DockerClient
+    docker_host: str
+    clock: Clock
+    tell: Callable[[str], None]
+
+
+@dataclass
+class Setup:
+    """One run of `up`: what the resources share, and what they report.
+
+    Attributes:
+        state: the present state; a resource that changes it has to save it.
+        base_image: value of the build argument BASE_IMAGE; None where the Dockerfile has none.
+        new_account: the account holds nothing but what was seeded: no images, no parameters.
+        changes: a line for each thing that this run made.
+    """
+
+    config: Config
+    region: str
+    bridge: Bridge
+    state: State
+    base_image: str | None = None
+    new_account: bool = False
+    changes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Status of a resource.
+
+    Attributes:
+        state: `up`, or what is wrong.
+        address: where it answers; None where it was never brought up.
+        log: the file of its log, or the command that shows it.
+    """
+
+    name: str
+    state: str
+    address: str | None
+    log: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is usable."""
+        return self.state == "up"
+
+
+class Resource:
+    """One thing that a sandbox consists of; a subclass overrides the methods that it needs.
+
+    `up` calls `prepare` of all resources, then `start` of all, and so on: a resource may count on
+    the earlier steps of every other. Containers and volumes have the label LABEL: `down` removes
+    containers by that label, so that a resource removes only its data.
+
+    Attributes:
+        name: name in the status and the logs.
+        overlay_keys: the keys of `settings`, which `down` removes from the overlay.
+    """
+
+    name: ClassVar[str]
+    overlay_keys: ClassVar[Mapping[str, object]] = {}
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def prepare(self, setup: Setup) -> None:
+        """Pull or build the images, before anything is started."""
+
+    def start(self, setup: Setup) -> None:
+        """Create and start what is missing."""
+
+    def wait(self, setup: Setup) -> None:
+        """Wait until the resource is usable."""
+
+    def settings(self, setup: Setup) -> dict[str, object]:
+        """Return what the overlay of the configuration has to say about the resource."""
+        del setup
+        return {}
+
+    def parameters(self, state: State) -> dict[str, str]:
+        """Return values to seed, by the `from:` of a parameter and by its documented name."""
+        del state
+        return {}
+
+    def seed(self, setup: Setup) -> None:
+        """Add the content, once every resource is usable and the overlay is written."""
+
+    def status(self, state: State | None) -> Part | None:
+        """Return the status; None for a resource that has none."""
+        del state
+        return None
+
+    def logs(self, lines: int) -> list[str]:
+        """Return the last `lines` lines of the log."""
+        del lines
+        return []
+
+    def follow(self) -> Iterator[list[str]]:
+        """Yield, at each step, the lines written since the step before."""
+        return iter(())
+
+    def stop(self, state: State | None) -> list[str]:
+        """End the processes; returns a line for each."""
+        del state
+        return []
+
+    def remove_data(self) -> list[str]:
+        """Remove what is left when the containers are gone; returns a line for each thing."""
+        return []
+
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def check_local(config: Config) -> None:
-    """Refuse an environment that is not meant for a local AWS: its overlay would hide a real one.
+    """Check that an environment is meant for a local AWS: its overlay would hide a real one.
 
     Raises:
         ConfigError: its endpoint is missing or on another machine, or it is protected.
@@ -277,79 +398,27 @@ def check_local(config: Config) -> None:
     )
 
 
-def overlay_values(
-    state: State, *, region: str, base_image: str | None, platform: str, authority: str
-) -> dict[str, object]:
-    """Give what `.schoolctl/<environment>.yaml` has to say.
+def dotenv_text(config: Config, values: Mapping[str, str]) -> str:
+    """Return the lines for `params set --from-file`: the settings whose value a resource knows.
 
     Args:
-        state: the sandbox.
-        region: the region its account is seeded in.
-        base_image: value of the build argument BASE_IMAGE; None where the Dockerfile has none.
-        platform: what this machine's engine runs, such as `linux/amd64`.
-        authority: PEM text of the certificate that signed the database's.
+        config: the configuration with the settings.
+        values: the `parameters` of the resources.
     """
-    keys = {
-        "AWS_ACCESS_KEY_ID": state.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": state.secret_access_key,
-    }
-    image: dict[str, object] = {"platform": platform}
-    if base_image is not None:
-        image["build_args"] = {"BASE_IMAGE": base_image}
-    return {
-        "region": region,
-        "account": ACCOUNT,
-        "endpoint_url": state.endpoint,
-        "registry": f"127.0.0.1:{state.port}",
-        "credentials": {
-            "access_key_id": state.access_key_id,
-            "secret_access_key": state.secret_access_key,
-        },
-        "image": image,
-        # In a task boto3 refuses the emulator's address for a role's credentials (it is neither
-        # loopback nor a link-local one), so the keys are plain variables. They are worth nothing.
-        "task": {
-            "environment": {
-                **keys,
-                "DB_PORT": str(state.database_port),
-                "DB_CA_PEM": authority,
-            }
-        },
-    }
-
-
-def dotenv_text(config: Config, state: State) -> str:
-    """Give the lines for `params set --from-file`: what the configuration takes from a database.
-
-    Entries are found by their `from:`, and those without one by the documented names.
-    """
-    values = {
-        "rds.endpoint": state.bridge,
-        "rds.port": str(state.database_port),
-        "rds.database": state.database_name,
-        "rds.user": state.database_user,
-        "rds.managed_secret": state.database_password,
-    }
-    by_name = {
-        "db_host": values["rds.endpoint"],
-        "db_name": values["rds.database"],
-        "db_user": values["rds.user"],
-        "db_password": values["rds.managed_secret"],
-    }
     entries: dict[str, str | None] = {
         **{key: each.source for key, each in config.parameters.items()},
         **{key: each.source for key, each in config.secrets.items()},
     }
     lines = []
     for key, source in entries.items():
-        value = values.get(source or "", by_name.get(key))
+        value = values.get(source or "", values.get(key))
         if value is not None:
             lines.append(f"{key}={value}\n")
     return "".join(lines)
 
 
 def without(values: Mapping[str, object], ours: Mapping[str, object]) -> dict[str, object]:
-    """Give `values` without the keys of `ours`, at every depth, and without what is empty then."""
+    """Return `values` without the keys of `ours`, at every depth, and without emptied dicts."""
     kept: dict[str, object] = {}
     for key, value in values.items():
         mine = ours.get(key)
