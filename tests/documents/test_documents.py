@@ -381,7 +381,7 @@ _IDS = {
 }
 """Each is numbered in the order in which it comes; a short form has the number of the long one."""
 _VALUES = {
-    "TIME": r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? [A-Z]{1,5}|(?<=\"expires_at\": \")[^\"]+",
+    "TIME": r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( [A-Z+-][A-Z\d]+)?|(?<=\"expires_at\": \")[^\"]+",
     "MASKED": r"(?<=\*{4})\w{4}\b",
 }
 """What depends on the machine: its time zone, the time of day, the number of the account."""
