@@ -44,7 +44,7 @@ from schoolctl.config.names import (
     Texts,
     VariableName,
 )
-from schoolctl.model.launch import FARGATE
+from schoolctl.model.launch import FARGATE, LaunchType
 from schoolctl.model.values import SecretValue
 
 SUBNETS_PATH: Final = ("service", "subnets")
@@ -347,6 +347,11 @@ class Config(Settings):
     def stack_name(self) -> str:
         """The name of the environment's stack, whether there is one or not."""
         return stack_name(self.app, self.environment)
+
+    @property
+    def launch(self) -> LaunchType:
+        """What the tasks run on. No key chooses it: schoolctl deploys to Fargate alone."""
+        return FARGATE
 
     def parameter_name(self, key: str) -> str:
         """Give the SSM name of the parameter that the file calls `key`."""

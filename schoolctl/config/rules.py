@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from schoolctl.config.infra import DatabaseConfig, is_name
 from schoolctl.config.tree import dotted
-from schoolctl.model.launch import FARGATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +42,11 @@ def find_contradictions(config: Config) -> Iterator[Contradiction]:
 
 def _task_size(config: Config) -> Iterator[Contradiction]:
     cpu, memory = config.task.cpu, config.task.memory
-    sizes = FARGATE.memory_mib[cpu]
+    sizes = config.launch.memory_mib[cpu]
     if memory not in sizes:
         yield Contradiction(
             (("task", "memory"), ("task", "cpu")),
-            f"{FARGATE.name} has no task with cpu {cpu} and memory {memory};"
+            f"{config.launch.name} has no task with cpu {cpu} and memory {memory};"
             f" cpu {cpu} takes memory {_list_sizes(sizes)}",
         )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from schoolctl.config.infra import STACK_TAG, TIER_TAG, DatabaseConfig, NewVpcConfig, balancer_name
-from schoolctl.model.launch import FARGATE
 from schoolctl.network.state import told_database_port
 
 if TYPE_CHECKING:
@@ -345,7 +344,7 @@ def _target_group(config: Config) -> Resource:
         "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
         "Properties": {
             "Name": config.service.target_group,
-            "TargetType": FARGATE.target_type,
+            "TargetType": config.launch.target_type,
             "Protocol": "HTTP",
             "Port": config.task.port,
             "VpcId": ref("Vpc"),

@@ -1,6 +1,6 @@
 """Launch types: what tasks run on, and what that asks of their definition and their network.
 
-A new one is an object here; whoever sizes, defines, connects or adopts tasks asks the object.
+Whoever sizes, defines or connects tasks asks the object that `Config.launch` returns.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schoolctl.model.launch import FARGATE
 from schoolctl.network.state import Finding, Kind, Severity
 
 if TYPE_CHECKING:
@@ -86,13 +85,13 @@ def _settings(config: Config, state: NetworkState, found: TargetGroup) -> Iterat
             " service.target_group; `schoolctl deploy`"
         ),
     )
-    if found.target_type != FARGATE.target_type:
+    if found.target_type != config.launch.target_type:
         yield Finding(
             Kind.WRONG,
             f"target group {found.name} has targets of type `{found.target_type}`,"
-            f" not `{FARGATE.target_type}`",
+            f" not `{config.launch.target_type}`",
             found.arn,
-            f"tasks on {FARGATE.name} are reached by address: ECS cannot register them there",
+            f"tasks on {config.launch.name} are reached by address: ECS cannot register them there",
             anew,
         )
     if found.port is not None and found.port != port:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from schoolctl.base.errors import AccessDeniedError, MissingThingsError
 from schoolctl.base.text import count
-from schoolctl.model.launch import FARGATE
 from schoolctl.model.surroundings import TargetGroup
 
 if TYPE_CHECKING:
@@ -176,16 +175,16 @@ def check_target_group(
         gaps.lacks(
             f"target group {name}",
             f"`aws elbv2 create-target-group --name {name} --protocol HTTP"
-            f" --port {config.task.port} --target-type {FARGATE.target_type}"
+            f" --port {config.task.port} --target-type {config.launch.target_type}"
             f" --vpc-id {_vpc(subnets)}"
             f" --health-check-path {config.task.health_path}`, and a listener that forwards"
             " to it",
         )
-    elif found.target_type != FARGATE.target_type:
+    elif found.target_type != config.launch.target_type:
         gaps.lacks(
-            f"target group {found.name} of type `{FARGATE.target_type}`"
+            f"target group {found.name} of type `{config.launch.target_type}`"
             f" (it has type `{found.target_type}`)",
-            f"tasks on {FARGATE.name} are reached by address; make another target group",
+            f"tasks on {config.launch.name} are reached by address; make another target group",
         )
     elif vpcs and found.vpc_id not in vpcs:
         gaps.lacks(

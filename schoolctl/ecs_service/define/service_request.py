@@ -48,7 +48,7 @@ def create_request(config: Config, places: Places) -> dict[str, object]:
         if isinstance(place, Denied):
             raise place.error
     request = {
-        **FARGATE.settings,
+        **config.launch.settings,
         "enableECSManagedTags": True,
         "propagateTags": "SERVICE",
         **_settings(config, places),

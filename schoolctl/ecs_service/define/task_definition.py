@@ -12,7 +12,6 @@ from schoolctl.base.plan import Plan
 from schoolctl.base.text import ago
 from schoolctl.config.merge import apply_overrides
 from schoolctl.images.stored.steps import DeregisterTaskDefinitions
-from schoolctl.model.launch import FARGATE
 from schoolctl.model.services import TaskDefinitionRef
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ def render_task_definition(
     task = config.task
     request: dict[str, object] = {
         "family": task.family,
-        "networkMode": FARGATE.network_mode,
-        "requiresCompatibilities": [FARGATE.id],
+        "networkMode": config.launch.network_mode,
+        "requiresCompatibilities": [config.launch.id],
         "cpu": str(task.cpu),
         "memory": str(task.memory),
         "runtimePlatform": {
