@@ -122,7 +122,6 @@ class Look:
         engine = self.engine
 
         def look() -> tuple[Builder, str]:
-
             file = self.run.resolved.dockerfile_path
             text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
             return engine.result().builder(BuilderChoice.AUTO), text
@@ -151,7 +150,6 @@ class Look:
         """What git tells of the work tree."""
 
         def look() -> Source | NoSource:
-
             resolved = self.run.resolved
             root = resolved.context_path
             return read_source(root, [root, resolved.dockerfile_path], self.run.services.environ)
@@ -163,7 +161,6 @@ class Look:
         """What git does with this machine's own settings."""
 
         def look() -> Ignored:
-
             folder = self.run.config_file.directory
             return is_ignored(folder, OVERLAY_DIRECTORY, self.run.services.environ)
 
@@ -266,7 +263,6 @@ class Look:
         return self._role("task")
 
     def _role(self, kind: str) -> Future[Role | None]:
-
         def look(clients: Clients, config: Config) -> Role | None:
             name = getattr(config.task, f"{kind}_role")
             return find_role(clients, name) if name is not None else None
@@ -312,7 +308,6 @@ class Look:
         target_group = self.target_group
 
         def look() -> tuple[TargetGroup | None, str]:
-
             return observe_listening(self.clients, target_group.result())
 
         return in_background(look)
@@ -330,7 +325,6 @@ class Look:
         present, repository = self.present, self.repository
 
         def look() -> tuple[str, str | None, bool | None]:
-
             running = present.result()[1].running
             if running is None:
                 return "", None, None
@@ -346,7 +340,6 @@ class Look:
         """The deploy lock, and whether its holder is known to have ended."""
 
         def look(clients: Clients, config: Config) -> tuple[Found | None, bool]:
-
             found = read_lock(clients, lock_name(config), self.run.clock)
             return found, found is not None and has_ended(found.holder.process)
 
@@ -360,7 +353,6 @@ class Look:
         asked = self.caller
 
         def look() -> Scope:
-
             identity = asked.result().identity
             account = identity.account if identity is not None else ""
             return Scope(self.config, self.clients.region, account)
@@ -373,7 +365,6 @@ class Look:
         asked = self.caller
 
         def look() -> str | None:
-
             caller = asked.result()
             if caller.identity is None:
                 raise caller.error or SchoolctlError("AWS did not tell who the caller is")
@@ -395,7 +386,6 @@ class Look:
         asked, where = self.principal, self.scope
 
         def look() -> tuple[str | None, list[Denial], list[Denial]]:
-
             principal = asked.result()
             if principal is None:
                 return None, [], []
@@ -423,7 +413,6 @@ class Look:
         where, secrets = self.scope, self.secrets
 
         def look() -> tuple[str | None, list[Denial]]:
-
             found = role.result()
             if found is None:
                 return None, []

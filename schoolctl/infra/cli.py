@@ -228,7 +228,6 @@ def _found(run: Run) -> Iterator[tuple[Found, Template]]:
 
 
 def _observe(run: Run) -> tuple[Found, Template]:
-
     config, clients = run.config, run.clients
     stack = clients.start(find_stack, clients, config.stack_name)
     repository = clients.start(find_repository, clients, config)
@@ -259,7 +258,6 @@ def _with_changes(tools: Tools, found: Found, made: Template) -> tuple[Found, st
 
 
 def _standing(run: Run) -> Standing:
-
     config, clients = run.config, run.clients
     services = clients.start(services_of, clients, config.service.cluster)
     tasks = clients.start(count_tasks, clients, config.service.cluster)
@@ -274,7 +272,6 @@ def _standing(run: Run) -> Standing:
 
 
 def _need_stack(run: Run) -> StackState:
-
     name = run.config.stack_name
     found = find_stack(run.clients, name)
     if found is None:

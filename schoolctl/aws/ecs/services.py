@@ -96,7 +96,6 @@ def describe_services(clients: Clients, cluster: str, names: Sequence[str]) -> l
 def _describe_services(
     clients: Clients, cluster: str, names: Sequence[str], *, once: bool = False
 ) -> list[ServiceState]:
-
     doing = f"look at service {', '.join(map(shapes.last_part, names))} of cluster {cluster}"
     ecs = clients.ecs_once if once else clients.ecs
     with _in_cluster(doing, cluster):
@@ -149,7 +148,6 @@ def describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[
 
 
 def _describe_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[Task]:
-
     doing = f"look at the tasks of cluster {cluster}"
     with _in_cluster(doing, cluster):
         answer = clients.ecs.describe_tasks(cluster=cluster, tasks=list(arns))

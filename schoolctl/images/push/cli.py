@@ -261,7 +261,6 @@ def _tag(run: Run, tag: str | None) -> str:
 
 
 def _check(run: Run, tested: TestedImage) -> None:
-
     config = run.config
     on_branch: bool | NoSource | None = None
     commit = tested.revision.partition("-")[0]

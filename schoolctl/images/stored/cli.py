@@ -261,7 +261,6 @@ def _users(image: Image, seen: Seen, *, most: int | None = None) -> str:
 def _document(
     image: Image, seen: Seen, inside: Mapping[Digest, ImageDetails] | None
 ) -> dict[str, object]:
-
     details = inside.get(image.digest) if inside is not None else None
     used = None if seen.uses is None else seen.uses.of(image)
     return {
@@ -326,7 +325,6 @@ def _mutability(repository: Repository) -> str:
 
 
 def _repository_document(repository: Repository) -> dict[str, object]:
-
     return {
         "repository": repository.name,
         "uri": str(repository.uri),

@@ -70,7 +70,6 @@ def prune(
 
 
 def _prune(run: Run, rules: Rules, *, deregister: bool) -> None:
-
     clients = run.clients
     repository = need_repository(clients, run.config)
     # The images first: one that is pushed and deployed while the uses are read is not judged.
@@ -118,7 +117,6 @@ def _report_verdicts(run: Run, repository: Repository, decided: PrunePlan) -> No
 
 
 def _document(repository: Repository, decided: PrunePlan) -> dict[str, object]:
-
     return {
         "repository": str(repository.uri),
         "verdicts": [
@@ -156,7 +154,6 @@ def _few(reasons: Sequence[Reason]) -> str:
 
 
 def _report_prune(run: Run, decided: PrunePlan, outcome: Outcome, *, deregister: bool) -> None:
-
     going = decided.deleted
     failures = outcome.failures
     gone = set(outcome.deleted)
