@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schoolctl.iam import permission as stack_permissions
+from schoolctl.iam import permission
 from schoolctl.iam.permission import Case, On, Permission, Permissions
 from schoolctl.iam.permission import on as _on
 from schoolctl.iam.permission import spare as _spare
@@ -161,7 +161,7 @@ _FRESHNESS = _spare(
 
 _DEPLOY = (
     *_LOCK,
-    *stack_permissions.TAKE,
+    *permission.TAKE,
     *_TASK_DEFINITION,
     *_LOOK_AT_PARAMETERS,
     *_PLACES,
@@ -270,7 +270,7 @@ LOCAL = frozenset(
 _OF_COMMANDS: dict[str, Permissions] = {
     "deploy": (*_DEPLOY, *_RELEASE),
     "diff": (
-        *stack_permissions.TAKE,
+        *permission.TAKE,
         *_TASK_DEFINITION,
         *_LOOK_AT_PARAMETERS,
         *_PLACES,
@@ -279,7 +279,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
     ),
     "doctor": _spare(
         "what it is about is not verified",
-        *stack_permissions.TAKE,
+        *permission.TAKE,
         *_FIND_IMAGE,
         *_MANIFESTS,
         *_PARAMETERS,
@@ -352,11 +352,11 @@ _OF_COMMANDS: dict[str, Permissions] = {
             *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups"),
         ),
     ),
-    "infra down": (*_LOCK, *stack_permissions.DOWN),
-    "infra outputs": stack_permissions.LOOK,
-    "infra plan": (*_REPOSITORY, *stack_permissions.PLAN),
-    "infra status": stack_permissions.STATUS,
-    "infra up": (*_LOCK, *_REPOSITORY, *_CREATE_REPOSITORY, *stack_permissions.UP),
+    "infra down": (*_LOCK, *permission.DOWN),
+    "infra outputs": permission.LOOK,
+    "infra plan": (*_REPOSITORY, *permission.PLAN),
+    "infra status": permission.STATUS,
+    "infra up": (*_LOCK, *_REPOSITORY, *_CREATE_REPOSITORY, *permission.UP),
     "lock release": _on(On.LOCK, "ssm:GetParameter", "ssm:DeleteParameter"),
     "lock show": _on(On.LOCK, "ssm:GetParameter"),
     "login": _TOKEN,
@@ -383,7 +383,7 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_USE,
     ),
     "params diff": (
-        *stack_permissions.TAKE_SECRET,
+        *permission.TAKE_SECRET,
         *_SECRETS,
         *_spare(
             "values that may not be read are not compared",
@@ -394,15 +394,15 @@ _OF_COMMANDS: dict[str, Permissions] = {
     "params export": _PARAMETERS,
     "params get": _PARAMETERS,
     "params history": _on(On.PARAMETERS, "ssm:GetParameterHistory"),
-    "params import": (*stack_permissions.TAKE_SECRET, *_SET_VALUES, *_SET_SECRETS),
+    "params import": (*permission.TAKE_SECRET, *_SET_VALUES, *_SET_SECRETS),
     "params list": (
         *_PARAMETERS,
         *_spare("who changed them is not told", *_on(On.ANYTHING, "ssm:DescribeParameters")),
         *_USE,
     ),
     "params set": (
-        *stack_permissions.TAKE_SECRET,
-        *stack_permissions.TAKE_DATABASE,
+        *permission.TAKE_SECRET,
+        *permission.TAKE_DATABASE,
         *_SET_VALUES,
         *_SET_SECRETS,
         *_FROM_RDS,
@@ -450,12 +450,12 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_when(Case.TARGET_GROUP, *_on(On.ANYTHING, "elasticloadbalancing:DescribeTargetGroups")),
     ),
     "secrets list": (
-        *stack_permissions.TAKE_SECRET,
+        *permission.TAKE_SECRET,
         *_SECRETS,
         *_spare("whether the running tasks need a restart is not known", *_TASKS, *_REVISION),
     ),
     "secrets rotate": (
-        *stack_permissions.TAKE_SECRET,
+        *permission.TAKE_SECRET,
         *_LOCK,
         *_on(On.LOCK, "ssm:GetParameter"),
         *_SECRETS,
@@ -476,12 +476,12 @@ _OF_COMMANDS: dict[str, Permissions] = {
         *_REVISION,
     ),
     "secrets set": (
-        *stack_permissions.TAKE_SECRET,
+        *permission.TAKE_SECRET,
         *_SET_SECRETS,
         *_when(Case.RESTORE, *_on(On.SECRETS, "secretsmanager:RestoreSecret")),
     ),
     "status": (
-        *stack_permissions.TAKE_SECRET,
+        *permission.TAKE_SECRET,
         *_SERVICE,
         *_spare("the image is not known", *_REVISION),
         *_spare("the tasks are not known", *_TASKS),
@@ -496,10 +496,10 @@ _OF_COMMANDS: dict[str, Permissions] = {
         ),
     ),
     "taskdef deregister": (*_LOCK, *_EVERYWHERE, *_REVISION, *_DEREGISTER),
-    "taskdef diff": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION, *_SERVICE),
+    "taskdef diff": (*permission.TAKE_SECRET, *_TASK_DEFINITION, *_SERVICE),
     "taskdef list": (*_REVISIONS, *_REVISION),
-    "taskdef register": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION, *_REGISTER),
-    "taskdef render": (*stack_permissions.TAKE_SECRET, *_TASK_DEFINITION),
+    "taskdef register": (*permission.TAKE_SECRET, *_TASK_DEFINITION, *_REGISTER),
+    "taskdef render": (*permission.TAKE_SECRET, *_TASK_DEFINITION),
     "tasks": (*_SERVICE, *_TASKS),
     "wait": (
         *_FOLLOW,

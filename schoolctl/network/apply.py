@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from schoolctl.aws import ec2 as aws
+from schoolctl.aws import ec2
 from schoolctl.base.errors import AccessDeniedError
 from schoolctl.core.executor import until_visible
 from schoolctl.model.surroundings import ANYWHERE, APP_TAG
@@ -33,7 +33,7 @@ def apply(step: AnyNetworkStep, tools: Tools, outcome: Outcome) -> str:
             source = step.source if isinstance(step.source, str) else _id(step.source, outcome)
             new = _added(
                 tools,
-                lambda: aws.authorize_ingress(tools.clients, group, step.port, source),
+                lambda: ec2.authorize_ingress(tools.clients, group, step.port, source),
                 early=_is_new(step.group, step.source),
             )
             return "" if new else "it is allowed already"
@@ -41,13 +41,13 @@ def apply(step: AnyNetworkStep, tools: Tools, outcome: Outcome) -> str:
             group = _id(step.group, outcome)
             new = _added(
                 tools,
-                lambda: aws.authorize_egress(tools.clients, group, ANYWHERE),
+                lambda: ec2.authorize_egress(tools.clients, group, ANYWHERE),
                 early=_is_new(step.group),
             )
             return "" if new else "it is allowed already"
         case RevokeIngress():
             try:
-                gone = aws.revoke_ingress(tools.clients, step.group.id, step.rule_id)
+                gone = ec2.revoke_ingress(tools.clients, step.group.id, step.rule_id)
             except AccessDeniedError as error:
                 raise _with_tag(error, tools) from error
             return "" if gone else "it was gone already"
@@ -56,7 +56,7 @@ def apply(step: AnyNetworkStep, tools: Tools, outcome: Outcome) -> str:
 
 
 def _create(step: CreateSecurityGroup, tools: Tools, outcome: Outcome) -> str:
-    group_id, was_there = aws.create_security_group(
+    group_id, was_there = ec2.create_security_group(
         tools.clients, step.name, step.vpc_id, step.description, step.tags
     )
     outcome.created_groups[step.name] = group_id

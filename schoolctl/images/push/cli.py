@@ -21,7 +21,7 @@ from schoolctl.base.text import duration, iso, local_time
 from schoolctl.core.options import ChangingCommand
 from schoolctl.core.run import Run
 from schoolctl.docker.login import find_login_place
-from schoolctl.images.push import project as releases
+from schoolctl.images.push import project
 from schoolctl.images.push.git import is_on_branch, read_source
 from schoolctl.images.push.observe import PushObservation, observe_tested
 from schoolctl.images.push.project import scan_document
@@ -88,18 +88,18 @@ def build(
     """Build the image for the platform that the tasks run on."""
     run = Run.of(context)
     if list_context:
-        releases.list_context(run)
+        project.list_context(run)
         return
-    release, files = releases.read_release(run, tag)
-    image = releases.repository_uri(run).tagged(release.tag)
-    release = releases.prepare_build(
+    release, files = project.read_release(run, tag)
+    image = project.repository_uri(run).tagged(release.tag)
+    release = project.prepare_build(
         run, release, files, secrets=secret or (), allow_stale_lock=allow_stale_lock
     )
-    plan = plan_build(release, image, releases.look_locally(run, image, builder))
+    plan = plan_build(release, image, project.look_locally(run, image, builder))
     outcome = run.carry_out(plan)
     if outcome is not None:
         run.reporter.result(
-            {**releases.described(release, image), "built": bool(outcome.done)}, [str(image)]
+            {**project.described(release, image), "built": bool(outcome.done)}, [str(image)]
         )
 
 
@@ -145,17 +145,17 @@ def push(  # noqa: PLR0917  # an option each
         promote(run, from_environment, tag, create_repo=create_repo, wish=wish)
         return
     asked = PushObservation(run.clients, run.config, parse_tag(tag) if tag is not None else None)
-    release, files = releases.read_release(run, tag)
+    release, files = project.read_release(run, tag)
     repository, exists = asked.repository(may_be_missing=create_repo)
     image = repository.tagged(release.tag)
     there = asked.tagged(repository, release.tag)
     if there is not None and is_pushed(release, image, there):
         plan = plan_pushed(image, there, wish)
     else:
-        release = releases.prepare_build(
+        release = project.prepare_build(
             run, release, files, secrets=secret or (), allow_stale_lock=allow_stale_lock
         )
-        local = releases.look_locally(run, image, builder)
+        local = project.look_locally(run, image, builder)
         wish = replace(wish, scans_on_push=asked.scans_on_push())
         plan = plan_push(release, image, local, create_repository=not exists, wish=wish)
     outcome = run.carry_out(plan)
@@ -167,12 +167,12 @@ def push(  # noqa: PLR0917  # an option each
     reference = repository.at(digest)
     run.reporter.result(
         {
-            **releases.described(release, image),
+            **project.described(release, image),
             "digest": str(digest),
             "reference": str(reference),
             "pushed": outcome.pushed is not None,
             "sent_bytes": outcome.sent_bytes,
-            "scan": releases.scan_document(outcome),
+            "scan": project.scan_document(outcome),
         },
         [str(image), str(reference)],
     )
